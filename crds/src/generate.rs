@@ -117,6 +117,12 @@ fn clean(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     fields.remove("nullable");
     fields.remove("default");
+    if let Some(values) = fields.get_mut("enum").and_then(Value::as_array_mut) {
+        values.retain(|value| !value.is_null());
+    }
+    if let Some(Value::String(text)) = fields.get_mut("description") {
+        *text = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+    }
     for bound in ["minimum", "maximum"] {
         if let Some(whole) = fields.get(bound).and_then(Value::as_f64).filter(|number| number.fract() == 0.0) {
             fields.insert(bound.to_owned(), json!(whole));

@@ -23,7 +23,10 @@ fn the_generated_files_are_committed_as_they_are() {
     }
     for (name, text) in &files {
         let committed = fs::read_to_string(folder().join(name)).unwrap_or_default();
-        assert!(&committed == text, "crds/generated/{name} is stale: run FANFARE_REGENERATE=1 cargo test -p fanfare-crds");
+        assert!(
+            &committed == text,
+            "crds/generated/{name} is stale: run FANFARE_REGENERATE=1 cargo test -p fanfare-crds"
+        );
     }
     let strays: Vec<String> = fs::read_dir(folder())
         .unwrap()
@@ -87,7 +90,9 @@ fn each_schema(check: &mut dyn FnMut(&str, &Value)) {
 fn every_text_list_and_map_of_a_spec_has_a_maximum() {
     each_schema(&mut |path, schema| {
         let bounded = match schema["type"].as_str() {
-            Some("string") => schema["enum"].is_array() || schema["maxLength"].is_number() || schema["format"].is_string(),
+            Some("string") => {
+                schema["enum"].is_array() || schema["maxLength"].is_number() || schema["format"].is_string()
+            }
             Some("array") => schema["maxItems"].is_number(),
             Some("object") => !schema["additionalProperties"].is_object() || schema["maxProperties"].is_number(),
             _ => true,

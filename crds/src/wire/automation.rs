@@ -59,7 +59,7 @@ pub struct Trigger {
 pub struct Reentry {
     /// Once: never again. AfterExit: when the member has left. Always: also while the member is in it.
     pub policy: ReentryPolicy,
-    /// At most once in this time, for example 30d. Not with Once.
+    /// With Always: not sooner after the last time than this, for example 30d.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<Span>,
 }

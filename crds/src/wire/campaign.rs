@@ -70,8 +70,8 @@ pub struct CampaignSpec {
     pub suspend: Option<bool>,
     /// When the campaign is shown, starts and ends.
     pub schedule: Schedule,
-    /// Who sees the campaign in listings. Public: everyone. Targeted (the default): members of its audience.
-    /// Unlisted: nobody, but those who have the link can take part.
+    /// Who sees the campaign in listings. Public: everyone, also without a login. Targeted: members of its audience.
+    /// Unlisted: nobody, but those who have the link can take part. Default: Public without an audience, else Targeted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
     /// Who the campaign is for. Leave it out for everyone.
@@ -127,6 +127,7 @@ pub struct Schedule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_at: Option<LocalTime>,
     /// How long after the end vouchers and refunds are still handled, for example 30d. Then the campaign is settled.
+    /// Default: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cool_down: Option<Span>,
     /// Offers apply only in these windows, for example every evening. Empty: all the time.
@@ -247,7 +248,7 @@ pub struct FixedCost {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attribution {
-    /// How long after taking part an order still counts, for example 7d.
+    /// How long after taking part an order still counts, for example 7d. Default: 7d.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Span>,
 }

@@ -50,7 +50,11 @@ fn needs(field: &str, other: &str, message: &str) -> Value {
 
 pub(super) fn schedule() -> Value {
     json!([
-        at("endAt", "!has(self.endAt) || self.endAt > self.startAt", "endAt is not after startAt; move endAt later or startAt earlier"),
+        at(
+            "endAt",
+            "!has(self.endAt) || self.endAt > self.startAt",
+            "endAt is not after startAt; move endAt later or startAt earlier"
+        ),
         at(
             "publishAt",
             "!has(self.publishAt) || self.publishAt <= self.startAt",
@@ -74,14 +78,22 @@ pub(super) fn items() -> Value {
             "has(self.all) != (has(self.skus) || has(self.categories) || has(self.brands))".into(),
             "items needs either all: true or lists of skus, categories or brands; keep one of the two",
         ),
-        at("all", "!has(self.all) || self.all", "all can only be true; write all: true, or list skus, categories or brands"),
+        at(
+            "all",
+            "!has(self.all) || self.all",
+            "all can only be true; write all: true, or list skus, categories or brands"
+        ),
     ])
 }
 
 pub(super) fn discount() -> Value {
     json!([
         exactly_one("a discount", &["percentOff", "amountOff", "fixedPrice"]),
-        needs("maxAmountPer", "maxAmount", "maxAmountPer needs maxAmount; say how much at most, or remove maxAmountPer"),
+        needs(
+            "maxAmountPer",
+            "maxAmount",
+            "maxAmountPer needs maxAmount; say how much at most, or remove maxAmountPer"
+        ),
     ])
 }
 
@@ -120,7 +132,11 @@ pub(super) fn condition(deeper: &[&str]) -> Value {
     let fields: Vec<&str> = deeper.iter().copied().chain(LEAVES).collect();
     json!([
         exactly_one("a condition", &fields),
-        at("everyone", "!has(self.everyone) || self.everyone", "everyone can only be true; to leave people out, use not"),
+        at(
+            "everyone",
+            "!has(self.everyone) || self.everyone",
+            "everyone can only be true; to leave people out, use not"
+        ),
     ])
 }
 
@@ -159,7 +175,11 @@ pub(super) fn reward() -> Value {
     json!([
         exactly_one("a reward", &["points", "voucher", "freeItem"]),
         at("codes", "!(has(self.codes) && has(self.points))", "points have no codes; remove codes"),
-        at("redemption", "!(has(self.redemption) && has(self.points))", "points are not redeemed at a till; remove redemption"),
+        at(
+            "redemption",
+            "!(has(self.redemption) && has(self.points))",
+            "points are not redeemed at a till; remove redemption"
+        ),
         at(
             "validity",
             "!(has(self.validity) && has(self.points))",
@@ -205,8 +225,8 @@ pub(super) fn wait() -> Value {
 pub(super) fn reentry() -> Value {
     json!([at(
         "every",
-        "!has(self.every) || self.policy != 'Once'",
-        "every has no meaning with policy: Once; use AfterExit or Always, or remove every"
+        "!has(self.every) || self.policy == 'Always'",
+        "every needs policy: Always; use Always, or remove every"
     )])
 }
 

@@ -284,7 +284,8 @@ fn quiet_below(schema: &mut Schema) {
     let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
     for name in ["all", "any", "not"] {
         if let Some(fields) = properties.get_mut(name).and_then(Value::as_object_mut) {
-            let inner = if fields.contains_key("items") { fields.get_mut("items") } else { fields.get_mut("properties") };
+            let inner =
+                if fields.contains_key("items") { fields.get_mut("items") } else { fields.get_mut("properties") };
             inner.into_iter().for_each(strip_descriptions);
         }
     }
