@@ -78,6 +78,7 @@ impl Node {
 /// Reads every document of `text`. A fault of syntax ends the file, since what follows cannot be told apart.
 pub(crate) fn documents(text: &str) -> Vec<Document> {
     let mut options = Options::default();
+    options.emit_comments = false;
     options.flow_nesting_limit = DEPTH_MAX;
     options.block_nesting_limit = DEPTH_MAX;
     let parser = Parser::new_from_str_with_options(text, options);
