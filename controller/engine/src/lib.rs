@@ -7,12 +7,21 @@
 //!
 //! SQL, HTTP and Kubernetes are not known here. Start at [`Engine`], then [`tx`], then any use-case.
 
+pub mod attribution;
 pub mod audience;
+pub(crate) mod budget;
+mod codes_tmp;
+pub mod give;
+pub mod grant_view;
+pub mod grants;
 pub mod jobs;
 pub mod mint;
 pub mod plans;
 pub mod publish;
+pub mod redemptions;
 pub mod tx;
+pub mod vouchers;
+pub(crate) mod wallet;
 pub mod writer;
 
 use audience::Audience;
