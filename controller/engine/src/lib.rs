@@ -9,12 +9,12 @@
 
 pub mod attribution;
 pub mod audience;
-pub(crate) mod budget;
-mod codes_tmp;
-pub mod give;
-pub mod grant_view;
-pub mod grants;
+pub mod credentials;
+pub mod fault;
+pub mod inbox;
 pub mod jobs;
+pub mod lists;
+pub mod members;
 pub mod mint;
 pub mod plans;
 pub mod publish;
