@@ -28,6 +28,8 @@ pub struct ApiConfig {
     pub signing_key: Vec<u8>,
     /// Reads a Segment's `match` for previews.
     pub read_match: ReadMatch,
+    /// Opens development logins whatever the Runtime says; `fanfare up` does.
+    pub dev_login: bool,
 }
 
 /// The state of the router. Cheap to clone.
@@ -42,15 +44,16 @@ struct Inner {
     keys: Keys,
     metrics: Metrics,
     read_match: ReadMatch,
+    dev_login: bool,
 }
 
 impl App {
     pub(crate) fn new(config: ApiConfig) -> Self {
-        let ApiConfig { engine, real_clock, signing_key, read_match } = config;
+        let ApiConfig { engine, real_clock, signing_key, read_match, dev_login } = config;
         let tokens = Tokens::new(engine.namespace(), &signing_key);
         let member_codes = MemberCodes::new(engine.namespace(), &signing_key);
         let (keys, metrics) = (Keys::default(), Metrics::default());
-        Self(Arc::new(Inner { engine, real_clock, tokens, member_codes, keys, metrics, read_match }))
+        Self(Arc::new(Inner { engine, real_clock, tokens, member_codes, keys, metrics, read_match, dev_login }))
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -75,6 +78,11 @@ impl App {
 
     pub(crate) fn read_match(&self) -> &ReadMatch {
         &self.0.read_match
+    }
+
+    /// Whether anyone may log in as anyone.
+    pub(crate) fn dev_login(&self) -> bool {
+        self.0.dev_login || self.0.engine.plans().runtime.as_ref().is_some_and(|runtime| runtime.dev_login)
     }
 
     /// Business time.

@@ -17,10 +17,7 @@ mod symbol;
 mod wire;
 
 pub use app::{ApiConfig, ReadMatch};
-pub use auth::{
-    keys::{INTEGRATION_PREFIX, TERMINAL_PREFIX, digest as key_digest, from_secret as key_from_secret},
-    scope::Scope,
-};
+pub use auth::scope::Scope;
 pub use problem::{Code, FieldError, Problem};
 
 use app::App;

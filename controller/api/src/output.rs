@@ -145,24 +145,29 @@ fn entity_tag(bytes: &[u8]) -> String {
 /// How an answer of the engine is written down for this call and for whoever repeats it.
 pub(crate) fn render<A: 'static, B: Serialize>(
     view: View,
-    write: impl Fn(&A, &View) -> (StatusCode, B) + Send + 'static,
+    write: impl Fn(&A, &View) -> Result<(StatusCode, B), Problem> + Send + 'static,
 ) -> Render<A> {
     Box::new(move |outcome| {
         let written = match outcome {
-            Ok(answer) => {
-                let (status, body) = write(answer, &view);
-                serde_json::to_vec(&body).map(|bytes| (status.as_u16(), bytes))
-            }
-            Err(refused) => {
-                let problem = refusal(refused, &view);
-                Ok((problem.code.status().as_u16(), problem.to_bytes()))
-            }
+            Ok(answer) => write(answer, &view).and_then(|(status, body)| {
+                let bytes = serde_json::to_vec(&body).map_err(|error| Problem::internal(&error))?;
+                Ok((status.as_u16(), bytes))
+            }),
+            Err(refused) => Err(refusal(refused, &view)),
         };
-        written.unwrap_or_else(|error| {
-            let problem = Problem::internal(&error);
-            (problem.code.status().as_u16(), problem.to_bytes())
-        })
+        written.unwrap_or_else(|problem| (problem.code.status().as_u16(), problem.to_bytes()))
     })
+}
+
+/// Has a command decided and answers with `write`.
+pub(crate) async fn execute<C: Command>(
+    app: &App,
+    command: C,
+    write: impl FnOnce(C::Answer) -> Answer,
+) -> Answer {
+    let (outcome, position) = app.engine().execute(command).await.map_err(|error| app.call_fault(&error))?;
+    let answer = outcome.map_err(|no| refused(&no, app))?;
+    Ok(at_position(write(answer)?, position))
 }
 
 /// Has a command decided once under its key and answers what was written down.

@@ -31,6 +31,7 @@ pub enum Code {
     NotAcceptable,
     Timeout,
     IdempotencyKeyInFlight,
+    IdentityTaken,
     TooLarge,
     UnsupportedMediaType,
     Invalid,
@@ -56,6 +57,7 @@ impl Code {
             Self::NotAcceptable,
             Self::Timeout,
             Self::IdempotencyKeyInFlight,
+            Self::IdentityTaken,
             Self::TooLarge,
             Self::UnsupportedMediaType,
             Self::Invalid,
@@ -95,6 +97,9 @@ impl Code {
             Self::Timeout => ("timeout", StatusCode::REQUEST_TIMEOUT, "The request came too slowly"),
             Self::IdempotencyKeyInFlight => {
                 ("idempotency-key-in-flight", StatusCode::CONFLICT, "A call with this key is still running")
+            }
+            Self::IdentityTaken => {
+                ("identity-taken", StatusCode::CONFLICT, "This phone, address or card belongs to another member")
             }
             Self::TooLarge => ("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The request is too large"),
             Self::UnsupportedMediaType => {

@@ -9,26 +9,15 @@ use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc};
 
 /// What a terminal's key starts with.
-pub const TERMINAL_PREFIX: &str = "fft_";
+const TERMINAL_PREFIX: &str = "fft_";
 /// What an integration's key starts with.
-pub const INTEGRATION_PREFIX: &str = "ffk_";
+const INTEGRATION_PREFIX: &str = "ffk_";
 /// How long a key that was looked up is trusted without another look. A revoked one works at most so much longer.
 const TRUST_S: i64 = 20;
 /// How many keys are remembered; when full, all are forgotten and looked up again.
 const REMEMBERED_MAX: usize = 4_096;
 /// The longest key that is looked at.
 const KEY_MAX_BYTES: usize = 256;
-
-/// The digest under which the database keeps a key, hexadecimal. Keys are random, so they need no salt.
-pub fn digest(key: &str) -> String {
-    blake3::hash(key.as_bytes()).to_hex().to_string()
-}
-
-/// A key from 32 random bytes; `prefix` is [`TERMINAL_PREFIX`] or [`INTEGRATION_PREFIX`].
-pub fn from_secret(prefix: &str, secret: [u8; 32]) -> String {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    format!("{prefix}{}", URL_SAFE_NO_PAD.encode(secret))
-}
 
 /// Whether a credential is such a key rather than an access token.
 pub(crate) fn is_one(text: &str) -> bool {
@@ -38,7 +27,7 @@ pub(crate) fn is_one(text: &str) -> bool {
 /// The keys that were looked up a moment ago.
 #[derive(Default)]
 pub(crate) struct Keys {
-    known: Mutex<HashMap<String, (Arc<DeskKey>, i64)>>,
+    known: Mutex<HashMap<blake3::Hash, (Arc<DeskKey>, i64)>>,
 }
 
 impl Keys {
@@ -48,17 +37,14 @@ impl Keys {
         if key.len() > KEY_MAX_BYTES {
             return Err(wrong());
         }
-        let digest = digest(key);
+        // Remembered by digest, so that no secret stays in memory.
+        let digest = blake3::hash(key.as_bytes());
         let now = app.real_now();
         if let Some(known) = self.recall(&digest, now.timestamp()) {
             return Ok(known);
         }
-        let found = app.engine().store().credential(&digest).await.map_err(|error| app.store_fault(&error))?;
+        let found = app.engine().credential(key, now).await.map_err(|error| app.store_fault(&error))?;
         let credential = found.ok_or_else(wrong)?;
-        let ended = credential.expires_at.is_some_and(|end| end <= now);
-        if credential.revoked || ended || credential.namespace != *app.engine().namespace() {
-            return Err(wrong());
-        }
         let scopes = credential.scopes.iter().filter_map(|name| Scope::parse(name)).collect();
         let desk = Arc::new(DeskKey { id: credential.id, store: credential.store, scopes });
         let until = credential.expires_at.map_or(i64::MAX, |end| end.timestamp());
@@ -66,12 +52,12 @@ impl Keys {
         Ok(desk)
     }
 
-    fn recall(&self, digest: &str, now: i64) -> Option<Arc<DeskKey>> {
+    fn recall(&self, digest: &blake3::Hash, now: i64) -> Option<Arc<DeskKey>> {
         let known = self.known.lock();
         known.get(digest).filter(|(_, until)| now < *until).map(|(desk, _)| desk.clone())
     }
 
-    fn remember(&self, digest: String, desk: Arc<DeskKey>, until: i64) {
+    fn remember(&self, digest: blake3::Hash, desk: Arc<DeskKey>, until: i64) {
         let mut known = self.known.lock();
         if known.len() >= REMEMBERED_MAX {
             known.clear();

@@ -154,13 +154,20 @@ impl<S: Needs> FromRequestParts<App> for Desk<S> {
 
 /// An integration that has the scope `S`; a till is not one.
 #[derive(Clone, Debug)]
-pub(crate) struct Integration<S: Needs>(PhantomData<S>);
+pub(crate) struct Integration<S: Needs>(Arc<DeskKey>, PhantomData<S>);
+
+impl<S: Needs> Integration<S> {
+    /// The public id of its key, as the audit names it.
+    pub(crate) fn id(&self) -> &str {
+        &self.0.id
+    }
+}
 
 impl<S: Needs> FromRequestParts<App> for Integration<S> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         match Caller::from_request_parts(parts, app).await? {
-            Caller::Desk(key) if key.store.is_none() => Desk::<S>::admit(key).map(|_| Self(PhantomData)),
+            Caller::Desk(key) if key.store.is_none() => Desk::<S>::admit(key).map(|desk| Self(desk.0, PhantomData)),
             Caller::Anyone => Err(nobody("an API key")),
             Caller::Desk(_) | Caller::Member(_) => Err(another("integrations")),
         }

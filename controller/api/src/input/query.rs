@@ -8,7 +8,7 @@ use axum::extract::FromRequestParts;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::request::Parts;
 use serde::Serialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 /// Items of a page when the caller names no limit.
 const LIMIT_DEFAULT: usize = 20;
@@ -96,9 +96,10 @@ pub(crate) struct PageRequest {
 }
 
 /// A page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct PageOf<T> {
     items: Vec<T>,
+    /// For `?cursor=`; `null` at the end.
     next: Option<String>,
 }
 

@@ -1,7 +1,12 @@
 //! Members as a CRM sends them and as they see themselves. What their attributes may hold is the engine's.
 
 use fanfare_core::model::segment::{Decimal, Scalar};
-use fanfare_engine::store::rows::{self, Member};
+use crate::problem::{Code, FieldError, Problem};
+use fanfare_engine::{
+    fault::Fault,
+    members::{Profile, Unsaved},
+    store::rows::{self, Member},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +59,38 @@ pub(crate) struct MemberBody {
     /// How the member is found.
     #[serde(default)]
     pub(crate) identities: Option<Vec<IdentityBody>>,
+}
+
+impl From<MemberBody> for Profile {
+    fn from(body: MemberBody) -> Self {
+        let MemberBody { attributes, tags, consent, identities } = body;
+        let pair = |one: IdentityBody| (one.kind, one.value);
+        Self {
+            attributes,
+            tags,
+            consent: consent.map(Into::into),
+            identities: identities.map(|all| all.into_iter().map(pair).collect()),
+        }
+    }
+}
+
+/// Why a member was not changed, as a problem.
+pub(crate) fn unsaved(unsaved: Unsaved) -> Problem {
+    match unsaved {
+        Unsaved::Invalid(faults) => Problem::invalid(faults.into_iter().map(FieldError::from).collect()),
+        Unsaved::Conflict(faults) => {
+            let detail = faults.first().map_or_else(String::new, |fault| format!("{}; {}", fault.reason, fault.remedy));
+            let errors = faults.into_iter().map(FieldError::from).collect();
+            Problem { errors, ..Problem::new(Code::IdentityTaken, detail) }
+        }
+    }
+}
+
+impl From<Fault> for FieldError {
+    fn from(fault: Fault) -> Self {
+        let Fault { pointer, reason, remedy } = fault;
+        Self { pointer, reason, remedy }
+    }
 }
 
 /// A member as an integration reads it.

@@ -10,11 +10,18 @@ pub(crate) mod redemption;
 use crate::problem::{FieldError, Problem};
 use chrono::DateTime;
 use fanfare_core::{ids::Code, time::Ts};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The longest name, id or label in a body.
 pub(crate) const TEXT_MAX: usize = 128;
 /// The longest sentence in a body, such as the reason of a return.
 pub(crate) const SENTENCE_MAX: usize = 1_000;
+
+/// The body of a call that says everything by its path.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Empty {}
 
 /// What is wrong with a body, gathered so that the caller sees all of it at once.
 #[derive(Default)]
