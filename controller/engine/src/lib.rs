@@ -8,7 +8,12 @@
 //! SQL, HTTP and Kubernetes are not known here. Start at [`Engine`], then [`tx`], then any use-case.
 
 pub mod audience;
+pub mod credentials;
+pub mod fault;
+pub mod inbox;
 pub mod jobs;
+pub mod lists;
+pub mod members;
 pub mod mint;
 pub mod plans;
 pub mod publish;
