@@ -3,7 +3,7 @@
 use super::login::{self, Tokens};
 use crate::{
     app::App,
-    input::json::Json,
+    input::json::Body,
     output::Answer,
     problem::{Code, Problem},
     wire::Faults,
@@ -24,7 +24,7 @@ pub(crate) struct DevLogin {
     post, path = "/v1/auth/dev", operation_id = "loginDev", tag = "login",
     request_body = DevLogin, responses((status = 200, body = Tokens))
 )]
-pub(crate) async fn login_dev(State(app): State<App>, Json(body): Json<DevLogin>) -> Answer {
+pub(crate) async fn login_dev(State(app): State<App>, Body(body): Body<DevLogin>) -> Answer {
     if !app.dev_login() {
         let detail = "development logins are closed here; the CampaignRuntime's login.dev opens them";
         return Err(Problem::new(Code::Forbidden, detail));

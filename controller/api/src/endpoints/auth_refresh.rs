@@ -3,7 +3,7 @@
 use super::login::{self, Tokens};
 use crate::{
     app::App,
-    input::json::Json,
+    input::json::Body,
     output::Answer,
     problem::{Code, Problem},
 };
@@ -27,7 +27,7 @@ pub(crate) struct Refresh {
     post, path = "/v1/auth/refresh", operation_id = "refresh", tag = "login",
     request_body = Refresh, responses((status = 200, body = Tokens))
 )]
-pub(crate) async fn refresh(State(app): State<App>, Json(body): Json<Refresh>) -> Answer {
+pub(crate) async fn refresh(State(app): State<App>, Body(body): Body<Refresh>) -> Answer {
     let wrong = |detail: &str| Problem::new(Code::Unauthenticated, detail);
     if body.refresh_token.len() > TOKEN_MAX_BYTES {
         return Err(wrong("this is no refresh token; log in"));

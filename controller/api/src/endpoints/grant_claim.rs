@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::Member,
-    input::{idempotency::IdempotencyKey, json::OptionalJson, path::Path},
+    input::{idempotency::IdempotencyKey, json::OptionalBody, path::Id},
     output::{Answer, View, call, render},
     problem::Problem,
     wire::{
@@ -24,9 +24,9 @@ use http::StatusCode;
 pub(crate) async fn claim_grant(
     State(app): State<App>,
     caller: Member,
-    Path([id]): Path<1>,
+    Id(id): Id,
     key: IdempotencyKey,
-    OptionalJson(body): OptionalJson<Empty>,
+    OptionalBody(body): OptionalBody<Empty>,
 ) -> Answer {
     let now = app.now();
     let render = render(View::of(&app)?, move |found: &Option<_>, view| {

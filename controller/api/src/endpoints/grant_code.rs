@@ -7,7 +7,7 @@ use super::{
 use crate::{
     app::{App, written},
     auth::Member,
-    input::path::Path,
+    input::path::Id,
     output::Answer,
     problem::{Code, Problem},
     wire::grant::state_at,
@@ -25,7 +25,7 @@ use http::HeaderMap;
 pub(crate) async fn get_grant_code(
     State(app): State<App>,
     caller: Member,
-    Path([id]): Path<1>,
+    Id(id): Id,
     headers: HeaderMap,
 ) -> Answer {
     let grant = own(&app, &caller.0, &id.into()).await?;

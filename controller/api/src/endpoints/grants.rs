@@ -4,8 +4,8 @@ use crate::{
     app::App,
     auth::Member,
     input::{
-        path::Path,
-        query::{PageOf, PageRequest, Paging, Query},
+        path::Id,
+        query::{PageOf, PageRequest, Paging, Asked},
     },
     output::{Answer, View, repeatable},
     problem::Problem,
@@ -25,7 +25,7 @@ use http::HeaderMap;
     params(("state" = Option<String>, Query, description = "Only grants in this state"), Paging),
     responses((status = 200, body = PageOf<GrantView>), (status = 304, description = "It is as it was")), security(("member" = []))
 )]
-pub(crate) async fn list_grants(State(app): State<App>, caller: Member, query: Query, headers: HeaderMap) -> Answer {
+pub(crate) async fn list_grants(State(app): State<App>, caller: Member, query: Asked, headers: HeaderMap) -> Answer {
     let words = GrantState::ALL.map(|state| (state.as_str(), state));
     let wanted = query.choice("state", &words)?;
     let PageRequest { limit, after } = query.page()?;
@@ -47,7 +47,7 @@ pub(crate) async fn list_grants(State(app): State<App>, caller: Member, query: Q
 pub(crate) async fn get_grant(
     State(app): State<App>,
     caller: Member,
-    Path([id]): Path<1>,
+    Id(id): Id,
     headers: HeaderMap,
 ) -> Answer {
     let row = own(&app, &caller.0, &id.into()).await?;

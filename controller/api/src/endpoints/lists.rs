@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::{Integration, scope::Lists},
-    input::{json::BulkJson, path::Path},
+    input::{json::BulkBody, path::{Id, Ids}},
     output::{Answer, execute, ok},
     problem::Problem,
     wire::Faults,
@@ -58,8 +58,8 @@ impl ListBody {
 pub(crate) async fn put_list(
     State(app): State<App>,
     caller: Integration<Lists>,
-    Path([name]): Path<1>,
-    BulkJson(body): BulkJson<ListBody>,
+    Id(name): Id,
+    BulkBody(body): BulkBody<ListBody>,
 ) -> Answer {
     let members = body.read(&name)?;
     let command = PutList { list: name.as_str().into(), members, actor: caller.id().into() };
@@ -74,8 +74,8 @@ pub(crate) async fn put_list(
 pub(crate) async fn add_to_list(
     State(app): State<App>,
     caller: Integration<Lists>,
-    Path([name]): Path<1>,
-    BulkJson(body): BulkJson<ListBody>,
+    Id(name): Id,
+    BulkBody(body): BulkBody<ListBody>,
 ) -> Answer {
     let members = body.read(&name)?;
     let command = AddToList { list: name.as_str().into(), members, actor: caller.id().into() };
@@ -91,8 +91,9 @@ pub(crate) async fn add_to_list(
 pub(crate) async fn remove_from_list(
     State(app): State<App>,
     caller: Integration<Lists>,
-    Path([name, id]): Path<2>,
+    ids: Ids<2>,
 ) -> Answer {
+    let Ids([name, id]) = ids;
     let command = RemoveFromList { list: name.into(), member: id.into(), actor: caller.id().into() };
     execute(&app, command, |_| Ok(StatusCode::NO_CONTENT.into_response())).await
 }

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::Member,
-    input::json::Json,
+    input::json::Body,
     output::{Answer, execute, ok, repeatable},
     problem::Problem,
     wire::member::{MemberView, unsaved},
@@ -41,7 +41,7 @@ pub(crate) struct MePatch {
     patch, path = "/v1/me", operation_id = "patchMe", tag = "member",
     request_body = MePatch, responses((status = 200, body = MemberView)), security(("member" = []))
 )]
-pub(crate) async fn patch_me(State(app): State<App>, caller: Member, Json(body): Json<MePatch>) -> Answer {
+pub(crate) async fn patch_me(State(app): State<App>, caller: Member, Body(body): Body<MePatch>) -> Answer {
     let command = PatchMe { member: caller.0, attributes: body.attributes };
     execute(&app, command, |saved| ok(&MemberView::own(&saved.map_err(unsaved)?))).await
 }

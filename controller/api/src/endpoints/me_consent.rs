@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::Member,
-    input::json::Json,
+    input::json::Body,
     output::{Answer, execute, ok},
     wire::member::{ConsentBody, MemberView, unsaved},
 };
@@ -15,7 +15,7 @@ use fanfare_engine::members::SetConsent;
     put, path = "/v1/me/consent", operation_id = "putConsent", tag = "member",
     request_body = ConsentBody, responses((status = 200, body = MemberView)), security(("member" = []))
 )]
-pub(crate) async fn put_consent(State(app): State<App>, caller: Member, Json(body): Json<ConsentBody>) -> Answer {
+pub(crate) async fn put_consent(State(app): State<App>, caller: Member, Body(body): Body<ConsentBody>) -> Answer {
     let command = SetConsent { member: caller.0, consent: body.into() };
     execute(&app, command, |saved| ok(&MemberView::own(&saved.map_err(unsaved)?))).await
 }

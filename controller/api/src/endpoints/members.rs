@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::{Integration, scope::Members},
-    input::{json::Json, path::Path},
+    input::{json::Body, path::Id},
     output::{Answer, execute, json, ok},
     problem::Problem,
     wire::member::{MemberBody, MemberView, unsaved},
@@ -21,8 +21,8 @@ use http::StatusCode;
 pub(crate) async fn put_member(
     State(app): State<App>,
     _: Integration<Members>,
-    Path([id]): Path<1>,
-    Json(body): Json<MemberBody>,
+    Id(id): Id,
+    Body(body): Body<MemberBody>,
 ) -> Answer {
     let command = UpsertMember { id: id.into(), profile: body.into() };
     execute(&app, command, |saved| {
@@ -38,7 +38,7 @@ pub(crate) async fn put_member(
     get, path = "/v1/members/{id}", operation_id = "getMember", tag = "members", params(("id" = String, Path)),
     responses((status = 200, body = MemberView)), security(("integration" = []))
 )]
-pub(crate) async fn get_member(State(app): State<App>, _: Integration<Members>, Path([id]): Path<1>) -> Answer {
+pub(crate) async fn get_member(State(app): State<App>, _: Integration<Members>, Id(id): Id) -> Answer {
     let found = app.engine().member(&id.into()).await.map_err(|error| app.store_fault(&error))?;
     ok(&MemberView::full(&found.ok_or_else(|| Problem::not_found("member"))?))
 }

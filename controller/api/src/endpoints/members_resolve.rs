@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::{Desk, member_code::MemberCodes, scope::Redeem},
-    input::json::Json,
+    input::json::Body,
     output::{Answer, execute, ok},
     problem::{Code, FieldError, Problem},
     wire::Faults,
@@ -39,7 +39,7 @@ pub(crate) struct Resolved {
     post, path = "/v1/members/resolve", operation_id = "resolveMember", tag = "till",
     request_body = Resolve, responses((status = 200, body = Resolved)), security(("terminal" = []), ("integration" = []))
 )]
-pub(crate) async fn resolve_member(State(app): State<App>, _: Desk<Redeem>, Json(body): Json<Resolve>) -> Answer {
+pub(crate) async fn resolve_member(State(app): State<App>, _: Desk<Redeem>, Body(body): Body<Resolve>) -> Answer {
     let handle = handle(&app, body)?;
     execute(&app, ResolveMember(handle), |found| {
         let unknown = || Refusal::new(Reason::MemberUnknown, "no member has this; register the shopper first");

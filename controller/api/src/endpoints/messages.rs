@@ -4,8 +4,8 @@ use crate::{
     app::{App, written},
     auth::Member,
     input::{
-        path::Path,
-        query::{PageOf, PageRequest, Paging, Query},
+        path::Id,
+        query::{PageOf, PageRequest, Paging, Asked},
     },
     output::{Answer, execute, ok, repeatable},
     problem::Problem,
@@ -58,7 +58,7 @@ impl MessageView {
     get, path = "/v1/messages", operation_id = "listMessages", tag = "member", params(Paging),
     responses((status = 200, body = PageOf<MessageView>), (status = 304, description = "It is as it was")), security(("member" = []))
 )]
-pub(crate) async fn list_messages(State(app): State<App>, caller: Member, query: Query, headers: HeaderMap) -> Answer {
+pub(crate) async fn list_messages(State(app): State<App>, caller: Member, query: Asked, headers: HeaderMap) -> Answer {
     let PageRequest { limit, after } = query.page()?;
     let rows = app.engine().inbox(&caller.0, Page { limit, after }).await.map_err(|error| app.store_fault(&error))?;
     let more = rows.last().filter(|_| rows.len() >= limit).map(|last| last.id.to_string());
@@ -72,7 +72,7 @@ pub(crate) async fn list_messages(State(app): State<App>, caller: Member, query:
     post, path = "/v1/messages/{id}/read", operation_id = "readMessage", tag = "member", params(("id" = String, Path)),
     responses((status = 200, body = MessageView)), security(("member" = []))
 )]
-pub(crate) async fn read_message(State(app): State<App>, caller: Member, Path([id]): Path<1>) -> Answer {
+pub(crate) async fn read_message(State(app): State<App>, caller: Member, Id(id): Id) -> Answer {
     let zone = app.zone();
     execute(&app, MarkRead { member: caller.0, message: id.into() }, |found| {
         ok(&MessageView::of(&found.ok_or_else(|| Problem::not_found("message"))?, zone))

@@ -25,13 +25,13 @@ pub(crate) const DEPTH_MAX: usize = 32;
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A JSON body of at most [`BODY_MAX_BYTES`].
-pub(crate) struct Json<T>(pub(crate) T);
+pub(crate) struct Body<T>(pub(crate) T);
 /// A JSON body of at most [`BULK_MAX_BYTES`].
-pub(crate) struct BulkJson<T>(pub(crate) T);
+pub(crate) struct BulkBody<T>(pub(crate) T);
 /// A JSON body whose fields are all optional; no body at all is an empty object.
-pub(crate) struct OptionalJson<T>(pub(crate) T);
+pub(crate) struct OptionalBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         expect_json(request.headers())?;
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<App> for BulkJson<T> {
+impl<T: DeserializeOwned> FromRequest<App> for BulkBody<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         expect_json(request.headers())?;
@@ -47,7 +47,7 @@ impl<T: DeserializeOwned> FromRequest<App> for BulkJson<T> {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<App> for OptionalJson<T> {
+impl<T: DeserializeOwned> FromRequest<App> for OptionalBody<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         let is_json = expect_json(request.headers());

@@ -8,9 +8,9 @@ use http::request::Parts;
 pub(crate) const ID_MAX: usize = 128;
 
 /// The path's parameters in their order, percent-decoded, each 1 to [`ID_MAX`] characters without control characters.
-pub(crate) struct Path<const N: usize>(pub(crate) [String; N]);
+pub(crate) struct Ids<const N: usize>(pub(crate) [String; N]);
 
-impl<const N: usize> FromRequestParts<App> for Path<N> {
+impl<const N: usize> FromRequestParts<App> for Ids<N> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let missing = || Problem::not_found("path");
@@ -23,5 +23,16 @@ impl<const N: usize> FromRequestParts<App> for Path<N> {
             values.push(value.to_owned());
         }
         values.try_into().map(Self).map_err(|_| missing())
+    }
+}
+
+/// The one parameter of a path that has one.
+pub(crate) struct Id(pub(crate) String);
+
+impl FromRequestParts<App> for Id {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Ids([id]) = Ids::<1>::from_request_parts(parts, app).await?;
+        Ok(Self(id))
     }
 }

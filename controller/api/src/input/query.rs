@@ -21,9 +21,9 @@ const VALUE_MAX: usize = 256;
 
 /// The query's parameters.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct Asked(Vec<(String, String)>);
 
-impl FromRequestParts<App> for Query {
+impl FromRequestParts<App> for Asked {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         let raw = parts.uri.query().unwrap_or_default();
@@ -39,7 +39,7 @@ impl FromRequestParts<App> for Query {
     }
 }
 
-impl Query {
+impl Asked {
     /// A parameter's value; an empty one counts as absent.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
@@ -113,7 +113,7 @@ impl PageRequest {
 /// How a list is paged, for the OpenAPI.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only its description is used; `Query::page` reads it")]
+#[expect(dead_code, reason = "only its description is used; `Asked::page` reads it")]
 pub(crate) struct Paging {
     /// How many items.
     #[param(minimum = 1, maximum = 100, default = 20)]

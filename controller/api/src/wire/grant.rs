@@ -30,8 +30,8 @@ pub(crate) struct GrantView {
     state: String,
     worth: Worth,
     min_spend: Option<Money>,
-    /// Where it can be used; `null` is everywhere.
-    stores: Option<Vec<String>>,
+    /// Where it can be used; empty is everywhere.
+    stores: Vec<String>,
     /// Through which channels; empty is all.
     channels: Vec<String>,
     claim_by: Option<String>,
@@ -99,7 +99,7 @@ pub(crate) fn view(grant: &Grant, now: Ts, view: &View) -> GrantView {
         state: state_at(grant, now).as_str().into(),
         worth: worth(kind, view),
         min_spend: min_spend(kind).map(|amount| view.money(amount)),
-        stores: stores.map(|stores| stores.iter().map(ToString::to_string).collect()),
+        stores: stores.iter().copied().flatten().map(ToString::to_string).collect(),
         channels: redemption.places.channels.clone(),
         claim_by: grant.claim_by.map(|at| view.time(at)),
         valid_from: grant.valid_from.map(|at| view.time(at)),
