@@ -31,6 +31,8 @@ use fanfare_core::{
     reason::{Reason, Refusal},
     time::Clock,
 };
+/// The rows and errors of the database, for rooms that see it through the engine alone.
+pub use fanfare_store as store;
 use fanfare_store::{Keys, Position, Store};
 use plans::Plans;
 use std::sync::Arc;
