@@ -7,6 +7,7 @@
 //!
 //! SQL, HTTP and Kubernetes are not known here. Start at [`Engine`], then [`tx`], then any use-case.
 
+pub mod attribution;
 pub mod audience;
 pub mod credentials;
 pub mod fault;
@@ -17,7 +18,10 @@ pub mod members;
 pub mod mint;
 pub mod plans;
 pub mod publish;
+pub mod redemptions;
 pub mod tx;
+pub mod vouchers;
+pub(crate) mod wallet;
 pub mod writer;
 
 use audience::Audience;
