@@ -23,6 +23,24 @@ pub(crate) const SENTENCE_MAX: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Empty {}
 
+/// Whether value is only held or used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) enum Mode {
+    /// Held, until it is committed, voided or lapses.
+    Reserve,
+    /// Used.
+    Commit,
+}
+
+impl From<Mode> for fanfare_engine::redemptions::redeem::Mode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Reserve => Self::Reserve,
+            Mode::Commit => Self::Commit,
+        }
+    }
+}
+
 /// What is wrong with a body, gathered so that the caller sees all of it at once.
 #[derive(Default)]
 pub(crate) struct Faults(Vec<FieldError>);

@@ -2,7 +2,10 @@
 
 use crate::output::View;
 use fanfare_core::money::Minor;
-use fanfare_engine::store::rows::{Redemption, RedemptionState};
+use fanfare_engine::{
+    redemptions::Outcome,
+    store::rows::{Redemption, RedemptionState},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,7 +20,7 @@ pub(crate) struct RedemptionView {
     currency: String,
     /// What it took off.
     amount: String,
-    /// What of it stands after reversals.
+    /// What the voucher can still give.
     remaining: String,
     /// When its reservation lapses.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,10 +44,15 @@ pub(crate) struct ReversalView {
     reason: String,
 }
 
+/// How what a call made of it is written.
+pub(crate) fn outcome(outcome: &Outcome, at: &View) -> RedemptionView {
+    let Outcome { redemption, remaining, created: _ } = outcome;
+    view(redemption, *remaining, at)
+}
+
 /// How it is written.
-pub(crate) fn view(redemption: &Redemption, view: &View) -> RedemptionView {
+pub(crate) fn view(redemption: &Redemption, remaining: Minor, view: &View) -> RedemptionView {
     let Redemption { id, grant, order, store, terminal, state, amount, expires_at, created_at, reversals } = redemption;
-    let reversed: Minor = reversals.iter().map(|(_, amount, _)| *amount).sum();
     let reversal = |(id, amount, reason): &(String, Minor, String)| ReversalView {
         reversal_id: id.clone(),
         amount: view.amount(*amount),
@@ -56,7 +64,7 @@ pub(crate) fn view(redemption: &Redemption, view: &View) -> RedemptionView {
         grant: grant.to_string(),
         currency: view.currency(),
         amount: view.amount(*amount),
-        remaining: view.amount(amount.minus(reversed).or_zero()),
+        remaining: view.amount(remaining),
         expires_at: expires_at.filter(|_| *state == RedemptionState::Reserved).map(|at| view.time(at)),
         order_id: order.as_ref().map(ToString::to_string),
         store_id: store.as_ref().map(ToString::to_string),
