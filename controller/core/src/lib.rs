@@ -5,6 +5,7 @@
 //! behaves, and at [`cart`] for what a purchase is.
 
 pub mod cart;
+pub mod envelope;
 pub mod ids;
 pub mod ledger;
 pub mod mechanic;

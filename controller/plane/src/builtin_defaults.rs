@@ -1,0 +1,93 @@
+//! What a real API server fills into built-in kinds, as far as clients of the plane rely on it.
+
+use base64::Engine;
+use serde_json::{Map, Value, json};
+
+use crate::registry::Resource;
+
+pub(crate) fn complete(resource: &Resource, object: &mut Value) {
+    match resource.kind.as_str() {
+        "Namespace" => complete_namespace(object),
+        "Secret" => complete_secret(object),
+        "Service" => complete_service(&mut object["spec"]),
+        "Deployment" => complete_deployment(&mut object["spec"]),
+        _ => {}
+    }
+}
+
+fn set_default(value: &mut Value, key: &str, default: impl Into<Value>) {
+    if let Value::Object(map) = value {
+        map.entry(key).or_insert_with(|| default.into());
+    }
+}
+
+fn complete_namespace(object: &mut Value) {
+    let deleting = object["metadata"].get("deletionTimestamp").is_some();
+    let phase = if deleting { "Terminating" } else { "Active" };
+    set_default(object, "spec", json!({}));
+    set_default(&mut object["spec"], "finalizers", json!(["kubernetes"]));
+    object["status"] = json!({"phase": phase});
+    let name = object["metadata"]["name"].clone();
+    if let Some(meta) = object["metadata"].as_object_mut() {
+        let labels = meta.entry("labels").or_insert_with(|| json!({}));
+        set_default(labels, "kubernetes.io/metadata.name", name);
+    }
+}
+
+fn complete_secret(object: &mut Value) {
+    set_default(object, "type", "Opaque");
+    let Some(map) = object.as_object_mut() else { return };
+    let Some(Value::Object(plain)) = map.remove("stringData") else { return };
+    let encoded: Map<String, Value> = plain
+        .into_iter()
+        .map(|(k, v)| {
+            let text = v.as_str().unwrap_or_default();
+            (k, json!(base64::engine::general_purpose::STANDARD.encode(text)))
+        })
+        .collect();
+    match map.entry("data").or_insert_with(|| json!({})) {
+        Value::Object(data) => data.extend(encoded),
+        other => *other = Value::Object(encoded),
+    }
+}
+
+fn complete_service(spec: &mut Value) {
+    set_default(spec, "type", "ClusterIP");
+    set_default(spec, "sessionAffinity", "None");
+    // There is no network here to give addresses from.
+    set_default(spec, "clusterIP", "None");
+    for port in spec["ports"].as_array_mut().into_iter().flatten() {
+        set_default(port, "protocol", "TCP");
+    }
+}
+
+fn complete_deployment(spec: &mut Value) {
+    set_default(spec, "replicas", 1);
+    set_default(spec, "revisionHistoryLimit", 10);
+    set_default(spec, "progressDeadlineSeconds", 600);
+    set_default(
+        spec,
+        "strategy",
+        json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}),
+    );
+    let pod = &mut spec["template"]["spec"];
+    set_default(pod, "restartPolicy", "Always");
+    set_default(pod, "dnsPolicy", "ClusterFirst");
+    for container in pod["containers"].as_array_mut().into_iter().flatten() {
+        for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            set_default(port, "protocol", "TCP");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_written_as_text_is_kept_encoded() {
+        let mut secret = json!({"metadata": {}, "stringData": {"p": "x"}, "data": {"q": "eQ=="}});
+        complete(&Resource::for_test("", "Secret", "secrets"), &mut secret);
+        assert_eq!(secret, json!({"metadata": {}, "type": "Opaque", "data": {"p": "eA==", "q": "eQ=="}}));
+    }
+}

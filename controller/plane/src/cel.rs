@@ -1,0 +1,163 @@
+//! `x-kubernetes-validations`: CEL rules of a CRD, compiled once, with `oldSelf` on updates.
+
+use std::sync::OnceLock;
+
+use kube::core::cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
+use serde_json::{Value, json};
+
+use crate::schema::value_at;
+use crate::status::FieldError;
+
+/// The rules of one schema.
+pub(crate) struct Rules(CompiledSchema);
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rules")
+    }
+}
+
+impl Rules {
+    /// `None` when the schema has no rules.
+    ///
+    /// # Errors
+    /// Every rule that does not compile.
+    pub(crate) fn compile(document: &Value, path: &str) -> Result<Option<Self>, Vec<FieldError>> {
+        if !has_rules(document) {
+            return Ok(None);
+        }
+        let compiled = compile_schema(document);
+        let mut errors = Vec::new();
+        collect_errors(&compiled, &mut errors);
+        if errors.is_empty() {
+            return Ok(Some(Self(compiled)));
+        }
+        let field = format!("{path}.x-kubernetes-validations");
+        Err(errors
+            .into_iter()
+            .map(|e| FieldError::new("FieldValueInvalid", field.clone(), format!("Invalid value: {e}")))
+            .collect())
+    }
+
+    /// Of `metadata` the rules see the name alone, as upstream does it; both values are given back unchanged.
+    pub(crate) fn check(&self, object: &mut Value, old: Option<&mut Value>) -> Vec<FieldError> {
+        static VALIDATOR: OnceLock<Validator> = OnceLock::new();
+        let validator = VALIDATOR.get_or_init(Validator::new);
+        let meta = hide_metadata(object);
+        let result = match old {
+            Some(old) => {
+                let old_meta = hide_metadata(old);
+                let result = validator.validate_compiled(&self.0, object, Some(old));
+                old["metadata"] = old_meta;
+                result
+            }
+            None => validator.validate_compiled(&self.0, object, None),
+        };
+        let errors = result.err().map(|e| e.into_vec()).unwrap_or_default();
+        let errors = errors
+            .iter()
+            .map(|e| {
+                let message = match e.kind {
+                    ErrorKind::ValidationFailure => e.message.clone(),
+                    _ => format!("{} (rule: {})", e.message, e.rule),
+                };
+                worded(e.reason.as_deref(), e.field_path.trim_start_matches('.'), &message, object)
+            })
+            .collect();
+        object["metadata"] = meta;
+        errors
+    }
+}
+
+fn worded(reason: Option<&str>, field: &str, message: &str, object: &Value) -> FieldError {
+    match reason {
+        Some("FieldValueRequired") => FieldError::required(field, message),
+        Some("FieldValueForbidden") => FieldError::forbidden(field, message),
+        Some("FieldValueDuplicate") => {
+            FieldError::new("FieldValueDuplicate", field, format!("Duplicate value: \"{}\"", type_at(object, field)))
+        }
+        _ => FieldError::invalid(field, &json!(type_at(object, field)), message),
+    }
+}
+
+/// Upstream names the type where the value would stand.
+fn type_at(object: &Value, field: &str) -> &'static str {
+    match value_at(object, field) {
+        Some(Value::String(_)) => "string",
+        Some(Value::Number(n)) if n.is_f64() => "number",
+        Some(Value::Number(_)) => "integer",
+        Some(Value::Bool(_)) => "boolean",
+        Some(Value::Array(_)) => "array",
+        Some(Value::Object(_) | Value::Null) | None => "object",
+    }
+}
+
+fn hide_metadata(object: &mut Value) -> Value {
+    let meta = object["metadata"].take();
+    let mut visible = serde_json::Map::new();
+    for key in ["name", "generateName"] {
+        if let Some(value) = meta.get(key) {
+            visible.insert(key.into(), value.clone());
+        }
+    }
+    object["metadata"] = Value::Object(visible);
+    meta
+}
+
+fn has_rules(document: &Value) -> bool {
+    match document {
+        Value::Object(map) => map.contains_key("x-kubernetes-validations") || map.values().any(has_rules),
+        Value::Array(items) => items.iter().any(has_rules),
+        _ => false,
+    }
+}
+
+fn collect_errors(schema: &CompiledSchema, errors: &mut Vec<String>) {
+    errors.extend(schema.compilation_errors().iter().map(|e| e.to_string()));
+    let CompiledSchema { properties, items, additional_properties, all_of, one_of, any_of, .. } = schema;
+    let children = properties.values().chain(items.as_deref()).chain(additional_properties.as_deref());
+    for child in children.chain(all_of).chain(one_of).chain(any_of) {
+        collect_errors(child, errors);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> Rules {
+        let document = json!({"type": "object", "properties": {"spec": {"type": "object",
+            "properties": {
+                "owner": {"type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "owner is immutable"}]},
+                "a": {"type": "integer"}, "b": {"type": "integer"}},
+            "x-kubernetes-validations": [{"rule": "self.a < self.b", "message": "a must be below b"}]}}});
+        Rules::compile(&document, "root").unwrap().unwrap()
+    }
+
+    fn check(old: Option<Value>, new: Value, expect: &[&str]) {
+        let wrap = |spec: Value| json!({"metadata": {"name": "x", "labels": {"l": "v"}}, "spec": spec});
+        let mut new = wrap(new);
+        let before = new.clone();
+        let mut old = old.map(wrap);
+        let errors = rules().check(&mut new, old.as_mut());
+        assert_eq!(errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect::<Vec<_>>(), expect);
+        assert_eq!(new, before, "a check leaves the object as it was");
+    }
+
+    #[test]
+    fn rules_hold_on_creation_and_transition_rules_on_update() {
+        check(None, json!({"owner": "x", "a": 1, "b": 2}), &[]);
+        check(None, json!({"owner": "x", "a": 3, "b": 2}), &["spec: Invalid value: \"object\": a must be below b"]);
+        check(
+            Some(json!({"owner": "x", "a": 1, "b": 2})),
+            json!({"owner": "y", "a": 1, "b": 2}),
+            &["spec.owner: Invalid value: \"string\": owner is immutable"],
+        );
+    }
+
+    #[test]
+    fn a_rule_that_does_not_parse_is_refused() {
+        let document = json!({"type": "object", "x-kubernetes-validations": [{"rule": "self.("}]});
+        assert!(Rules::compile(&document, "root").is_err());
+    }
+}

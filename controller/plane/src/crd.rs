@@ -1,0 +1,245 @@
+//! CustomResourceDefinitions: checking them, completing them, and compiling the resource they define.
+
+use serde_json::{Value, json};
+
+use crate::builtin;
+use crate::cel::Rules;
+use crate::json_path::JsonPath;
+use crate::object::GroupResource;
+use crate::registry::{Custom, Origin, Resource};
+use crate::schema::compile_custom;
+use crate::status::FieldError;
+use crate::table::Column;
+
+/// Selectable fields of one version, as upstream bounds them.
+const SELECTABLE_FIELDS_MAX: usize = 8;
+
+/// Fills in what a CRD may leave out.
+pub(crate) fn complete(crd: &mut Value) {
+    let kind = text(&crd["spec"]["names"]["kind"]);
+    let Some(spec) = crd["spec"].as_object_mut() else { return };
+    spec.entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
+    let Some(names) = spec.get_mut("names").and_then(Value::as_object_mut) else { return };
+    names.entry("listKind").or_insert_with(|| json!(format!("{kind}List")));
+    names.entry("singular").or_insert_with(|| json!(kind.to_lowercase()));
+}
+
+/// The status that says the CRD is served, keeping the times of an earlier one.
+pub(crate) fn established_status(crd: &Value, now: &str) -> Value {
+    let since = |i: usize| {
+        let before = &crd["status"]["conditions"][i]["lastTransitionTime"];
+        if before.is_string() { before.clone() } else { json!(now) }
+    };
+    let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
+    let stored: Vec<&Value> = versions.filter(|v| v["storage"] == true).map(|v| &v["name"]).collect();
+    json!({
+        "conditions": [
+            {"type": "NamesAccepted", "status": "True", "lastTransitionTime": since(0),
+             "reason": "NoConflicts", "message": "no conflicts found"},
+            {"type": "Established", "status": "True", "lastTransitionTime": since(1),
+             "reason": "InitialNamesAccepted", "message": "the initial names have been accepted"},
+        ],
+        "acceptedNames": crd["spec"]["names"],
+        "storedVersions": stored,
+    })
+}
+
+/// The resource that a CRD defines.
+///
+/// # Errors
+/// Every field that is wrong, or that the embedded plane does not do.
+pub(crate) fn compile(crd: &Value, crd_version: u64) -> Result<Resource, Vec<FieldError>> {
+    let spec = &crd["spec"];
+    let mut errors = check_names(crd);
+    let served: Vec<(usize, &Value)> =
+        spec["versions"].as_array().into_iter().flatten().enumerate().filter(|(_, v)| v["served"] == true).collect();
+    let [(index, version)] = served[..] else {
+        let why = "the embedded plane serves one version of a kind and converts nothing: mark one version as served";
+        errors.push(FieldError::forbidden("spec.versions", why));
+        return Err(errors);
+    };
+    if version["storage"] != true {
+        errors.push(FieldError::forbidden(
+            "spec.versions",
+            "the version that is served must be the stored one: the embedded plane converts nothing",
+        ));
+    }
+    if spec["conversion"]["strategy"].as_str().is_some_and(|s| s != "None") {
+        errors.push(FieldError::forbidden("spec.conversion.strategy", "the embedded plane converts nothing: use None"));
+    }
+    let path = format!("spec.versions[{index}]");
+    let schema_path = format!("{path}.schema.openAPIV3Schema");
+    let document = &version["schema"]["openAPIV3Schema"];
+    if !document.is_object() {
+        errors.push(FieldError::required(schema_path.as_str(), "schemas are required"));
+        return Err(errors);
+    }
+    let mut gather = |found: Vec<FieldError>| errors.extend(found);
+    let schema =
+        compile_custom(document, builtin::object_meta(), &schema_path).map_err(&mut gather).unwrap_or_default();
+    let rules = Rules::compile(document, &schema_path).map_err(&mut gather).unwrap_or_default();
+    let columns = columns(version, &path, &mut errors);
+    let selectable = selectable(version, &path, &mut errors);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let names = &spec["names"];
+    let (group, plural, kind) = (text(&spec["group"]), text(&names["plural"]), text(&names["kind"]));
+    let reversed: Vec<&str> = group.split('.').rev().collect();
+    let model = format!("{}.{}.{kind}", reversed.join("."), text(&version["name"]));
+    Ok(Resource {
+        version: text(&version["name"]),
+        list_kind: or_else(&names["listKind"], || format!("{kind}List")),
+        singular: or_else(&names["singular"], || kind.to_lowercase()),
+        short_names: texts(&names["shortNames"]),
+        categories: texts(&names["categories"]),
+        namespaced: spec["scope"] == "Namespaced",
+        has_status: version["subresources"]["status"].is_object(),
+        store: GroupResource::new(&group, &plural),
+        columns,
+        selectable,
+        origin: Origin::Custom(Custom { crd_version, model, document: document.clone(), schema, rules }),
+        group,
+        plural,
+        kind,
+    })
+}
+
+fn check_names(crd: &Value) -> Vec<FieldError> {
+    let spec = &crd["spec"];
+    let mut errors = Vec::new();
+    for field in ["group", "scope"] {
+        if text(&spec[field]).is_empty() {
+            errors.push(FieldError::required(format!("spec.{field}"), ""));
+        }
+    }
+    for field in ["plural", "kind"] {
+        if text(&spec["names"][field]).is_empty() {
+            errors.push(FieldError::required(format!("spec.names.{field}"), ""));
+        }
+    }
+    let wanted = format!("{}.{}", text(&spec["names"]["plural"]), text(&spec["group"]));
+    if crd["metadata"]["name"] != wanted.as_str() {
+        errors.push(FieldError::invalid(
+            "metadata.name",
+            &crd["metadata"]["name"],
+            "must be spec.names.plural+\".\"+spec.group",
+        ));
+    }
+    if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster") | None) {
+        let message = format!("Unsupported value: {}: supported values: \"Cluster\", \"Namespaced\"", spec["scope"]);
+        errors.push(FieldError::new("FieldValueNotSupported", "spec.scope", message));
+    }
+    if builtin::resources().iter().any(|r| r.group == text(&spec["group"])) {
+        errors.push(FieldError::forbidden("spec.group", "this group is built in"));
+    }
+    errors
+}
+
+fn columns(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<Column> {
+    let given = version["additionalPrinterColumns"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut columns = vec![Column::name()];
+    for (i, column) in given.iter().enumerate() {
+        match JsonPath::parse(&text(&column["jsonPath"])) {
+            Ok(json_path) => columns.push(Column::at_path(
+                &text(&column["name"]),
+                &text(&column["type"]),
+                column["priority"].as_i64().unwrap_or(0),
+                &text(&column["description"]),
+                json_path,
+            )),
+            Err(why) => errors.push(FieldError::invalid(
+                format!("{path}.additionalPrinterColumns[{i}].jsonPath"),
+                &column["jsonPath"],
+                why,
+            )),
+        }
+    }
+    if given.is_empty() {
+        columns.extend(
+            JsonPath::parse(".metadata.creationTimestamp").ok().map(|p| Column::at_path("Age", "date", 0, "", p)),
+        );
+    }
+    columns
+}
+
+fn selectable(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<(String, JsonPath)> {
+    let given = version["selectableFields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if given.len() > SELECTABLE_FIELDS_MAX {
+        let message = format!("Too many: {}: must have at most {SELECTABLE_FIELDS_MAX} items", given.len());
+        errors.push(FieldError::new("FieldValueTooMany", format!("{path}.selectableFields"), message));
+    }
+    let mut fields = Vec::new();
+    for (i, field) in given.iter().enumerate() {
+        let json_path = text(&field["jsonPath"]);
+        match JsonPath::parse(&json_path) {
+            Ok(parsed) => fields.push((json_path.trim_start_matches('.').to_owned(), parsed)),
+            Err(why) => errors.push(FieldError::invalid(
+                format!("{path}.selectableFields[{i}].jsonPath"),
+                &field["jsonPath"],
+                why,
+            )),
+        }
+    }
+    fields
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn or_else(value: &Value, otherwise: impl FnOnce() -> String) -> String {
+    value.as_str().map_or_else(otherwise, str::to_owned)
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crd() -> Value {
+        json!({"metadata": {"name": "widgets.test.dev"}, "spec": {
+            "group": "test.dev", "scope": "Namespaced",
+            "names": {"plural": "widgets", "kind": "Widget"},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}}}]}})
+    }
+
+    fn check(change: impl FnOnce(&mut Value), expect: &[&str]) {
+        let mut value = crd();
+        change(&mut value);
+        let fields: Vec<String> = compile(&value, 1).err().into_iter().flatten().map(|e| e.field).collect();
+        assert_eq!(fields, expect);
+    }
+
+    #[test]
+    fn what_is_wrong_or_not_done_here_is_refused_by_field() {
+        check(|_| (), &[]);
+        check(|c| c["metadata"]["name"] = json!("x"), &["metadata.name"]);
+        check(|c| c["spec"]["conversion"] = json!({"strategy": "Webhook"}), &["spec.conversion.strategy"]);
+        check(|c| c["spec"]["versions"][0]["served"] = json!(false), &["spec.versions"]);
+        check(
+            |c| c["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] = json!({"s": {}}),
+            &["spec.versions[0].schema.openAPIV3Schema.properties.s.type"],
+        );
+        check(
+            |c| {
+                c["spec"]["versions"][0]["additionalPrinterColumns"] =
+                    json!([{"name": "X", "type": "string", "jsonPath": "x"}])
+            },
+            &["spec.versions[0].additionalPrinterColumns[0].jsonPath"],
+        );
+    }
+
+    #[test]
+    fn names_that_are_left_out_follow_from_the_kind() {
+        let mut value = crd();
+        complete(&mut value);
+        assert_eq!(value["spec"]["names"]["listKind"], "WidgetList");
+        let resource = compile(&value, 1).unwrap();
+        assert_eq!((resource.singular.as_str(), resource.list_kind.as_str()), ("widget", "WidgetList"));
+    }
+}

@@ -1,0 +1,151 @@
+//! Discovery: `/version`, `/api`, `/apis`, resource lists, and the aggregated form in v2 and v2beta1.
+
+use serde_json::{Value, json};
+
+use crate::registry::{Registry, Resource};
+
+/// The Kubernetes minor version whose behaviour the plane follows.
+const MINOR: u32 = 33;
+const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const STATUS_VERBS: &[&str] = &["get", "patch", "update"];
+
+pub(crate) fn version() -> Value {
+    json!({
+        "major": "1", "minor": MINOR.to_string(), "gitVersion": format!("v1.{MINOR}.0-fanfare"),
+        "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "", "compiler": "rustc", "platform": "linux/amd64",
+    })
+}
+
+/// Which half of the API aggregated discovery describes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Half {
+    /// `/api`
+    Core,
+    /// `/apis`
+    Groups,
+}
+
+/// The version of aggregated discovery that an Accept header asks for first.
+pub(crate) fn aggregated_version(accept: &str) -> Option<&'static str> {
+    accept.split(',').filter(|media| media.contains("as=APIGroupDiscoveryList")).find_map(|media| {
+        match media.split(';').find_map(|p| p.trim().strip_prefix("v=")) {
+            Some("v2") => Some("v2"),
+            Some("v2beta1") => Some("v2beta1"),
+            _ => None,
+        }
+    })
+}
+
+pub(crate) fn aggregated(registry: &Registry, half: Half, version: &str) -> Value {
+    let groups = registry.groups().into_iter().filter(|(g, _)| g.is_empty() == (half == Half::Core));
+    let items: Vec<Value> = groups
+        .map(|(group, versions)| {
+            let versions: Vec<Value> = versions
+                .iter()
+                .map(|version| {
+                    let resources: Vec<Value> =
+                        registry.of_group_version(group, version).map(|r| aggregated_resource(r)).collect();
+                    json!({"version": version, "freshness": "Current", "resources": resources})
+                })
+                .collect();
+            let mut metadata = json!({"creationTimestamp": null});
+            if !group.is_empty() {
+                metadata["name"] = json!(group);
+            }
+            json!({"metadata": metadata, "versions": versions})
+        })
+        .collect();
+    json!({
+        "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
+        "metadata": {}, "items": items,
+    })
+}
+
+fn gvk(resource: &Resource) -> Value {
+    json!({"group": resource.group, "version": resource.version, "kind": resource.kind})
+}
+
+fn aggregated_resource(r: &Resource) -> Value {
+    let mut value = json!({
+        "resource": r.plural, "responseKind": gvk(r), "singularResource": r.singular, "verbs": VERBS,
+        "scope": if r.namespaced { "Namespaced" } else { "Cluster" },
+    });
+    add_names(&mut value, r);
+    if r.has_status {
+        value["subresources"] = json!([{"subresource": "status", "responseKind": gvk(r), "verbs": STATUS_VERBS}]);
+    }
+    value
+}
+
+fn add_names(value: &mut Value, r: &Resource) {
+    if !r.short_names.is_empty() {
+        value["shortNames"] = json!(r.short_names);
+    }
+    if !r.categories.is_empty() {
+        value["categories"] = json!(r.categories);
+    }
+}
+
+pub(crate) fn group_list(registry: &Registry) -> Value {
+    let groups: Vec<Value> =
+        registry.groups().iter().filter(|(g, _)| !g.is_empty()).map(|(g, v)| group_fields(g, v)).collect();
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+}
+
+pub(crate) fn group(registry: &Registry, name: &str) -> Option<Value> {
+    let groups = registry.groups();
+    let mut value = group_fields(name, groups.get(name)?);
+    value["kind"] = json!("APIGroup");
+    value["apiVersion"] = json!("v1");
+    Some(value)
+}
+
+fn group_fields(group: &str, versions: &[&str]) -> Value {
+    let versions: Vec<Value> =
+        versions.iter().map(|v| json!({"groupVersion": format!("{group}/{v}"), "version": v})).collect();
+    json!({"name": group, "versions": versions, "preferredVersion": versions[0]})
+}
+
+/// `None` when nothing of this group and version is served.
+pub(crate) fn resource_list(registry: &Registry, group: &str, version: &str) -> Option<Value> {
+    let mut resources = Vec::new();
+    for r in registry.of_group_version(group, version) {
+        let mut value = json!({
+            "name": r.plural, "singularName": r.singular, "namespaced": r.namespaced, "kind": r.kind, "verbs": VERBS,
+        });
+        add_names(&mut value, r);
+        resources.push(value);
+        if r.has_status {
+            resources.push(json!({
+                "name": format!("{}/status", r.plural), "singularName": "", "namespaced": r.namespaced,
+                "kind": r.kind, "verbs": STATUS_VERBS,
+            }));
+        }
+    }
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let list =
+        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources});
+    (!resources.is_empty()).then_some(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_aggregated_discovery_is_the_first_that_is_known() {
+        let v2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+        let beta = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
+        assert_eq!(aggregated_version(&format!("{v2},{beta},application/json")), Some("v2"));
+        assert_eq!(aggregated_version(&format!("{beta},application/json")), Some("v2beta1"));
+        assert_eq!(aggregated_version("application/json"), None);
+    }
+
+    #[test]
+    fn a_group_that_is_not_served_has_no_list() {
+        let registry = Registry::builtin();
+        assert!(resource_list(&registry, "rbac.authorization.k8s.io", "v1").is_none());
+        assert!(resource_list(&registry, "", "v1").is_some());
+    }
+}

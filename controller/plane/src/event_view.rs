@@ -1,0 +1,48 @@
+//! Two versions of Event over one store: objects are kept as core/v1 and shown as events.k8s.io/v1 on request.
+
+use serde_json::{Value, json};
+
+use crate::builtin::EVENTS_GROUP;
+use crate::registry::Resource;
+
+/// events.k8s.io name, core name.
+const FIELDS: &[(&str, &str)] = &[
+    ("regarding", "involvedObject"),
+    ("note", "message"),
+    ("reportingController", "reportingComponent"),
+    ("deprecatedFirstTimestamp", "firstTimestamp"),
+    ("deprecatedLastTimestamp", "lastTimestamp"),
+    ("deprecatedCount", "count"),
+    ("deprecatedSource", "source"),
+];
+
+/// Whether the resource shows its objects in another form than the stored one.
+pub(crate) fn applies_to(resource: &Resource) -> bool {
+    resource.group == EVENTS_GROUP
+}
+
+pub(crate) fn to_stored(resource: &Resource, mut value: Value) -> Value {
+    if applies_to(resource) {
+        rename(&mut value, FIELDS.iter().map(|(new, core)| (*new, *core)), "v1");
+    }
+    value
+}
+
+pub(crate) fn to_shown(resource: &Resource, mut value: Value) -> Value {
+    if applies_to(resource) {
+        rename(&mut value, FIELDS.iter().map(|(new, core)| (*core, *new)), &resource.api_version());
+    }
+    value
+}
+
+fn rename<'a>(value: &mut Value, fields: impl Iterator<Item = (&'a str, &'a str)>, api_version: &str) {
+    let Some(map) = value.as_object_mut() else { return };
+    for (from, to) in fields {
+        if let Some(v) = map.remove(from) {
+            map.insert(to.to_owned(), v);
+        }
+    }
+    if map.contains_key("apiVersion") {
+        map.insert("apiVersion".into(), json!(api_version));
+    }
+}

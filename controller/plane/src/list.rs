@@ -1,0 +1,160 @@
+//! Get and list: pages of one consistent snapshot, as plain objects, as a Table, or as metadata alone.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::{BufMut, BytesMut};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::object::{ObjectName, Stored};
+use crate::plane::Inner;
+use crate::request::{ApiRequest, Shape};
+use crate::respond::{self, Response};
+use crate::selector::Selector;
+use crate::status::ApiError;
+use crate::table::{self, Include};
+
+/// Where the next page begins; opaque to clients.
+#[derive(Serialize, Deserialize)]
+struct Continue {
+    version: u64,
+    namespace: String,
+    name: String,
+}
+
+impl Continue {
+    fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    fn decode(text: &str) -> Result<Self, ApiError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+        let token = bytes.and_then(|b| serde_json::from_slice(&b).ok());
+        token.ok_or_else(|| ApiError::bad_request("continue key is not valid"))
+    }
+}
+
+struct Page {
+    version: u64,
+    objects: Vec<Arc<Stored>>,
+    next: Option<String>,
+    /// Objects after this page; unknown when a selector filters.
+    remaining: Option<usize>,
+}
+
+/// Answers GET of one object.
+pub(crate) fn get(inner: &Inner, request: &ApiRequest, name: &str) -> Result<Response, ApiError> {
+    let object = inner.get(&request.resource, &request.namespace, name)?;
+    respond::object(inner, request, 200, &object)
+}
+
+/// Answers GET of a collection.
+pub(crate) fn list(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
+    let page = page(inner, request)?;
+    let resource = &*request.resource;
+    let mut metadata = json!({"resourceVersion": page.version.to_string()});
+    if let Some(next) = &page.next {
+        metadata["continue"] = json!(next);
+        if let Some(remaining) = page.remaining {
+            metadata["remainingItemCount"] = json!(remaining);
+        }
+    }
+    let value = |o: &Stored| o.value().map_err(|e| ApiError::internal(&e));
+    if request.shape == Shape::Table {
+        let include = Include::parse(request.query.get("includeObject"));
+        let now = inner.now();
+        let rows = page.objects.iter().map(|o| Ok(table::row(resource, &value(o)?, include, now)));
+        let rows = rows.collect::<Result<_, ApiError>>()?;
+        return Ok(respond::json(200, &table::table(metadata, table::column_definitions(resource), rows)));
+    }
+    let (kind, api_version) = match request.shape {
+        Shape::Partial => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
+        Shape::Plain | Shape::Table => (resource.list_kind.as_str(), resource.api_version()),
+    };
+    let size: usize = page.objects.iter().map(|o| o.bytes.len() + 1).sum();
+    let mut body = BytesMut::with_capacity(size + 256);
+    body.put(
+        format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata},\"items\":[")
+            .as_bytes(),
+    );
+    for (i, object) in page.objects.iter().enumerate() {
+        if i > 0 {
+            body.put_u8(b',');
+        }
+        match request.shape {
+            Shape::Partial => body.put(table::partial(&value(object)?).to_string().as_bytes()),
+            Shape::Plain | Shape::Table => body.put(respond::shown_bytes(resource, object)?),
+        }
+    }
+    body.put(&b"]}"[..]);
+    Ok(respond::bytes(200, "application/json", body.freeze()))
+}
+
+/// What a request selects.
+pub(crate) fn selector(request: &ApiRequest) -> Result<Selector, ApiError> {
+    let text = |key: &str| request.query.get(key).unwrap_or_default();
+    Selector::parse(text("labelSelector"), text("fieldSelector"), &request.resource)
+}
+
+/// Every object that a request selects.
+pub(crate) fn select(inner: &Inner, request: &ApiRequest) -> Result<Vec<Arc<Stored>>, ApiError> {
+    let selector = selector(request)?;
+    let all = inner.store.cache.snapshot(&request.resource.store, request.namespace_filter(), None, None);
+    let mut objects = all.map_err(|_| too_old(0))?.objects;
+    objects.retain(|o| selector.matches(o, &request.resource));
+    Ok(objects)
+}
+
+fn too_old(version: u64) -> ApiError {
+    ApiError::expired(format!(
+        "The provided continue parameter or resource version {version} is too old; list again from the start"
+    ))
+}
+
+/// Refuses a version that was never given out, as a real API server does after waiting for it.
+pub(crate) fn require_reached(inner: &Inner, version: u64) -> Result<(), ApiError> {
+    let newest = inner.store.cache.version();
+    if version > newest {
+        let why = format!("Too large resource version: {version}, current: {newest}");
+        let mut error = ApiError::new(504, "Timeout", why);
+        error.details = json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1});
+        return Err(error);
+    }
+    Ok(())
+}
+
+fn page(inner: &Inner, request: &ApiRequest) -> Result<Page, ApiError> {
+    let selector = selector(request)?;
+    let limit = request
+        .query
+        .number("limit")
+        .filter(|l| *l > 0)
+        .map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
+    let token = request.query.get("continue").map(Continue::decode).transpose()?;
+    let asked = request.query.number("resourceVersion").unwrap_or(0);
+    require_reached(inner, asked)?;
+    let at = match (&token, request.query.get("resourceVersionMatch")) {
+        (Some(token), _) => Some(token.version),
+        (None, Some("Exact")) => Some(asked),
+        (None, _) => None,
+    };
+    let after = token.map(|t| ObjectName::new(&t.namespace, &t.name));
+    let resource = &request.resource;
+    let snapshot = inner
+        .store
+        .cache
+        .snapshot(&resource.store, request.namespace_filter(), after.as_ref(), at)
+        .map_err(|_| too_old(at.unwrap_or_default()))?;
+    let candidates = snapshot.objects.len();
+    let mut matching = snapshot.objects.into_iter().filter(|o| selector.matches(o, resource));
+    let objects: Vec<Arc<Stored>> = matching.by_ref().take(limit).collect();
+    let more = matching.next().is_some();
+    let next = objects.last().filter(|_| more).map(|last| {
+        let ObjectName { namespace, name } = &last.name;
+        Continue { version: snapshot.version, namespace: namespace.to_string(), name: name.to_string() }.encode()
+    });
+    let remaining = selector.is_everything().then(|| candidates - objects.len());
+    Ok(Page { version: snapshot.version, objects, next, remaining })
+}

@@ -1,0 +1,107 @@
+//! What must hold of `metadata` whatever the kind: names, labels, annotations.
+
+use serde_json::Value;
+
+use crate::object::meta_str;
+use crate::registry::Resource;
+use crate::status::FieldError;
+
+const NAME_MAX: usize = 253;
+const LABEL_MAX: usize = 63;
+/// Bytes of all annotations of one object, keys included.
+const ANNOTATIONS_MAX: usize = 256 << 10;
+
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must \
+    start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+    '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must \
+    start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is \
+    '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
+    alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
+    '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
+pub(crate) fn validate(resource: &Resource, object: &Value, errors: &mut Vec<FieldError>) {
+    let name = meta_str(object, "name");
+    let name_max = if resource.is_namespace() { LABEL_MAX } else { NAME_MAX };
+    if name.len() > name_max {
+        errors.push(FieldError::invalid(
+            "metadata.name",
+            &object["metadata"]["name"],
+            format!("must be no more than {name_max} characters"),
+        ));
+    } else if !is_subdomain(name) || (resource.is_namespace() && name.contains('.')) {
+        errors.push(FieldError::invalid("metadata.name", &object["metadata"]["name"], SUBDOMAIN));
+    }
+    for (key, value) in object["metadata"]["labels"].as_object().into_iter().flatten() {
+        if !is_qualified(key) {
+            errors.push(FieldError::invalid("metadata.labels", &Value::from(key.as_str()), QUALIFIED));
+        }
+        let text = value.as_str().unwrap_or_default();
+        if text.len() > LABEL_MAX {
+            errors.push(FieldError::invalid(
+                "metadata.labels",
+                value,
+                format!("must be no more than {LABEL_MAX} characters"),
+            ));
+        } else if !text.is_empty() && !is_label(text) {
+            errors.push(FieldError::invalid("metadata.labels", value, LABEL_VALUE));
+        }
+    }
+    let mut size = 0;
+    for (key, value) in object["metadata"]["annotations"].as_object().into_iter().flatten() {
+        if !is_qualified(&key.to_lowercase()) {
+            errors.push(FieldError::invalid("metadata.annotations", &Value::from(key.as_str()), QUALIFIED));
+        }
+        size += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if size > ANNOTATIONS_MAX {
+        let message = format!("Too long: may not be more than {ANNOTATIONS_MAX} bytes");
+        errors.push(FieldError::new("FieldValueTooLong", "metadata.annotations", message));
+    }
+}
+
+fn is_subdomain(text: &str) -> bool {
+    let part = |p: &str| {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        !p.is_empty() && p.bytes().all(allowed) && !p.starts_with('-') && !p.ends_with('-')
+    };
+    text.split('.').all(part)
+}
+
+fn is_label(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|b| inner(*b))
+}
+
+/// `name` or `prefix.dns/name`.
+fn is_qualified(key: &str) -> bool {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
+    name.len() <= LABEL_MAX && is_label(name) && prefix.is_none_or(|p| p.len() <= NAME_MAX && is_subdomain(p))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(metadata: Value, expect: &[&str]) {
+        let mut errors = Vec::new();
+        let resource = Resource::for_test("fanfare.dev", "Campaign", "campaigns");
+        validate(&resource, &json!({"metadata": metadata}), &mut errors);
+        assert_eq!(errors.iter().map(|e| e.field.as_str()).collect::<Vec<_>>(), expect);
+    }
+
+    #[test]
+    fn names_labels_and_annotations_have_their_alphabets_and_lengths() {
+        check(json!({"name": "double-11.cn", "labels": {"a.b/c": "D_1", "e": ""}}), &[]);
+        check(json!({"name": "Double"}), &["metadata.name"]);
+        check(json!({"name": "-a"}), &["metadata.name"]);
+        check(json!({"name": "a".repeat(254)}), &["metadata.name"]);
+        check(json!({"name": "a", "labels": {"a b": "x", "c": "-"}}), &["metadata.labels", "metadata.labels"]);
+        check(json!({"name": "a", "annotations": {"k": "x".repeat(300_000)}}), &["metadata.annotations"]);
+    }
+}

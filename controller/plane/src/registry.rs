@@ -1,0 +1,213 @@
+//! What is served: one [`Resource`] for each group, version and plural, built in or from a CRD.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::builtin;
+use crate::cel::Rules;
+use crate::crd;
+use crate::json_path::JsonPath;
+use crate::object::{GroupResource, Stored};
+use crate::schema::Schema;
+use crate::table::Column;
+
+pub(crate) const CRD_GROUP: &str = "apiextensions.k8s.io";
+pub(crate) const CRD_PLURAL: &str = "customresourcedefinitions";
+
+/// Where a resource's schema comes from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// The model of this name.
+    Builtin {
+        model: &'static str,
+    },
+    Custom(Custom),
+}
+
+#[derive(Debug)]
+pub(crate) struct Custom {
+    /// The version of the CRD that this was compiled from.
+    pub(crate) crd_version: u64,
+    pub(crate) model: String,
+    /// `openAPIV3Schema` as written.
+    pub(crate) document: Value,
+    pub(crate) schema: Schema,
+    pub(crate) rules: Option<Rules>,
+}
+
+/// One kind of object that is served.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) kind: String,
+    pub(crate) list_kind: String,
+    pub(crate) plural: String,
+    pub(crate) singular: String,
+    pub(crate) short_names: Vec<String>,
+    pub(crate) categories: Vec<String>,
+    pub(crate) namespaced: bool,
+    pub(crate) has_status: bool,
+    /// Where its objects are: two versions of Event share one store.
+    pub(crate) store: GroupResource,
+    pub(crate) columns: Vec<Column>,
+    /// Field label and where it is in the stored object.
+    pub(crate) selectable: Vec<(String, JsonPath)>,
+    pub(crate) origin: Origin,
+}
+
+impl Resource {
+    pub(crate) fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// `campaigns.fanfare.dev`, as errors name it.
+    pub(crate) fn qualified(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    /// `Campaign.fanfare.dev`, as validation errors name it.
+    pub(crate) fn qualified_kind(&self) -> String {
+        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+    }
+
+    pub(crate) fn is_builtin(&self) -> bool {
+        matches!(self.origin, Origin::Builtin { .. })
+    }
+
+    pub(crate) fn is_crd(&self) -> bool {
+        self.group == CRD_GROUP && self.plural == CRD_PLURAL
+    }
+
+    pub(crate) fn is_namespace(&self) -> bool {
+        self.group.is_empty() && self.plural == "namespaces"
+    }
+
+    /// Whether objects carry `metadata.generation`.
+    pub(crate) fn has_generation(&self) -> bool {
+        !self.is_builtin() || self.group == "apps" || self.is_crd()
+    }
+
+    pub(crate) fn schema(&self) -> &Schema {
+        match &self.origin {
+            Origin::Builtin { model } => builtin::schema(model),
+            Origin::Custom(custom) => &custom.schema,
+        }
+    }
+
+    pub(crate) fn rules(&self) -> Option<&Rules> {
+        match &self.origin {
+            Origin::Builtin { .. } => None,
+            Origin::Custom(custom) => custom.rules.as_ref(),
+        }
+    }
+
+    pub(crate) fn is_selectable(&self, label: &str) -> bool {
+        self.selectable_path(label).is_some()
+    }
+
+    pub(crate) fn selectable_path(&self, label: &str) -> Option<&JsonPath> {
+        self.selectable.iter().find(|(l, _)| l == label).map(|(_, path)| path)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(group: &str, kind: &str, plural: &str) -> Self {
+        Self {
+            group: group.into(),
+            version: "v1".into(),
+            kind: kind.into(),
+            list_kind: format!("{kind}List"),
+            plural: plural.into(),
+            singular: kind.to_lowercase(),
+            short_names: vec![],
+            categories: vec![],
+            namespaced: true,
+            has_status: true,
+            store: GroupResource::new(group, plural),
+            columns: vec![],
+            selectable: vec![],
+            origin: Origin::Builtin { model: "io.k8s.api.core.v1.ConfigMap" },
+        }
+    }
+}
+
+/// (group, version, plural)
+type Path = (String, String, String);
+
+/// Everything that is served at one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Registry {
+    resources: BTreeMap<Path, Arc<Resource>>,
+    /// Changes whenever the answer of discovery or OpenAPI may.
+    pub(crate) revision: u64,
+}
+
+impl Registry {
+    /// The built-in kinds alone.
+    pub(crate) fn builtin() -> Self {
+        let resources = builtin::resources().into_iter().map(|r| (path_of(&r), Arc::new(r))).collect();
+        Self { resources, revision: 0 }
+    }
+
+    /// The built-in kinds and those of `crds`, taking from `self` what was compiled from the same version.
+    pub(crate) fn with_crds(&self, crds: &[Arc<Stored>]) -> Self {
+        let mut next = Self { resources: BTreeMap::new(), revision: 0 };
+        for (path, resource) in self.resources.iter().filter(|(_, r)| r.is_builtin()) {
+            next.resources.insert(path.clone(), resource.clone());
+        }
+        for stored in crds {
+            next.revision = next.revision.max(stored.version);
+            let known = self.resources.values().find(|r| match &r.origin {
+                Origin::Custom(custom) => custom.crd_version == stored.version,
+                Origin::Builtin { .. } => false,
+            });
+            let compiled = match known {
+                Some(resource) => Ok(resource.clone()),
+                None => stored.value().map_err(|e| e.to_string()).and_then(|value| {
+                    crd::compile(&value, stored.version).map(Arc::new).map_err(|errors| format!("{errors:?}"))
+                }),
+            };
+            match compiled {
+                Ok(resource) => drop(next.resources.insert(path_of(&resource), resource)),
+                // It was valid when it was written, by another version of this program perhaps.
+                Err(error) => tracing::error!(crd = %stored.name.name, error, "a CRD is not served"),
+            }
+        }
+        next
+    }
+
+    pub(crate) fn get(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Resource>> {
+        self.resources.get(&(group.to_owned(), version.to_owned(), plural.to_owned())).cloned()
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values()
+    }
+
+    pub(crate) fn of_group_version(&self, group: &str, version: &str) -> impl Iterator<Item = &Arc<Resource>> {
+        self.all().filter(move |r| r.group == group && r.version == version)
+    }
+
+    /// The resource that objects of this store are written as.
+    pub(crate) fn of_store(&self, store: &GroupResource) -> Option<Arc<Resource>> {
+        self.all().find(|r| r.store == *store && r.group == *store.group).cloned()
+    }
+
+    /// Each group with its versions.
+    pub(crate) fn groups(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (group, version, _) in self.resources.keys() {
+            let versions = groups.entry(group).or_default();
+            if !versions.contains(&version.as_str()) {
+                versions.push(version);
+            }
+        }
+        groups
+    }
+}
+
+fn path_of(resource: &Resource) -> Path {
+    (resource.group.clone(), resource.version.clone(), resource.plural.clone())
+}

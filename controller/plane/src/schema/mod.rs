@@ -1,0 +1,106 @@
+//! Structural schemas, compiled once: pruning, defaulting, validation and the list kinds that merges follow.
+//!
+//! Compiled from a CRD's `openAPIV3Schema` or from the models of built-in kinds. CEL rules are in [`crate::cel`].
+
+mod at;
+mod compile;
+mod default;
+mod prune;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use regex::Regex;
+use serde_json::Value;
+
+pub(crate) use at::{unchanged, value_at};
+pub(crate) use compile::{compile_builtin, compile_custom, compile_object_meta};
+pub(crate) use default::apply_defaults;
+pub(crate) use prune::prune;
+pub(crate) use validate::validate;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Type {
+    Object,
+    Array,
+    String,
+    Integer,
+    Number,
+    Boolean,
+}
+
+/// How the entries of a list are told apart when writers merge.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) enum ListKind {
+    #[default]
+    Atomic,
+    Set,
+    /// By these keys of each entry.
+    Map(Vec<String>),
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Additional {
+    /// Nothing is said: other keys are unknown.
+    #[default]
+    Unsaid,
+    Allowed(Arc<Schema>),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound {
+    pub(crate) at: f64,
+    pub(crate) exclusive: bool,
+}
+
+/// One node of a structural schema. Absent limits are `None`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Schema {
+    pub(crate) kind: Option<Type>,
+    pub(crate) nullable: bool,
+    pub(crate) preserve_unknown: bool,
+    pub(crate) embedded_resource: bool,
+    pub(crate) int_or_string: bool,
+    pub(crate) properties: BTreeMap<String, Arc<Schema>>,
+    pub(crate) additional: Additional,
+    pub(crate) items: Option<Arc<Schema>>,
+    pub(crate) required: Vec<String>,
+    pub(crate) default: Option<Value>,
+    pub(crate) allowed: Vec<Value>,
+    pub(crate) min_length: Option<u64>,
+    pub(crate) max_length: Option<u64>,
+    pub(crate) pattern: Option<Regex>,
+    pub(crate) format: Option<String>,
+    pub(crate) minimum: Option<Bound>,
+    pub(crate) maximum: Option<Bound>,
+    pub(crate) multiple_of: Option<f64>,
+    pub(crate) min_items: Option<u64>,
+    pub(crate) max_items: Option<u64>,
+    pub(crate) unique_items: bool,
+    pub(crate) min_properties: Option<u64>,
+    pub(crate) max_properties: Option<u64>,
+    pub(crate) list: ListKind,
+    /// A map or struct that is replaced as a whole by server-side apply.
+    pub(crate) atomic: bool,
+    pub(crate) all_of: Vec<Schema>,
+    pub(crate) any_of: Vec<Schema>,
+    pub(crate) one_of: Vec<Schema>,
+    pub(crate) not: Option<Box<Schema>>,
+}
+
+impl Schema {
+    /// The schema of one key of an object, declared or additional.
+    pub(crate) fn child(&self, key: &str) -> Option<&Schema> {
+        match (self.properties.get(key), &self.additional) {
+            (Some(schema), _) => Some(schema),
+            (None, Additional::Allowed(schema)) => Some(schema),
+            (None, Additional::Unsaid) => None,
+        }
+    }
+}
+
+/// `path.key`, or `key` at the root.
+pub(crate) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}

@@ -1,0 +1,328 @@
+//! Checking a value against its schema, every error at once, worded as a real API server words it.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Additional, Bound, ListKind, Schema, Type, join};
+use crate::status::FieldError;
+
+pub(crate) fn validate(value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+    if value.is_null() && schema.nullable {
+        return;
+    }
+    if schema.int_or_string {
+        if !(value.is_string() || value.is_i64() || value.is_u64()) {
+            errors.push(wrong_type(value, path, "integer,string"));
+        }
+        return;
+    }
+    if let Some(kind) = schema.kind
+        && !has_type(value, kind)
+    {
+        errors.push(wrong_type(value, path, type_name(kind)));
+        return;
+    }
+    if !schema.allowed.is_empty() && !schema.allowed.contains(value) {
+        let allowed = schema.allowed.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
+        let message = format!("Unsupported value: {value}: supported values: {allowed}");
+        errors.push(FieldError::new("FieldValueNotSupported", path, message));
+    }
+    match value {
+        Value::String(text) => check_string(text, value, schema, path, errors),
+        Value::Number(number) => check_number(number.as_f64().unwrap_or(0.0), value, schema, path, errors),
+        Value::Array(items) => check_array(items, value, schema, path, errors),
+        Value::Object(map) => check_object(map, value, schema, path, errors),
+        Value::Null | Value::Bool(_) => {}
+    }
+    check_branches(value, schema, path, errors);
+}
+
+fn in_body(path: &str, value: &Value, why: impl std::fmt::Display) -> FieldError {
+    FieldError::invalid(path, value, format!("{path} in body {why}"))
+}
+
+fn check_string(text: &str, value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+    let length = text.chars().count() as u64;
+    if let Some(min) = schema.min_length.filter(|min| length < *min) {
+        errors.push(in_body(path, value, format!("should be at least {min} chars long")));
+    }
+    if let Some(max) = schema.max_length.filter(|max| length > *max) {
+        errors.push(FieldError::new("FieldValueTooLong", path, format!("Too long: may not be more than {max} bytes")));
+    }
+    if let Some(pattern) = schema.pattern.as_ref().filter(|p| !p.is_match(text)) {
+        errors.push(in_body(path, value, format!("should match '{}'", pattern.as_str())));
+    }
+    if let Some(format) = schema.format.as_deref().filter(|f| !matches_format(text, f)) {
+        errors.push(in_body(path, value, format!("must be of type {format}: {value}")));
+    }
+}
+
+/// Formats that are not known here are not checked, as upstream does.
+fn matches_format(text: &str, format: &str) -> bool {
+    use base64::Engine;
+    match format {
+        "date-time" => text.parse::<jiff::Timestamp>().is_ok(),
+        "date" => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
+        "uuid" => text.len() == 36 && uuid::Uuid::parse_str(text).is_ok(),
+        "ipv4" => text.parse::<std::net::Ipv4Addr>().is_ok(),
+        "ipv6" => text.parse::<std::net::Ipv6Addr>().is_ok(),
+        "byte" => base64::engine::general_purpose::STANDARD.decode(text).is_ok(),
+        _ => true,
+    }
+}
+
+fn check_number(number: f64, value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+    if let Some(Bound { at, exclusive }) = schema.minimum
+        && (number < at || (exclusive && number == at))
+    {
+        let relation = if exclusive { "greater than" } else { "greater than or equal to" };
+        errors.push(in_body(path, value, format!("should be {relation} {at}")));
+    }
+    if let Some(Bound { at, exclusive }) = schema.maximum
+        && (number > at || (exclusive && number == at))
+    {
+        let relation = if exclusive { "less than" } else { "less than or equal to" };
+        errors.push(in_body(path, value, format!("should be {relation} {at}")));
+    }
+    if let Some(step) = schema.multiple_of.filter(|step| *step > 0.0 && (number / step).fract() != 0.0) {
+        errors.push(in_body(path, value, format!("should be a multiple of {step}")));
+    }
+}
+
+fn check_array(items: &[Value], value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+    let count = items.len() as u64;
+    if let Some(max) = schema.max_items.filter(|max| count > *max) {
+        errors.push(too_many(path, count, max));
+    }
+    if let Some(min) = schema.min_items.filter(|min| count < *min) {
+        errors.push(in_body(path, value, format!("should have at least {min} items")));
+    }
+    check_duplicates(items, schema, path, errors);
+    if let Some(item_schema) = &schema.items {
+        for (i, item) in items.iter().enumerate() {
+            validate(item, item_schema, &format!("{path}[{i}]"), errors);
+        }
+    }
+}
+
+fn check_duplicates(items: &[Value], schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+    let mut seen = BTreeSet::new();
+    for (i, item) in items.iter().enumerate() {
+        let identity = match &schema.list {
+            ListKind::Atomic if schema.unique_items => item.clone(),
+            ListKind::Atomic => return,
+            ListKind::Set => item.clone(),
+            ListKind::Map(keys) => json!(keys.iter().map(|k| (k, &item[k])).collect::<BTreeMap<_, _>>()),
+        };
+        if !seen.insert(identity.to_string()) {
+            let message = format!("Duplicate value: {identity}");
+            errors.push(FieldError::new("FieldValueDuplicate", format!("{path}[{i}]"), message));
+        }
+    }
+}
+
+fn check_object(
+    map: &serde_json::Map<String, Value>,
+    value: &Value,
+    schema: &Schema,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    let count = map.len() as u64;
+    if let Some(max) = schema.max_properties.filter(|max| count > *max) {
+        errors.push(too_many(path, count, max));
+    }
+    if let Some(min) = schema.min_properties.filter(|min| count < *min) {
+        errors.push(in_body(path, value, format!("should have at least {min} properties")));
+    }
+    for key in &schema.required {
+        if !map.contains_key(key) {
+            errors.push(FieldError::required(join(path, key), ""));
+        }
+    }
+    for (key, child) in map {
+        if let Some(child_schema) = schema.properties.get(key) {
+            validate(child, child_schema, &join(path, key), errors);
+        } else if let Additional::Allowed(child_schema) = &schema.additional {
+            validate(child, child_schema, &join(path, key), errors);
+        }
+    }
+}
+
+fn check_branches(value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+    let holds = |branch: &Schema| {
+        let mut found = Vec::new();
+        validate(value, branch, path, &mut found);
+        found.is_empty()
+    };
+    for branch in &schema.all_of {
+        validate(value, branch, path, errors);
+    }
+    if !schema.any_of.is_empty() && !schema.any_of.iter().any(holds) {
+        errors.push(in_body(path, value, "must validate at least one schema (anyOf)"));
+    }
+    if !schema.one_of.is_empty() {
+        let found = match schema.one_of.iter().filter(|b| holds(b)).count() {
+            0 => "none valid".to_owned(),
+            1 => String::new(),
+            n => format!("{n} valid alternatives"),
+        };
+        if !found.is_empty() {
+            errors.push(in_body(path, value, format!("must validate one and only one schema (oneOf). Found {found}")));
+        }
+    }
+    if schema.not.as_deref().is_some_and(holds) {
+        errors.push(in_body(path, value, "must not validate the schema (not)"));
+    }
+}
+
+fn too_many(path: &str, count: u64, max: u64) -> FieldError {
+    FieldError::new("FieldValueTooMany", path, format!("Too many: {count}: must have at most {max} items"))
+}
+
+fn wrong_type(value: &Value, path: &str, wanted: &str) -> FieldError {
+    let actual = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let message = format!("Invalid value: \"{actual}\": {path} in body must be of type {wanted}: \"{actual}\"");
+    FieldError::new("FieldValueTypeInvalid", path, message)
+}
+
+fn has_type(value: &Value, kind: Type) -> bool {
+    match kind {
+        Type::Object => value.is_object(),
+        Type::Array => value.is_array(),
+        Type::String => value.is_string(),
+        Type::Boolean => value.is_boolean(),
+        Type::Number => value.is_number(),
+        // 2.0 is an integer to OpenAPI.
+        Type::Integer => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|f| f.fract() == 0.0),
+    }
+}
+
+fn type_name(kind: Type) -> &'static str {
+    match kind {
+        Type::Object => "object",
+        Type::Array => "array",
+        Type::String => "string",
+        Type::Integer => "integer",
+        Type::Number => "number",
+        Type::Boolean => "boolean",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{apply_defaults, compile_custom, prune};
+    use super::*;
+
+    fn compile(spec: Value) -> Schema {
+        let document = json!({"type": "object", "properties": {"spec": spec}});
+        compile_custom(&document, &Arc::new(Schema::default()), "root").unwrap()
+    }
+
+    fn check(spec: Value, value: Value, expect: &[&str]) {
+        let mut errors = Vec::new();
+        validate(&json!({"spec": value}), &compile(spec), "", &mut errors);
+        let found: Vec<String> = errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
+        assert_eq!(found, expect);
+    }
+
+    #[test]
+    fn each_limit_has_the_words_of_a_real_api_server() {
+        let object = |p: Value| json!({"type": "object", "properties": {"a": p}});
+        check(
+            json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}),
+            json!({}),
+            &["spec.a: Required value"],
+        );
+        check(
+            object(json!({"type": "string", "enum": ["x", "y"]})),
+            json!({"a": "z"}),
+            &["spec.a: Unsupported value: \"z\": supported values: \"x\", \"y\""],
+        );
+        check(
+            object(json!({"type": "integer", "maximum": 100})),
+            json!({"a": 101}),
+            &["spec.a: Invalid value: 101: spec.a in body should be less than or equal to 100"],
+        );
+        check(
+            object(json!({"type": "integer"})),
+            json!({"a": "1"}),
+            &["spec.a: Invalid value: \"string\": spec.a in body must be of type integer: \"string\""],
+        );
+        check(
+            object(json!({"type": "string", "maxLength": 1})),
+            json!({"a": "ab"}),
+            &["spec.a: Too long: may not be more than 1 bytes"],
+        );
+        check(
+            object(json!({"type": "array", "maxItems": 1, "items": {"type": "integer"}})),
+            json!({"a": [1, 2]}),
+            &["spec.a: Too many: 2: must have at most 1 items"],
+        );
+        check(
+            object(json!({"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"})),
+            json!({"a": ["x", "y", "x"]}),
+            &["spec.a[2]: Duplicate value: \"x\""],
+        );
+        check(
+            object(json!({"type": "string", "format": "date-time"})),
+            json!({"a": "tomorrow"}),
+            &["spec.a: Invalid value: \"tomorrow\": spec.a in body must be of type date-time: \"tomorrow\""],
+        );
+    }
+
+    #[test]
+    fn pruning_names_what_it_drops_and_keeps_maps_and_preserved_parts() {
+        let schema = compile(json!({"type": "object", "properties": {
+            "known": {"type": "string"},
+            "map": {"type": "object", "additionalProperties": {"type": "string"}},
+            "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+            "list": {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "string"}}}},
+        }}));
+        let mut value = json!({"spec": {
+            "known": "x", "bogus": 1, "map": {"any": "x"}, "free": {"any": 1}, "list": [{"a": "x", "b": 1}],
+        }});
+        let mut unknown = Vec::new();
+        prune(&mut value, &schema, "", &mut unknown);
+        unknown.sort();
+        assert_eq!(unknown, ["spec.bogus", "spec.list[0].b"]);
+        let kept = json!({"known": "x", "map": {"any": "x"}, "free": {"any": 1}, "list": [{"a": "x"}]});
+        assert_eq!(value["spec"], kept);
+    }
+
+    #[test]
+    fn defaults_fill_what_is_absent_null_or_inside_a_default() {
+        let schema = compile(json!({"type": "object", "properties": {
+            "channel": {"type": "string", "default": "Email"},
+            "nested": {"type": "object", "default": {}, "properties": {"n": {"type": "integer", "default": 3}}},
+            "note": {"type": "string", "nullable": true},
+            "gone": {"type": "string"},
+        }}));
+        let mut value = json!({"spec": {"channel": null, "note": null, "gone": null}});
+        apply_defaults(&mut value, &schema);
+        assert_eq!(value["spec"], json!({"channel": "Email", "nested": {"n": 3}, "note": null}));
+    }
+
+    #[test]
+    fn a_schema_that_is_not_structural_is_refused_with_its_place() {
+        let document = json!({"type": "object", "properties": {"spec": {"properties": {}}, "s": {"$ref": "#/x"}}});
+        let errors = compile_custom(&document, &Arc::new(Schema::default()), "root").unwrap_err();
+        let fields: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
+        assert!(
+            fields.contains(&"root.properties.spec.type") && fields.contains(&"root.properties.s.$ref"),
+            "{fields:?}"
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! The plane's two tables in SQLite: every object's bytes and the highest resourceVersion ever given.
+//!
+//! Knows SQL and durability; knows nothing of Kubernetes. One connection, held by the committer, in exclusive locking
+//! mode, so that a second process on the same file is refused instead of corrupting it.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
+use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
+
+use crate::object::{Key, ObjectName, Stored};
+
+/// The layout of the tables; another number in the file is refused.
+const FORMAT: i64 = 1;
+/// Rows in one INSERT: six parameters each stay far below SQLite's limit of 32,766.
+const INSERT_ROWS_MAX: usize = 200;
+
+/// Why the database cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// SQLite refused: locked by another process, unreadable, no space.
+    #[error("the plane's database {path}: {source}; is another process using it?")]
+    Sqlite {
+        /// The file.
+        path: String,
+        /// What SQLite said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// Written by another version of this program.
+    #[error("the plane's database {path} has format {found}, this program reads {FORMAT}")]
+    Format {
+        /// The file.
+        path: String,
+        /// The number found in it.
+        found: i64,
+    },
+    /// A row is no JSON object.
+    #[error("the plane's database {path} holds an unreadable object {resource} {namespace}/{name}: {source}")]
+    Object {
+        /// The file.
+        path: String,
+        /// Plural of the resource.
+        resource: String,
+        /// Namespace of the object, empty when cluster-scoped.
+        namespace: String,
+        /// Name of the object.
+        name: String,
+        /// Why it cannot be read.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// What one transaction changes of one object.
+pub(crate) enum RowChange<'a> {
+    Put(&'a Stored),
+    Delete,
+}
+
+/// What stood in the file when it was opened.
+pub(crate) struct Loaded {
+    pub(crate) version: u64,
+    pub(crate) objects: Vec<(Key, Stored)>,
+}
+
+pub(crate) struct Database {
+    connection: SqliteConnection,
+}
+
+impl Database {
+    pub(crate) async fn open(file: &Path) -> Result<(Self, Loaded), DatabaseError> {
+        let path = file.display().to_string();
+        let failed = |source| DatabaseError::Sqlite { path: path.clone(), source };
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .locking_mode(SqliteLockingMode::Exclusive)
+            .journal_mode(SqliteJournalMode::Wal)
+            // FULL: what was acknowledged survives the loss of power, not only of the process.
+            .synchronous(SqliteSynchronous::Full);
+        let mut connection = SqliteConnection::connect_with(&options).await.map_err(failed)?;
+        let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await.map_err(failed)?;
+        match found {
+            0 => create_tables(&mut connection).await.map_err(failed)?,
+            FORMAT => {}
+            found => return Err(DatabaseError::Format { path, found }),
+        }
+        let loaded = load(&mut connection, &path).await?;
+        Ok((Self { connection }, loaded))
+    }
+
+    /// Writes a batch in one transaction and returns when it is on disk.
+    pub(crate) async fn write(&mut self, rows: &[(&Key, RowChange<'_>)], version: u64) -> Result<(), sqlx::Error> {
+        let mut tx = self.connection.begin().await?;
+        let puts: Vec<(&Key, &Stored)> = rows
+            .iter()
+            .filter_map(|(key, change)| match change {
+                RowChange::Put(object) => Some((*key, *object)),
+                RowChange::Delete => None,
+            })
+            .collect();
+        for chunk in puts.chunks(INSERT_ROWS_MAX) {
+            let mut insert = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO plane_object (grp, resource, namespace, name, version, body) ",
+            );
+            insert.push_values(chunk, |mut row, (key, object)| {
+                row.push_bind(&*key.resource.group)
+                    .push_bind(&*key.resource.plural)
+                    .push_bind(&*key.object.namespace)
+                    .push_bind(&*key.object.name)
+                    .push_bind(object.version.cast_signed())
+                    .push_bind(object.bytes.as_ref());
+            });
+            insert.push(
+                " ON CONFLICT (grp, resource, namespace, name) \
+                 DO UPDATE SET version = excluded.version, body = excluded.body",
+            );
+            insert.build().execute(&mut *tx).await?;
+        }
+        for (key, change) in rows {
+            if matches!(change, RowChange::Delete) {
+                sqlx::query("DELETE FROM plane_object WHERE grp = ? AND resource = ? AND namespace = ? AND name = ?")
+                    .bind(&*key.resource.group)
+                    .bind(&*key.resource.plural)
+                    .bind(&*key.object.namespace)
+                    .bind(&*key.object.name)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+        }
+        sqlx::query("UPDATE plane_version SET version = ?").bind(version.cast_signed()).execute(&mut *tx).await?;
+        tx.commit().await
+    }
+
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
+    }
+}
+
+async fn create_tables(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mut tx = connection.begin().await?;
+    sqlx::raw_sql(
+        "CREATE TABLE plane_object (
+             grp TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+             version INTEGER NOT NULL, body BLOB NOT NULL,
+             PRIMARY KEY (grp, resource, namespace, name)
+         ) WITHOUT ROWID;
+         CREATE TABLE plane_version (version INTEGER NOT NULL);
+         INSERT INTO plane_version VALUES (1);
+         PRAGMA user_version = 1;",
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}
+
+async fn load(connection: &mut SqliteConnection, path: &str) -> Result<Loaded, DatabaseError> {
+    let failed = |source| DatabaseError::Sqlite { path: path.to_owned(), source };
+    let version: i64 =
+        sqlx::query_scalar("SELECT version FROM plane_version").fetch_one(&mut *connection).await.map_err(failed)?;
+    let rows = sqlx::query("SELECT grp, resource, namespace, name, version, body FROM plane_object")
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(failed)?;
+    let mut objects = Vec::with_capacity(rows.len());
+    for row in rows {
+        let text = |i: usize| row.try_get::<String, _>(i).map_err(failed);
+        let (group, resource, namespace, name) = (text(0)?, text(1)?, text(2)?, text(3)?);
+        let object_version = row.try_get::<i64, _>(4).map_err(failed)?.cast_unsigned();
+        let body: Vec<u8> = row.try_get(5).map_err(failed)?;
+        let object_name = ObjectName::new(&namespace, &name);
+        let object = Stored::from_bytes(object_version, object_name, Bytes::from(body)).map_err(|source| {
+            DatabaseError::Object {
+                path: path.to_owned(),
+                resource: resource.clone(),
+                namespace: namespace.clone(),
+                name: name.clone(),
+                source,
+            }
+        })?;
+        let store = crate::object::GroupResource::new(&group, &resource);
+        objects.push((Key::new(&store, &namespace, &name), object));
+    }
+    Ok(Loaded { version: version.cast_unsigned(), objects })
+}

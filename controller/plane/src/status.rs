@@ -1,0 +1,154 @@
+//! `metav1.Status`: every refusal of the plane, in the words and reason codes that Kubernetes clients act on.
+//!
+//! Must not decide anything: the other modules pick the constructor, this one only words it.
+
+use serde_json::{Value, json};
+
+use crate::registry::Resource;
+
+/// A refusal with its HTTP code and `metav1.Status` reason.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) details: Value,
+}
+
+/// One field of an object that is refused: the `causes` entry of a 422.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FieldError {
+    pub(crate) reason: &'static str,
+    /// Path from the object's root, such as `spec.steps[0].name`; empty for the root.
+    pub(crate) field: String,
+    /// Begins with the class of error as Kubernetes words it, such as `Required value`.
+    pub(crate) message: String,
+}
+
+impl FieldError {
+    pub(crate) fn new(reason: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { reason, field: field.into(), message: message.into() }
+    }
+
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, why: impl std::fmt::Display) -> Self {
+        Self::new("FieldValueInvalid", field, format!("Invalid value: {value}: {why}"))
+    }
+
+    pub(crate) fn required(field: impl Into<String>, why: &str) -> Self {
+        let message = if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };
+        Self::new("FieldValueRequired", field, message)
+    }
+
+    pub(crate) fn forbidden(field: impl Into<String>, why: &str) -> Self {
+        Self::new("FieldValueForbidden", field, format!("Forbidden: {why}"))
+    }
+}
+
+impl ApiError {
+    pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: json!({}) }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// The path names no resource that is served.
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    pub(crate) fn not_found(resource: &Resource, name: &str) -> Self {
+        let message = format!("{} \"{name}\" not found", resource.qualified());
+        Self::new(404, "NotFound", message).about(resource, name)
+    }
+
+    pub(crate) fn already_exists(resource: &Resource, name: &str) -> Self {
+        let message = format!("{} \"{name}\" already exists", resource.qualified());
+        Self::new(409, "AlreadyExists", message).about(resource, name)
+    }
+
+    /// The caller's resourceVersion is not the stored one.
+    pub(crate) fn modified(resource: &Resource, name: &str) -> Self {
+        Self::conflict(
+            resource,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    pub(crate) fn conflict(resource: &Resource, name: &str, why: impl std::fmt::Display) -> Self {
+        let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", resource.qualified());
+        Self::new(409, "Conflict", message).about(resource, name)
+    }
+
+    pub(crate) fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
+        let text = |e: &FieldError| {
+            let field = if e.field.is_empty() { "<nil>" } else { &e.field };
+            format!("{field}: {}", e.message)
+        };
+        let all = match errors {
+            [one] => text(one),
+            many => format!("[{}]", many.iter().map(text).collect::<Vec<_>>().join(", ")),
+        };
+        let causes: Vec<Value> = errors
+            .iter()
+            .map(|e| {
+                let field = if e.field.is_empty() { "<nil>" } else { &e.field };
+                json!({"reason": e.reason, "message": e.message, "field": field})
+            })
+            .collect();
+        let mut error =
+            Self::new(422, "Invalid", format!("{} \"{name}\" is invalid: {all}", resource.qualified_kind()));
+        error.details = json!({"name": name, "group": resource.group, "kind": resource.kind, "causes": causes});
+        error
+    }
+
+    /// The watch or list asks for history that is no longer kept.
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    pub(crate) fn unsupported_media_type(message: impl Into<String>) -> Self {
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// For people it says nothing of the inside; the cause goes to the log.
+    pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "the plane could not serve a request");
+        Self::new(500, "InternalError", "Internal error occurred: see the log of the embedded plane")
+    }
+
+    fn about(mut self, resource: &Resource, name: &str) -> Self {
+        self.details = json!({"name": name, "group": resource.group, "kind": resource.plural});
+        self
+    }
+
+    pub(crate) fn to_value(&self) -> Value {
+        json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason, "details": self.details, "code": self.code,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_field_error_is_worded_as_a_real_api_server_words_it() {
+        let widget = Resource::for_test("fanfare.dev", "Campaign", "campaigns");
+        let e = ApiError::invalid(&widget, "x", &[FieldError::required("spec.foo", "")]);
+        assert_eq!(e.message, "Campaign.fanfare.dev \"x\" is invalid: spec.foo: Required value");
+        assert_eq!(e.details["causes"][0]["field"], "spec.foo");
+    }
+
+    #[test]
+    fn several_field_errors_stand_in_brackets() {
+        let widget = Resource::for_test("fanfare.dev", "Campaign", "campaigns");
+        let errors = [FieldError::required("spec.a", ""), FieldError::forbidden("spec.b", "no")];
+        let e = ApiError::invalid(&widget, "x", &errors);
+        assert!(e.message.ends_with("is invalid: [spec.a: Required value, spec.b: Forbidden: no]"), "{}", e.message);
+    }
+}

@@ -1,0 +1,265 @@
+//! Writing: compare-and-swap on resourceVersion, many writers, one transaction for all that wait.
+//!
+//! A single committer task owns the database. It takes whatever is queued, decides each request against the state that
+//! the batch builds up, writes once, waits for the disk, shows the result to readers, and only then answers. It never
+//! waits for a timer, and it knows nothing of what an object means.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::object::{Key, Stored};
+use crate::sqlite::{Database, DatabaseError, RowChange};
+use crate::watch_cache::{After, WatchCache};
+
+/// Requests that may wait for the committer; more wait at the door.
+const QUEUE_MAX: usize = 1024;
+/// Requests in one transaction: bounds how long the first of them waits.
+const BATCH_MAX: usize = 512;
+
+/// What the writer saw when it decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Expect {
+    Absent,
+    Version(u64),
+}
+
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// The new object; its resourceVersion is set by the committer.
+    Put(Value),
+    Delete,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitError {
+    /// Somebody else wrote first: read again and decide again.
+    #[error("the object changed since it was read")]
+    Stale,
+    #[error("the plane's database refused the write: {0}")]
+    Database(String),
+    #[error("an object cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the plane has stopped")]
+    Stopped,
+}
+
+type Reply = oneshot::Sender<Result<Arc<Stored>, CommitError>>;
+
+struct Request {
+    key: Key,
+    expect: Expect,
+    action: Action,
+    reply: Reply,
+}
+
+enum Message {
+    Write(Request),
+    /// Answered when the file is closed.
+    Close(oneshot::Sender<()>),
+}
+
+/// The durable, watchable set of all objects.
+pub(crate) struct Store {
+    pub(crate) cache: Arc<WatchCache>,
+    queue: mpsc::Sender<Message>,
+}
+
+impl Store {
+    /// Opens or creates the file and starts the committer, which runs until the store is dropped.
+    pub(crate) async fn open(file: &Path, log_events_max: usize) -> Result<Self, DatabaseError> {
+        let (database, loaded) = Database::open(file).await?;
+        let cache = Arc::new(WatchCache::new(loaded.version, loaded.objects, log_events_max));
+        let (queue, requests) = mpsc::channel(QUEUE_MAX);
+        tokio::spawn(run_committer(database, cache.clone(), requests));
+        Ok(Self { cache, queue })
+    }
+
+    /// Returns when the change is on disk and visible. A deletion returns the last state under its new version.
+    pub(crate) async fn commit(&self, key: Key, expect: Expect, action: Action) -> Result<Arc<Stored>, CommitError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request { key, expect, action, reply };
+        self.queue.send(Message::Write(request)).await.map_err(|_| CommitError::Stopped)?;
+        answer.await.map_err(|_| CommitError::Stopped)?
+    }
+
+    /// Finishes what was queued before and closes the file; every later commit is answered `Stopped`.
+    pub(crate) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Message::Close(done)).await.is_ok() {
+            // An error means that it was closed by somebody else meanwhile.
+            drop(closed.await);
+        }
+    }
+}
+
+async fn run_committer(mut database: Database, cache: Arc<WatchCache>, mut messages: mpsc::Receiver<Message>) {
+    let mut waiting = Vec::with_capacity(BATCH_MAX);
+    let mut asked_to_close = None;
+    while asked_to_close.is_none() && messages.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+        let mut requests = Vec::with_capacity(waiting.len());
+        for message in waiting.drain(..) {
+            match message {
+                Message::Write(request) if asked_to_close.is_none() => requests.push(request),
+                // Its reply is dropped, which its sender reads as `Stopped`.
+                Message::Write(_) => {}
+                Message::Close(done) => asked_to_close = Some(done),
+            }
+        }
+        let batch = decide(&cache, requests.into_iter());
+        commit(&mut database, &cache, batch).await;
+    }
+    if let Err(error) = database.close().await {
+        tracing::warn!(%error, "the plane's database did not close cleanly; it is recovered at the next start");
+    }
+    if let Some(done) = asked_to_close {
+        // Who asked may have gone.
+        let _ = done.send(());
+    }
+}
+
+/// A batch that was decided and is not yet written.
+#[derive(Default)]
+struct Batch {
+    version: u64,
+    changes: Vec<(Key, After)>,
+    replies: Vec<(Reply, Arc<Stored>)>,
+}
+
+fn decide(cache: &WatchCache, requests: impl Iterator<Item = Request>) -> Batch {
+    let mut batch = Batch { version: cache.version(), ..Batch::default() };
+    // What this batch has already done to a key: later requests in it must see that.
+    let mut pending: HashMap<Key, Option<Arc<Stored>>> = HashMap::new();
+    for Request { key, expect, action, reply } in requests {
+        let current = pending.get(&key).cloned().unwrap_or_else(|| cache.get(&key));
+        match decide_one(&key, current, expect, action, batch.version + 1) {
+            Ok(after) => {
+                batch.version += 1;
+                let (stored, now) = match &after {
+                    After::Present(o) => (o.clone(), Some(o.clone())),
+                    After::Deleted(o) => (o.clone(), None),
+                };
+                pending.insert(key.clone(), now);
+                batch.changes.push((key, after));
+                batch.replies.push((reply, stored));
+            }
+            // The other side may have gone: then nobody needs the answer.
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+    batch
+}
+
+fn decide_one(
+    key: &Key,
+    current: Option<Arc<Stored>>,
+    expect: Expect,
+    action: Action,
+    version: u64,
+) -> Result<After, CommitError> {
+    let seen = current.as_ref().map_or(Expect::Absent, |o| Expect::Version(o.version));
+    if seen != expect {
+        return Err(CommitError::Stale);
+    }
+    let stamp = |value: &mut Value| value["metadata"]["resourceVersion"] = Value::String(version.to_string());
+    match (action, current) {
+        (Action::Put(mut value), _) => {
+            stamp(&mut value);
+            Ok(After::Present(Arc::new(Stored::from_value(version, key.object.clone(), &value)?)))
+        }
+        (Action::Delete, Some(current)) => {
+            let mut value = current.value()?;
+            stamp(&mut value);
+            Ok(After::Deleted(Arc::new(Stored::from_value(version, key.object.clone(), &value)?)))
+        }
+        (Action::Delete, None) => Err(CommitError::Stale),
+    }
+}
+
+async fn commit(database: &mut Database, cache: &WatchCache, batch: Batch) {
+    let Batch { version, changes, replies } = batch;
+    if changes.is_empty() {
+        return;
+    }
+    // Of several changes of one object only the last needs a row; readers still see each.
+    let mut last: HashMap<&Key, &After> = HashMap::new();
+    for (key, after) in &changes {
+        last.insert(key, after);
+    }
+    let rows: Vec<(&Key, RowChange<'_>)> = last
+        .into_iter()
+        .map(|(key, after)| match after {
+            After::Present(object) => (key, RowChange::Put(object)),
+            After::Deleted(_) => (key, RowChange::Delete),
+        })
+        .collect();
+    match database.write(&rows, version).await {
+        Ok(()) => {
+            cache.apply(changes);
+            for (reply, stored) in replies {
+                drop(reply.send(Ok(stored)));
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, writes = replies.len(), "the plane's database refused a batch; nothing of it was kept");
+            for (reply, _) in replies {
+                drop(reply.send(Err(CommitError::Database(error.to_string()))));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::object::GroupResource;
+
+    fn key(name: &str) -> Key {
+        Key::new(&GroupResource::new("test", "widgets"), "ns", name)
+    }
+
+    fn value(n: u64) -> Value {
+        json!({"metadata": {"name": "a", "uid": "u"}, "spec": {"n": n}})
+    }
+
+    fn scratch_file() -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("fanfare-plane-{}.db", uuid::Uuid::new_v4()))
+    }
+
+    #[tokio::test]
+    async fn of_writers_that_saw_the_same_version_one_wins() {
+        let store = Store::open(&scratch_file(), 100).await.unwrap();
+        let first = store.commit(key("a"), Expect::Absent, Action::Put(value(0))).await.unwrap();
+        let races = (0..30).map(|n| store.commit(key("a"), Expect::Version(first.version), Action::Put(value(n))));
+        let wins = futures::future::join_all(races).await.into_iter().filter(Result::is_ok).count();
+        assert_eq!(wins, 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_is_there_after_reopening_and_versions_go_on() {
+        let file = scratch_file();
+        let store = Store::open(&file, 100).await.unwrap();
+        store.commit(key("a"), Expect::Absent, Action::Put(value(1))).await.unwrap();
+        let b = store.commit(key("b"), Expect::Absent, Action::Put(value(2))).await.unwrap();
+        let gone = store.commit(key("b"), Expect::Version(b.version), Action::Delete).await.unwrap();
+        store.close().await;
+        let late = store.commit(key("c"), Expect::Absent, Action::Put(value(3))).await;
+        assert!(matches!(late, Err(CommitError::Stopped)));
+        let reopened = Store::open(&file, 100).await.unwrap();
+        assert_eq!(reopened.cache.get(&key("a")).unwrap().value().unwrap()["spec"]["n"], 1);
+        assert!(reopened.cache.get(&key("b")).is_none());
+        assert_eq!(reopened.cache.version(), gone.version);
+    }
+
+    #[tokio::test]
+    async fn a_second_process_on_the_same_file_is_refused() {
+        let file = scratch_file();
+        let _first = Store::open(&file, 100).await.unwrap();
+        assert!(Store::open(&file, 100).await.is_err());
+    }
+}

@@ -1,0 +1,269 @@
+//! Watch: changes after a version, or the present state and then changes; with bookmarks, selector transitions and
+//! 410 Gone when the client is further behind than the history reaches.
+//!
+//! A watcher keeps nothing but a position in the shared history, so a slow one costs no memory.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
+
+use crate::list;
+use crate::object::Stored;
+use crate::plane::Inner;
+use crate::registry::Resource;
+use crate::request::{ApiRequest, Shape};
+use crate::respond::{self, Response};
+use crate::selector::Selector;
+use crate::status::ApiError;
+use crate::table::{self, Include};
+use crate::watch_cache::{After, Event};
+
+/// A watch ends after this time unless the client asks for less: clients reconnect, and what they leave is freed.
+const DURATION_MAX_S: u64 = 3600;
+const BOOKMARK_EVERY_S: u64 = 30;
+/// Events in one chunk of the response.
+const CHUNK_EVENTS_MAX: usize = 256;
+
+/// Answers GET with `watch=true`.
+pub(crate) fn watch(inner: &Arc<Inner>, request: &ApiRequest) -> Result<Response, ApiError> {
+    let mut selector = list::selector(request)?;
+    if let Some(name) = &request.name {
+        selector = selector.named(name);
+    }
+    let resource = request.resource.clone();
+    let cache = &inner.store.cache;
+    // Subscribed before anything is read, so that no change falls between.
+    let changed = cache.subscribe(&resource.store);
+    let asked = request.query.get("resourceVersion");
+    let initial = request.query.is_true("sendInitialEvents");
+    let bookmarks = request.query.is_true("allowWatchBookmarks");
+    let since = match asked {
+        Some(text) if !initial && text != "0" => {
+            let version = text.parse().map_err(|_| ApiError::bad_request(format!("invalid resourceVersion {text}")))?;
+            list::require_reached(inner, version)?;
+            Some(version)
+        }
+        _ => None,
+    };
+    let mut watcher = Watcher {
+        view: View {
+            resource,
+            namespace: request.namespace_filter().map(str::to_owned),
+            selector,
+            shape: request.shape,
+            include: Include::parse(request.query.get("includeObject")),
+            columns_sent: false,
+        },
+        position: 0,
+        changed,
+        stopping: inner.stopping(),
+        bookmark: bookmarks.then(bookmark_interval),
+        ends_at: Instant::now() + Duration::from_secs(duration_s(request)),
+        first: None,
+        done: false,
+        inner: inner.clone(),
+    };
+    match since {
+        Some(version) => watcher.position = version,
+        None => watcher.begin_with_state(initial && bookmarks)?,
+    }
+    let stream =
+        futures::stream::unfold(watcher, |mut w| async move { w.next().await.map(|b| (Ok::<_, Infallible>(b), w)) });
+    Ok(respond::bytes(200, "application/json", Body::from_stream(stream)))
+}
+
+fn duration_s(request: &ApiRequest) -> u64 {
+    request.query.number("timeoutSeconds").unwrap_or(DURATION_MAX_S).min(DURATION_MAX_S)
+}
+
+fn bookmark_interval() -> Interval {
+    let every = Duration::from_secs(BOOKMARK_EVERY_S);
+    let mut interval = interval_at(Instant::now() + every, every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+struct Watcher {
+    inner: Arc<Inner>,
+    view: View,
+    /// Everything up to this version has been sent.
+    position: u64,
+    changed: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
+    bookmark: Option<Interval>,
+    ends_at: Instant,
+    /// The state at the start, already encoded.
+    first: Option<Bytes>,
+    done: bool,
+}
+
+enum Wake {
+    Changed,
+    Bookmark,
+    End,
+}
+
+impl Watcher {
+    fn begin_with_state(&mut self, mark_end: bool) -> Result<(), ApiError> {
+        let View { resource, namespace, .. } = &self.view;
+        let snapshot = self.inner.store.cache.snapshot(&resource.store, namespace.as_deref(), None, None);
+        let snapshot = snapshot.map_err(|_| ApiError::expired("the resource's history is being rebuilt"))?;
+        let mut out = BytesMut::new();
+        for object in &snapshot.objects {
+            if self.view.selects(object) {
+                self.view.encode(&self.inner, "ADDED", object, &mut out)?;
+            }
+        }
+        self.position = snapshot.version;
+        if mark_end {
+            self.view.encode_bookmark(self.position, true, &mut out);
+        }
+        self.first = (!out.is_empty()).then(|| out.freeze());
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        if let Some(first) = self.first.take() {
+            return Some(first);
+        }
+        while !self.done {
+            self.changed.borrow_and_update();
+            let store = &self.view.resource.store;
+            let (events, complete_to) =
+                match self.inner.store.cache.events_since(store, self.position, CHUNK_EVENTS_MAX) {
+                    Ok(found) => found,
+                    Err(compacted) => {
+                        let why = format!("too old resource version: {} ({})", self.position, compacted.0);
+                        return Some(self.fail(&ApiError::expired(why)));
+                    }
+                };
+            let had_events = !events.is_empty();
+            let mut out = BytesMut::new();
+            for event in &events {
+                if let Err(error) = self.view.encode_event(&self.inner, event, &mut out) {
+                    return Some(self.fail(&error));
+                }
+            }
+            self.position = complete_to;
+            if !out.is_empty() {
+                return Some(out.freeze());
+            }
+            if had_events {
+                continue;
+            }
+            match self.wait().await {
+                Wake::Changed => {}
+                Wake::Bookmark => {
+                    self.view.encode_bookmark(self.position, false, &mut out);
+                    return Some(out.freeze());
+                }
+                Wake::End => self.done = true,
+            }
+        }
+        None
+    }
+
+    async fn wait(&mut self) -> Wake {
+        let Self { changed, stopping, bookmark, ends_at, .. } = self;
+        let tick = async {
+            match bookmark {
+                Some(interval) => drop(interval.tick().await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            result = changed.changed() => if result.is_ok() { Wake::Changed } else { Wake::End },
+            _ = stopping.wait_for(|stop| *stop) => Wake::End,
+            () = sleep_until(*ends_at) => Wake::End,
+            () = tick => Wake::Bookmark,
+        }
+    }
+
+    fn fail(&mut self, error: &ApiError) -> Bytes {
+        self.done = true;
+        let mut out = BytesMut::new();
+        line(&mut out, "ERROR", error.to_value().to_string().as_bytes());
+        out.freeze()
+    }
+}
+
+/// What of the resource the client sees, and in which shape.
+struct View {
+    resource: Arc<Resource>,
+    namespace: Option<String>,
+    selector: Selector,
+    shape: Shape,
+    include: Include,
+    /// A Table's columns go with its first event alone.
+    columns_sent: bool,
+}
+
+impl View {
+    fn selects(&self, object: &Stored) -> bool {
+        self.namespace.as_deref().is_none_or(|n| *object.name.namespace == *n)
+            && self.selector.matches(object, &self.resource)
+    }
+
+    /// An object that no longer matches is DELETED for this client, one that begins to match is ADDED.
+    fn encode_event(&mut self, inner: &Inner, event: &Event, out: &mut BytesMut) -> Result<(), ApiError> {
+        let before = event.before.as_deref().filter(|o| self.selects(o));
+        match (before, &event.after) {
+            (None, After::Present(object)) if self.selects(object) => self.encode(inner, "ADDED", object, out),
+            (Some(_), After::Present(object)) if self.selects(object) => self.encode(inner, "MODIFIED", object, out),
+            (Some(before), After::Present(_)) => {
+                let mut value = before.value().map_err(|e| ApiError::internal(&e))?;
+                value["metadata"]["resourceVersion"] = json!(event.version.to_string());
+                let last = Stored::from_value(event.version, before.name.clone(), &value);
+                self.encode(inner, "DELETED", &last.map_err(|e| ApiError::internal(&e))?, out)
+            }
+            (Some(_), After::Deleted(object)) => self.encode(inner, "DELETED", object, out),
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn encode(&mut self, inner: &Inner, kind: &str, object: &Stored, out: &mut BytesMut) -> Result<(), ApiError> {
+        let value = || object.value().map_err(|e| ApiError::internal(&e));
+        match self.shape {
+            Shape::Plain => line(out, kind, &respond::shown_bytes(&self.resource, object)?),
+            Shape::Partial => line(out, kind, table::partial(&value()?).to_string().as_bytes()),
+            Shape::Table => {
+                let row = table::row(&self.resource, &value()?, self.include, inner.now());
+                let columns = if self.columns_sent { Value::Null } else { table::column_definitions(&self.resource) };
+                self.columns_sent = true;
+                let metadata = json!({"resourceVersion": object.version.to_string()});
+                line(out, kind, table::table(metadata, columns, vec![row]).to_string().as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_bookmark(&self, version: u64, ends_initial: bool, out: &mut BytesMut) {
+        let mut metadata = json!({"resourceVersion": version.to_string(), "creationTimestamp": null});
+        if ends_initial {
+            metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+        }
+        let object = match self.shape {
+            Shape::Plain => {
+                json!({"kind": self.resource.kind, "apiVersion": self.resource.api_version(), "metadata": metadata})
+            }
+            Shape::Partial => {
+                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
+            }
+            Shape::Table => table::table(json!({"resourceVersion": version.to_string()}), Value::Null, Vec::new()),
+        };
+        line(out, "BOOKMARK", object.to_string().as_bytes());
+    }
+}
+
+fn line(out: &mut BytesMut, kind: &str, object: &[u8]) {
+    out.reserve(object.len() + 40);
+    out.put(format!("{{\"type\":\"{kind}\",\"object\":").as_bytes());
+    out.put(object);
+    out.put(&b"}\n"[..]);
+}

@@ -1,0 +1,488 @@
+//! Create, replace, patch and apply: read, decide, ask admission, compare-and-swap, and again when somebody was faster.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::admission::{AdmissionRequest, Denial, Operation};
+use crate::decode::{Decoded, decode};
+use crate::event_view;
+use crate::namespace;
+use crate::object::{Key, Stored, has_finalizers, meta_str};
+use crate::patch::{self, apply::Conflicts, managers::Manager};
+use crate::plane::Inner;
+use crate::prepare::{Context, Ownership, prepare};
+use crate::registry::Resource;
+use crate::request::{ApiRequest, Subresource};
+use crate::respond::{self, Response};
+use crate::schema::prune;
+use crate::status::{ApiError, FieldError};
+use crate::storage::{Action, CommitError, Expect};
+
+/// Tries when others keep writing the same object; each loss means that another write succeeded.
+const ATTEMPTS_MAX: usize = 16;
+/// Letters of generated names, without those that look alike or spell words.
+const SUFFIX_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+const SUFFIX_LENGTH: usize = 5;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum PatchKind {
+    Json,
+    Merge,
+    Strategic,
+    Apply,
+}
+
+#[derive(Debug)]
+pub(crate) enum Change {
+    Create(Decoded),
+    Replace(Decoded),
+    Patch(PatchKind, Decoded),
+}
+
+/// What to do about fields that are unknown or there twice.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum FieldValidation {
+    Ignore,
+    Warn,
+    Strict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Admit {
+    Ask,
+    /// The plane's own writes.
+    Skip,
+}
+
+#[derive(Debug)]
+pub(crate) struct WriteOptions {
+    pub(crate) dry_run: bool,
+    pub(crate) manager: String,
+    pub(crate) conflicts: Conflicts,
+    pub(crate) validation: FieldValidation,
+    pub(crate) admit: Admit,
+}
+
+#[derive(Debug)]
+pub(crate) struct WriteRequest<'a> {
+    pub(crate) resource: &'a Arc<Resource>,
+    pub(crate) namespace: &'a str,
+    /// `None` when a creation names it in its body.
+    pub(crate) name: Option<&'a str>,
+    pub(crate) subresource: Subresource,
+    pub(crate) change: Change,
+    pub(crate) options: WriteOptions,
+}
+
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Created(Arc<Stored>),
+    /// Also when nothing had to change.
+    Updated(Arc<Stored>),
+    WouldCreate(Value),
+    WouldUpdate(Value),
+}
+
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) outcome: Outcome,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Answers POST.
+pub(crate) async fn create(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
+    let body = decode(&request.body, &request.content_type)?;
+    respond_to(inner, request, Change::Create(body)).await
+}
+
+/// Answers PUT.
+pub(crate) async fn replace(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
+    let body = decode(&request.body, &request.content_type)?;
+    respond_to(inner, request, Change::Replace(body)).await
+}
+
+/// Answers PATCH.
+pub(crate) async fn patch(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
+    let media = request.content_type.split(';').next().unwrap_or_default().trim();
+    let kind = match media {
+        "application/json-patch+json" => PatchKind::Json,
+        "application/merge-patch+json" => PatchKind::Merge,
+        "application/strategic-merge-patch+json" if request.resource.is_builtin() => PatchKind::Strategic,
+        "application/apply-patch+yaml" => PatchKind::Apply,
+        _ => {
+            let strategic = if request.resource.is_builtin() { "application/strategic-merge-patch+json, " } else { "" };
+            return Err(ApiError::unsupported_media_type(format!(
+                "the body of the request was in an unknown format - accepted media types include: \
+                 application/json-patch+json, application/merge-patch+json, {strategic}application/apply-patch+yaml"
+            )));
+        }
+    };
+    if kind == PatchKind::Apply && request.query.get("fieldManager").is_none() {
+        let error = FieldError::required("fieldManager", "is required for apply patch");
+        let mut refusal = ApiError::invalid(&request.resource, "", &[error]);
+        refusal.message =
+            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"
+                .into();
+        return Err(refusal);
+    }
+    let body = decode(&request.body, media)?;
+    respond_to(inner, request, Change::Patch(kind, body)).await
+}
+
+async fn respond_to(inner: &Inner, request: &ApiRequest, change: Change) -> Result<Response, ApiError> {
+    let options = WriteOptions {
+        dry_run: request.is_dry_run(),
+        manager: request.manager(),
+        conflicts: if request.query.is_true("force") { Conflicts::TakeOver } else { Conflicts::Refuse },
+        validation: match request.query.get("fieldValidation") {
+            Some("Strict") => FieldValidation::Strict,
+            Some("Ignore") => FieldValidation::Ignore,
+            _ => FieldValidation::Warn,
+        },
+        admit: Admit::Ask,
+    };
+    let write_request = WriteRequest {
+        resource: &request.resource,
+        namespace: &request.namespace,
+        name: request.name.as_deref(),
+        subresource: request.subresource,
+        change,
+        options,
+    };
+    let Written { outcome, warnings } = write(inner, &write_request).await?;
+    let response = match outcome {
+        Outcome::Created(object) => respond::object(inner, request, 201, &object)?,
+        Outcome::Updated(object) => respond::object(inner, request, 200, &object)?,
+        Outcome::WouldCreate(value) => respond::value(inner, request, 201, value)?,
+        Outcome::WouldUpdate(value) => respond::value(inner, request, 200, value)?,
+    };
+    Ok(respond::with_warnings(response, &warnings))
+}
+
+/// # Errors
+/// Every refusal of the API: 400, 403, 404, 409, 415, 422, or 500 when the database fails.
+pub(crate) async fn write(inner: &Inner, request: &WriteRequest<'_>) -> Result<Written, ApiError> {
+    let name = object_name(inner, request)?;
+    check_identity(request, &name)?;
+    let creates = matches!(request.change, Change::Create(_) | Change::Patch(PatchKind::Apply, _));
+    if creates && request.resource.namespaced {
+        namespace::require_usable(inner, request.resource, request.namespace, &name)?;
+    }
+    for _ in 0..ATTEMPTS_MAX {
+        if let Some(written) = attempt(inner, request, &name).await? {
+            return Ok(written);
+        }
+    }
+    Err(ApiError::conflict(
+        request.resource,
+        &name,
+        format!("others changed it {ATTEMPTS_MAX} times meanwhile; try again"),
+    ))
+}
+
+/// One try; `None` when the object changed between reading and writing.
+async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Result<Option<Written>, ApiError> {
+    let resource = &**request.resource;
+    let key = Key::new(&resource.store, request.namespace, name);
+    let current = inner.store.cache.get(&key);
+    let mut old = current.as_ref().map(|c| c.value()).transpose().map_err(|e| ApiError::internal(&e))?;
+    let now = inner.now_text();
+    let api_version = if event_view::applies_to(resource) { "v1".to_owned() } else { resource.api_version() };
+    let manager = Manager {
+        name: &request.options.manager,
+        subresource: if request.subresource == Subresource::Status { "status" } else { "" },
+        api_version: &api_version,
+        now: &now,
+    };
+    let mut findings = Findings::default();
+    let desired = desired(request, name, old.as_ref(), &manager, &mut findings)?;
+    let mut warnings = findings.judge(request)?;
+    if let Some(current) = &current {
+        check_preconditions(request, name, current, &desired)?;
+    }
+    let is_apply = matches!(request.change, Change::Patch(PatchKind::Apply, _));
+    let context = Context {
+        resource,
+        namespace: request.namespace,
+        name,
+        subresource: request.subresource,
+        manager,
+        ownership: if is_apply { Ownership::Said } else { Ownership::Track },
+        uid: (inner.uids)().to_string(),
+    };
+    let object = prepare(&context, &mut old, desired)?;
+    warnings.extend(admit(inner, request, name, &object, old.as_ref()).await?);
+    if request.options.dry_run {
+        let outcome = if old.is_some() { Outcome::WouldUpdate(object) } else { Outcome::WouldCreate(object) };
+        return Ok(Some(Written { outcome, warnings }));
+    }
+    if let (Some(current), true) = (&current, old.as_ref() == Some(&object)) {
+        return Ok(Some(Written { outcome: Outcome::Updated(current.clone()), warnings }));
+    }
+    let deleting = object["metadata"].get("deletionTimestamp").is_some();
+    let finished = deleting && !has_finalizers(&object) && !resource.is_namespace();
+    let action = if finished { Action::Delete } else { Action::Put(object) };
+    let expect = current.as_ref().map_or(Expect::Absent, |c| Expect::Version(c.version));
+    match inner.store.commit(key, expect, action).await {
+        Ok(stored) => {
+            inner.after_write(resource, &stored, finished).await?;
+            let outcome = if current.is_some() { Outcome::Updated(stored) } else { Outcome::Created(stored) };
+            Ok(Some(Written { outcome, warnings }))
+        }
+        Err(CommitError::Stale) => Ok(None),
+        Err(e) => Err(ApiError::internal(&e)),
+    }
+}
+
+impl Inner {
+    /// What follows from a write: CRDs change what is served, new namespaces are furnished, deletions wake collection.
+    async fn after_write(&self, resource: &Resource, stored: &Stored, finished: bool) -> Result<(), ApiError> {
+        if resource.is_crd() {
+            self.refresh_registry();
+        }
+        if finished || stored.deleting || !stored.owners.is_empty() {
+            self.swept.notify_one();
+        }
+        if resource.is_namespace() && !stored.deleting {
+            // Boxed: furnishing writes objects of its own.
+            Box::pin(namespace::furnish(self, &stored.name.name)).await?;
+        }
+        Ok(())
+    }
+}
+
+fn body(change: &Change) -> &Decoded {
+    match change {
+        Change::Create(body) | Change::Replace(body) | Change::Patch(_, body) => body,
+    }
+}
+
+fn object_name(inner: &Inner, request: &WriteRequest<'_>) -> Result<String, ApiError> {
+    if let Some(name) = request.name {
+        return Ok(name.to_owned());
+    }
+    let value = &body(&request.change).value;
+    match (meta_str(value, "name"), meta_str(value, "generateName")) {
+        ("", "") => {
+            let error = FieldError::required("metadata.name", "name or generateName is required");
+            Err(ApiError::invalid(request.resource, "", &[error]))
+        }
+        ("", prefix) => {
+            let uid = (inner.uids)();
+            let letters = uid.as_bytes().iter().take(SUFFIX_LENGTH);
+            let suffix = letters.map(|b| char::from(SUFFIX_LETTERS[usize::from(*b) % SUFFIX_LETTERS.len()]));
+            Ok(format!("{prefix}{}", suffix.collect::<String>()))
+        }
+        (name, _) => Ok(name.to_owned()),
+    }
+}
+
+/// A body that names kind, name or namespace must name those of the URL.
+fn check_identity(request: &WriteRequest<'_>, name: &str) -> Result<(), ApiError> {
+    let resource = request.resource;
+    let value = match &request.change {
+        Change::Create(body) | Change::Replace(body) | Change::Patch(PatchKind::Apply, body) => &body.value,
+        Change::Patch(..) => return Ok(()),
+    };
+    if !value.is_object() {
+        return Err(ApiError::bad_request("the body of the request must be an object"));
+    }
+    let differs = |given: &str, expected: &str| !given.is_empty() && given != expected;
+    let (api_version, kind) = (resource.api_version(), &resource.kind);
+    let given = value["apiVersion"].as_str().unwrap_or_default();
+    if differs(given, &api_version) {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({given}) does not match the expected API version ({api_version})"
+        )));
+    }
+    let given = value["kind"].as_str().unwrap_or_default();
+    if differs(given, kind) {
+        return Err(ApiError::bad_request(format!(
+            "{given} in version \"{}\" cannot be handled as a {kind}",
+            resource.version
+        )));
+    }
+    let given = meta_str(value, "name");
+    if differs(given, name) {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({name})"
+        )));
+    }
+    let given = meta_str(value, "namespace");
+    if resource.namespaced && differs(given, request.namespace) {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    Ok(())
+}
+
+/// The object that the client wants, in stored form, without fields that the schema does not know.
+fn desired(
+    request: &WriteRequest<'_>,
+    name: &str,
+    old: Option<&Value>,
+    manager: &Manager<'_>,
+    findings: &mut Findings,
+) -> Result<Value, ApiError> {
+    let resource = &**request.resource;
+    findings.duplicates.clone_from(&body(&request.change).duplicates);
+    let stored = |value: &Value| event_view::to_stored(resource, value.clone());
+    let mut value = match (&request.change, old) {
+        (Change::Create(_), Some(_)) => return Err(ApiError::already_exists(resource, name)),
+        (Change::Create(body), None) => {
+            if !meta_str(&body.value, "resourceVersion").is_empty() {
+                return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+            }
+            stored(&body.value)
+        }
+        (Change::Patch(PatchKind::Apply, body), _) if request.subresource == Subresource::Main || old.is_some() => {
+            return applied(request, name, old, stored(&body.value), manager, findings);
+        }
+        (Change::Replace(_) | Change::Patch(..), None) => return Err(ApiError::not_found(resource, name)),
+        (Change::Replace(body), Some(_)) => stored(&body.value),
+        (Change::Patch(kind, body), Some(old)) => {
+            let mut shown = event_view::to_shown(resource, old.clone());
+            match kind {
+                PatchKind::Json => patch::json(&mut shown, body.value.clone())?,
+                PatchKind::Strategic => patch::strategic_merge(&mut shown, &body.value, Some(resource.schema())),
+                PatchKind::Merge | PatchKind::Apply => patch::merge(&mut shown, &body.value),
+            }
+            event_view::to_stored(resource, shown)
+        }
+    };
+    prune(&mut value, resource.schema(), "", &mut findings.unknown);
+    Ok(value)
+}
+
+fn applied(
+    request: &WriteRequest<'_>,
+    name: &str,
+    old: Option<&Value>,
+    mut config: Value,
+    manager: &Manager<'_>,
+    findings: &mut Findings,
+) -> Result<Value, ApiError> {
+    let resource = &**request.resource;
+    if config["metadata"]["managedFields"].as_array().is_some_and(|a| !a.is_empty()) {
+        return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+    }
+    if let (Some(map), true) = (config.as_object_mut(), resource.has_status) {
+        match request.subresource {
+            Subresource::Main => drop(map.remove("status")),
+            Subresource::Status => {
+                map.retain(|k, _| matches!(k.as_str(), "apiVersion" | "kind" | "metadata" | "status"))
+            }
+        }
+    }
+    prune(&mut config, resource.schema(), "", &mut findings.unknown);
+    let new = || json!({"apiVersion": manager.api_version, "kind": resource.kind, "metadata": {"name": name}});
+    let live = old.cloned().unwrap_or_else(new);
+    patch::apply::apply(&live, &config, Some(resource.schema()), manager, request.options.conflicts)
+}
+
+/// Fields that are unknown or doubled.
+#[derive(Debug, Default)]
+struct Findings {
+    unknown: Vec<String>,
+    duplicates: Vec<String>,
+}
+
+impl Findings {
+    /// Warnings, or the refusal when the client wants strictness.
+    fn judge(self, request: &WriteRequest<'_>) -> Result<Vec<String>, ApiError> {
+        let duplicates = self.duplicates.iter().map(|p| format!("duplicate field \"{p}\""));
+        let found: Vec<String> =
+            duplicates.chain(self.unknown.iter().map(|p| format!("unknown field \"{p}\""))).collect();
+        match request.options.validation {
+            _ if found.is_empty() => Ok(found),
+            FieldValidation::Ignore => Ok(Vec::new()),
+            FieldValidation::Warn => Ok(found),
+            FieldValidation::Strict => Err(strict_error(request, &found.join(", "))),
+        }
+    }
+}
+
+fn strict_error(request: &WriteRequest<'_>, found: &str) -> ApiError {
+    let Resource { kind, version, .. } = &**request.resource;
+    match &request.change {
+        Change::Create(_) | Change::Replace(_) => ApiError::bad_request(format!(
+            "{kind} in version \"{version}\" cannot be handled as a {kind}: strict decoding error: {found}"
+        )),
+        Change::Patch(PatchKind::Apply, _) => ApiError::bad_request(format!("strict decoding error: {found}")),
+        Change::Patch(..) => {
+            let error =
+                FieldError::new("FieldValueInvalid", "patch", format!("Invalid value: strict decoding error: {found}"));
+            ApiError::invalid(request.resource, request.name.unwrap_or_default(), &[error])
+        }
+    }
+}
+
+fn check_preconditions(
+    request: &WriteRequest<'_>,
+    name: &str,
+    current: &Stored,
+    desired: &Value,
+) -> Result<(), ApiError> {
+    let resource = request.resource;
+    let version = meta_str(desired, "resourceVersion");
+    if version.is_empty() && matches!(request.change, Change::Replace(_)) && !resource.is_builtin() {
+        let zero = json!(0);
+        let error = FieldError::invalid("metadata.resourceVersion", &zero, "must be specified for an update");
+        return Err(ApiError::invalid(resource, name, &[error]));
+    }
+    if !version.is_empty() && version != current.version.to_string() {
+        return Err(ApiError::modified(resource, name));
+    }
+    let uid = meta_str(desired, "uid");
+    if !uid.is_empty() && *uid != *current.uid {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", current.uid);
+        return Err(ApiError::conflict(resource, name, why));
+    }
+    Ok(())
+}
+
+async fn admit(
+    inner: &Inner,
+    request: &WriteRequest<'_>,
+    name: &str,
+    object: &Value,
+    old: Option<&Value>,
+) -> Result<Vec<String>, ApiError> {
+    let deleting = object["metadata"].get("deletionTimestamp").is_some();
+    if request.options.admit == Admit::Skip || request.subresource == Subresource::Status || deleting {
+        return Ok(Vec::new());
+    }
+    let resource = request.resource;
+    let asked = AdmissionRequest {
+        operation: if old.is_some() { Operation::Update } else { Operation::Create },
+        group: &resource.group,
+        version: &resource.version,
+        kind: &resource.kind,
+        plural: &resource.plural,
+        namespace: request.namespace,
+        name,
+        object,
+        old,
+        dry_run: request.options.dry_run,
+        field_manager: &request.options.manager,
+    };
+    inner.admission.admit(&asked).await.map_err(|denial| denied(resource, name, denial))
+}
+
+fn denied(resource: &Resource, name: &str, denial: Denial) -> ApiError {
+    let Denial { code, message, causes } = denial;
+    let reason = match code {
+        400 => "BadRequest",
+        409 => "Conflict",
+        422 => "Invalid",
+        500.. => "InternalError",
+        _ => "Forbidden",
+    };
+    let causes: Vec<Value> =
+        causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field})).collect();
+    let mut error = ApiError::new(code, reason, message);
+    error.details = json!({"name": name, "group": resource.group, "kind": resource.kind, "causes": causes});
+    error
+}
