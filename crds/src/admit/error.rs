@@ -106,6 +106,9 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// The most faults of one resource that are told: enough for any author, and a bound on what a hostile text costs.
+pub(crate) const FAULTS_MAX: usize = 100;
+
 /// Gathers faults, so that an author sees all of them at once.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -120,7 +123,23 @@ impl Findings {
         reason: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        self.errors.push(FieldError { path: path.to_string(), reason: reason.into(), remedy: remedy.into(), code });
+        match self.errors.len() {
+            0..FAULTS_MAX => {
+                self.errors.push(FieldError {
+                    path: path.to_string(),
+                    reason: reason.into(),
+                    remedy: remedy.into(),
+                    code,
+                });
+            }
+            FAULTS_MAX => self.errors.push(FieldError {
+                path: String::new(),
+                reason: format!("more than {FAULTS_MAX} things are wrong"),
+                remedy: "mend these first".to_owned(),
+                code: code::TOO_LARGE,
+            }),
+            _ => {}
+        }
     }
 
     /// Adds what a later check found, but not what only follows from a fault that is known already.

@@ -31,8 +31,8 @@ use serde_json::{Value, json};
 use crate::nearest::did_you_mean;
 use crate::{generate, wire};
 use context::Context;
-pub(crate) use error::Findings;
 use error::Path;
+pub(crate) use error::{FAULTS_MAX, Findings};
 
 pub use error::{FieldError, code};
 pub use folder::{Verdict, admit_all};

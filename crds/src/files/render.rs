@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report as Diagnostic,
@@ -90,7 +91,8 @@ fn diagnostic(report: &Report, finding: &Finding) -> Diagnostic {
     match report.texts.get(&finding.file) {
         Some(text) if finding.length > 0 => {
             let span = LabeledSpan::at(finding.offset..finding.offset + finding.length, "here");
-            Diagnostic::new(diagnostic.with_label(span)).with_source_code(NamedSource::new(&finding.file, text.clone()))
+            Diagnostic::new(diagnostic.with_label(span))
+                .with_source_code(NamedSource::new(&finding.file, Arc::clone(&text.text)))
         }
         _ => {
             let place = format!("{}:{}:{}: {}", finding.file, finding.line, finding.column, diagnostic.message);
