@@ -1,5 +1,7 @@
 //! Authors' files: what is read, what is refused and where it is shown, and that no input breaks the reader.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
