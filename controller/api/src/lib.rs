@@ -1,1 +1,68 @@
-//! 
+//! HTTP for members, tills and integrations: the runtime API of one namespace.
+//!
+//! A request is read ([`input`]), its caller known ([`auth`]), a value handed to the engine, and the answer written
+//! ([`output`], [`wire`], [`problem`]). Nothing is decided here, no SQL is written, Kubernetes is not known. Start at
+//! [`endpoints`].
+
+mod app;
+mod auth;
+mod endpoints;
+mod input;
+mod observe;
+mod openapi;
+mod output;
+mod problem;
+mod server;
+mod symbol;
+mod wire;
+
+pub use app::{ApiConfig, ReadMatch};
+pub use auth::scope::Scope;
+pub use problem::{Code, FieldError, Problem};
+
+use app::App;
+use axum::{Router, middleware, routing::get};
+use http::{HeaderValue, StatusCode};
+use std::future::Future;
+use tokio::net::TcpListener;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Serves the API on `listener` until `shutdown` resolves and running requests have ended.
+pub async fn serve(config: ApiConfig, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    let app = App::new(config);
+    let router = assemble(app.clone());
+    server::run(app, router, listener, shutdown).await;
+}
+
+/// The router itself, for tests that need no socket.
+pub fn router(config: ApiConfig) -> Router {
+    assemble(App::new(config))
+}
+
+/// The OpenAPI document, as `/openapi.json` serves it.
+pub fn openapi_json() -> String {
+    let (_, document) = described().split_for_parts();
+    openapi::finish(document).to_pretty_json().unwrap_or_default()
+}
+
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(openapi::Description::openapi()).merge(endpoints::router())
+}
+
+fn assemble(app: App) -> Router {
+    let (router, document) = described().split_for_parts();
+    let document = bytes::Bytes::from(openapi::finish(document).to_json().unwrap_or_default());
+    let serve_document = get(move || {
+        let document = document.clone();
+        async move { output::bytes_of(StatusCode::OK, HeaderValue::from_static("application/json"), document) }
+    });
+    router
+        .route("/openapi.json", serve_document)
+        .fallback(|| async { Problem::not_found("path") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Code::MethodNotAllowed, "this path has no such method; see Allow")
+        })
+        .layer(middleware::from_fn_with_state(app.clone(), observe::around))
+        .with_state(app)
+}

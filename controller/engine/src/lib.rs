@@ -1,1 +1,269 @@
-//! 
+//! Use-cases: each is one file, and one decision inside one batch.
+//!
+//! A [`Command`] is a value that decides on a [`Tx`]: a view of rows and counters with everything that the batch has
+//! decided before it. It does no I/O and takes no clock. Where a row that it needs is not loaded it stops with
+//! [`Halt::Missing`]; the [`writer`] loads it and runs the command again. The writer folds many commands into one
+//! transaction, commits once, updates what memory keeps ([`plans`], [`audience`]) and only then answers each.
+//!
+//! SQL, HTTP and Kubernetes are not known here. Start at [`Engine`], then [`tx`], then any use-case.
+
+pub mod attribution;
+pub mod audience;
+pub(crate) mod budget;
+mod codes_tmp;
+pub mod credentials;
+pub mod fault;
+pub mod give;
+pub mod grant_view;
+pub mod grants;
+pub mod inbox;
+pub mod jobs;
+pub mod lists;
+pub mod members;
+pub mod mint;
+pub mod plans;
+pub mod publish;
+pub mod redemptions;
+pub mod tx;
+pub mod vouchers;
+pub(crate) mod wallet;
+pub mod writer;
+
+use audience::Audience;
+use fanfare_core::{
+    cart::Evaluation,
+    ids::Namespace,
+    reason::{Reason, Refusal},
+    time::Clock,
+};
+/// The rows and errors of the database, for rooms that see it through the engine alone.
+pub use fanfare_store as store;
+use fanfare_store::{Keys, Position, Store};
+use plans::Plans;
+use std::sync::Arc;
+use thiserror::Error;
+use tx::Tx;
+
+/// A use-case as a value.
+pub trait Command: Send + 'static {
+    /// What it answers when it was decided.
+    type Answer: Send + 'static;
+
+    /// Names the rows that it is known to need, so that a batch loads them at once. Forgetting one costs a second look
+    /// at the database, never correctness.
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        let _ = (plans, keys);
+    }
+
+    /// Decides. Whatever it changed on `tx` is undone unless it answers `Ok`. May run more than once.
+    ///
+    /// # Errors
+    /// [`Halt::Missing`] to be run again with more rows, [`Halt::Refused`] when the answer is no.
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt>;
+}
+
+/// Why a command did not come to an answer.
+#[derive(Debug)]
+pub enum Halt {
+    /// A row is not loaded yet.
+    Missing,
+    /// The answer is no.
+    Refused(Box<Refused>),
+}
+
+impl From<fanfare_core::mechanic::Missing> for Halt {
+    fn from(_: fanfare_core::mechanic::Missing) -> Self {
+        Self::Missing
+    }
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal.into()))
+    }
+}
+
+impl From<Refused> for Halt {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
+    }
+}
+
+/// Stops a command with a refusal.
+///
+/// # Errors
+/// Always: it is written `return refuse(…)`.
+pub fn refuse<T>(reason: Reason, detail: impl Into<String>) -> Result<T, Halt> {
+    Err(Refusal::new(reason, detail).into())
+}
+
+/// A refusal with what a caller needs to understand it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    /// Code and sentence.
+    pub refusal: Refusal,
+    /// Every reason, where there can be several (`not-qualified`).
+    pub reasons: Vec<Refusal>,
+    /// The evaluation that refused an order (`order-refused`, `price-changed`).
+    pub evaluation: Option<Evaluation>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, reasons: Vec::new(), evaluation: None }
+    }
+}
+
+/// Why a call got no decision.
+#[derive(Debug, Error)]
+pub enum CallError {
+    /// The idempotency key was used with another body.
+    #[error("the idempotency key was used with another request")]
+    KeyReused,
+    /// The queue is full; nothing was decided.
+    #[error("too much is waiting to be decided")]
+    Overloaded,
+    /// The database did not take the batch; a retry with the same key finds out.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// The engine was stopped.
+    #[error("the engine was stopped")]
+    Stopped,
+}
+
+/// A fault of the database, as every command of the failed batch is told.
+#[derive(Clone, Debug, Error)]
+#[error("{0}")]
+pub struct StoreFault(pub Arc<fanfare_store::Error>);
+
+impl From<fanfare_store::Error> for CallError {
+    fn from(error: fanfare_store::Error) -> Self {
+        Self::Store(StoreFault(Arc::new(error)))
+    }
+}
+
+/// How an answer is written down for whoever asks again with the same key.
+pub type Render<A> = Box<dyn Fn(&Result<A, Refused>) -> (u16, Vec<u8>) + Send>;
+
+/// What makes a call exactly-once.
+pub struct Keyed<A> {
+    /// The terminal, client or member that chose the key.
+    pub scope: String,
+    /// Its key.
+    pub key: String,
+    /// Digest of operation and body.
+    pub digest: String,
+    /// How the answer is written down.
+    pub render: Render<A>,
+}
+
+/// An answer as it was or is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replied {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Whether it is the stored answer of an earlier call.
+    pub replayed: bool,
+    /// Where the lane stood after it.
+    pub position: Position,
+}
+
+/// The engine of one namespace. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What the writer, the reads and the workers share.
+pub(crate) struct Shared {
+    pub(crate) namespace: Namespace,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) plans: plans::Current,
+    pub(crate) audience: Audience,
+    pub(crate) wake: tokio::sync::Notify,
+    queue: tokio::sync::mpsc::Sender<Box<dyn writer::Work>>,
+}
+
+impl Engine {
+    /// Opens a namespace: rebuilds from the database what memory keeps, and starts its writer.
+    ///
+    /// # Errors
+    /// A store's error when the database cannot be read.
+    pub async fn open(
+        namespace: Namespace,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        seed: [u8; 32],
+    ) -> Result<Self, CallError> {
+        let published = store.published(&namespace).await?;
+        let plans = plans::Current::new(Plans::of(published));
+        let audience = Audience::rebuild(&*store, &namespace).await?;
+        let (queue, commands) = tokio::sync::mpsc::channel(writer::QUEUE_MAX);
+        let wake = tokio::sync::Notify::new();
+        let shared = Arc::new(Shared { namespace, store, clock, plans, audience, wake, queue });
+        tokio::spawn(writer::run(Arc::downgrade(&shared), commands, mint::Mint::new(seed)));
+        Ok(Self { shared })
+    }
+
+    /// The namespace that it serves.
+    pub fn namespace(&self) -> &Namespace {
+        &self.shared.namespace
+    }
+
+    /// Business time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
+    /// What is served now.
+    pub fn plans(&self) -> Arc<Plans> {
+        self.shared.plans.load()
+    }
+
+    /// The database, for reads that need no decision.
+    pub fn store(&self) -> &dyn Store {
+        &*self.shared.store
+    }
+
+    /// The members as memory keeps them.
+    pub fn audience(&self) -> &Audience {
+        &self.shared.audience
+    }
+
+    /// Resolves when a job may have become due earlier than was known, or a message waits to be sent.
+    pub async fn woken(&self) {
+        self.shared.wake.notified().await;
+    }
+
+    /// Decides a command and commits it.
+    ///
+    /// # Errors
+    /// [`CallError`] when nothing was decided. A refusal is an answer, not an error.
+    pub async fn execute<C: Command>(&self, command: C) -> Result<(Result<C::Answer, Refused>, Position), CallError> {
+        let (work, answer) = writer::plain(command);
+        self.submit(work).await?;
+        answer.await.map_err(|_| CallError::Stopped)?
+    }
+
+    /// Decides a command exactly once under its key, or answers what was decided before.
+    ///
+    /// # Errors
+    /// [`CallError::KeyReused`] when the key stands with another digest, else as [`Engine::execute`].
+    pub async fn call<C: Command>(&self, keyed: Keyed<C::Answer>, command: C) -> Result<Replied, CallError> {
+        let (work, answer) = writer::keyed(keyed, command);
+        self.submit(work).await?;
+        answer.await.map_err(|_| CallError::Stopped)?
+    }
+
+    async fn submit(&self, work: Box<dyn writer::Work>) -> Result<(), CallError> {
+        let wait = std::time::Duration::from_millis(writer::QUEUE_WAIT_MAX_MS);
+        match tokio::time::timeout(wait, self.shared.queue.send(work)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(CallError::Stopped),
+            Err(_) => Err(CallError::Overloaded),
+        }
+    }
+}

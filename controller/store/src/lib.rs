@@ -1,1 +1,168 @@
-//! 
+//! What is persisted, in domain verbs, once per database.
+//!
+//! A *batch* is one transaction of one namespace: [`Store::begin`] takes the namespace's lane, [`Batch::load`] reads
+//! every row that the commands of the batch need in one query a table, and [`Batch::commit`] writes everything in one
+//! statement a table, appends to the ledger's chain and moves the lane's sequence. Reads that need no transaction are on
+//! [`Store`] itself. SQL for business tables exists in this room alone; decisions exist elsewhere.
+
+pub mod chain;
+mod fold;
+pub mod keys;
+pub mod rows;
+pub mod sqlite;
+pub mod writes;
+
+use fanfare_core::ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId};
+use fanfare_core::{ledger::Entry, model::Kind, time::Ts};
+use futures::{future::BoxFuture, stream::BoxStream};
+pub use keys::Keys;
+pub use rows::Rows;
+use rows::{
+    Audit, Credential, Event, Grant, Job, LedgerLine, Member, Message, Order, Published, Redemption, RefreshToken, Run,
+};
+pub use sqlite::SqliteStore;
+use thiserror::Error;
+pub use writes::Writes;
+
+/// Why the database did not do what was asked.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// It cannot be reached or read; trying again may help.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// A unique row was already there, or a row that had to be there was not: the batch is void, nothing was written.
+    #[error("the database refused the batch: {0}")]
+    Conflict(String),
+    /// Another process holds this database.
+    #[error("another process uses this database: {0}")]
+    Locked(String),
+    /// The database is of another version than this binary knows.
+    #[error("the database is of another version: {0}")]
+    Version(String),
+    /// A stored row cannot be understood.
+    #[error("a stored row cannot be understood: {0}")]
+    Corrupt(String),
+}
+
+/// What a store's operation answers.
+pub type Result<T> = std::result::Result<T, Error>;
+/// A future of a store's operation.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
+
+/// A place in a namespace's lane: what was written up to here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub i64);
+
+/// The most rows that one page of a listing holds.
+pub const PAGE_MAX: usize = 100;
+
+/// The most credentials of one namespace that are listed: more tills than a brand has.
+pub const CREDENTIALS_MAX: usize = 10_000;
+
+/// A page asked for: at most `limit` rows after the row named by `after`.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// 1 to [`PAGE_MAX`].
+    pub limit: usize,
+    /// The id of the last row seen.
+    pub after: Option<String>,
+}
+
+/// A database. Ids carry its incarnation; a namespace starts empty and needs no creation.
+pub trait Store: Send + Sync {
+    /// Starts a batch: waits for the namespace's lane and holds it until commit or drop.
+    fn begin<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Box<dyn Batch + 'a>>;
+
+    /// The incarnation of this database, 1 from its creation.
+    fn incarnation(&self) -> i64;
+    /// How far the namespace's lane has come.
+    fn position<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Position>;
+    /// Whether the database answers.
+    fn ping(&self) -> Answer<'_, ()>;
+
+    /// Every resource that is served now (not the former revisions).
+    fn published<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<Published>>;
+    /// Every member, in order of id.
+    fn members<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<Member>>;
+    /// Every accepted event that has a member, in order of acceptance.
+    fn events<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<Event>>;
+    /// Every (list, member), in order of list.
+    fn lists<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<(Name, MemberId)>>;
+    /// Every (campaign, member, joined at).
+    fn participations<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<rows::Participation>>;
+    /// Every counter whose key starts with `prefix`.
+    fn counters<'a>(&'a self, ns: &'a Namespace, prefix: &'a str) -> Answer<'a, Vec<(String, i64)>>;
+    /// Every balance whose account starts with `prefix`, as (account, unit, amount).
+    fn balances<'a>(&'a self, ns: &'a Namespace, prefix: &'a str) -> Answer<'a, Vec<Entry>>;
+
+    /// One member.
+    fn member<'a>(&'a self, ns: &'a Namespace, id: &'a MemberId) -> Answer<'a, Option<Member>>;
+    /// A member's grants, newest first, of the state named.
+    fn grants_of<'a>(
+        &'a self,
+        ns: &'a Namespace,
+        member: &'a MemberId,
+        state: Option<rows::GrantState>,
+        page: Page,
+    ) -> Answer<'a, Vec<Grant>>;
+    /// One grant.
+    fn grant<'a>(&'a self, ns: &'a Namespace, id: &'a GrantId) -> Answer<'a, Option<Grant>>;
+    /// One order.
+    fn order<'a>(&'a self, ns: &'a Namespace, id: &'a OrderId) -> Answer<'a, Option<Order>>;
+    /// One redemption.
+    fn redemption<'a>(&'a self, ns: &'a Namespace, id: &'a RedemptionId) -> Answer<'a, Option<Redemption>>;
+    /// The redemptions of an order.
+    fn redemptions_of<'a>(&'a self, ns: &'a Namespace, order: &'a OrderId) -> Answer<'a, Vec<Redemption>>;
+    /// A member's inbox, newest first: messages of in-app channels that were sent.
+    fn inbox<'a>(&'a self, ns: &'a Namespace, member: &'a MemberId, page: Page) -> Answer<'a, Vec<Message>>;
+    /// A wallet's ledger lines, newest first; a page goes on after [`LedgerLine::cursor`].
+    fn wallet_lines<'a>(&'a self, ns: &'a Namespace, account: &'a AccountId, page: Page)
+    -> Answer<'a, Vec<LedgerLine>>;
+    /// Every ledger line behind a position, in order, for verification and export.
+    fn ledger<'a>(&'a self, ns: &'a Namespace, from: Position) -> BoxStream<'a, Result<LedgerLine>>;
+    /// The audit trail, newest first.
+    fn audit<'a>(&'a self, ns: &'a Namespace, page: Page) -> Answer<'a, Vec<Audit>>;
+    /// Jobs due at `now`, oldest first, at most `limit`.
+    fn due<'a>(&'a self, ns: &'a Namespace, now: Ts, limit: usize) -> Answer<'a, Vec<Job>>;
+    /// When the next job is due.
+    fn next_due<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Option<Ts>>;
+    /// Messages that wait to be sent, oldest first, at most `limit`.
+    fn outbox<'a>(&'a self, ns: &'a Namespace, limit: usize) -> Answer<'a, Vec<Message>>;
+    /// Messages that a sender has taken, oldest first, at most `limit`: after a start, those that are ambiguous.
+    fn sending<'a>(&'a self, ns: &'a Namespace, limit: usize) -> Answer<'a, Vec<Message>>;
+
+    /// A credential by the digest of its secret.
+    fn credential<'a>(&'a self, digest: &'a str) -> Answer<'a, Option<Credential>>;
+    /// Every credential of a namespace, by id, at most [`CREDENTIALS_MAX`].
+    fn credentials<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<Credential>>;
+    /// A refresh token by the digest of its secret.
+    fn refresh_token<'a>(&'a self, digest: &'a str) -> Answer<'a, Option<RefreshToken>>;
+    /// A value of the installation (such as a signing key or the clock's offset) by name.
+    fn setting<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Vec<u8>>>;
+    /// Writes such a value at once. It waits for the lane, so not within a batch.
+    fn set_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, ()>;
+    /// The former and present revisions of a resource, newest first, at most [`PAGE_MAX`].
+    fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>>;
+    /// Active runs of an automation, newest first, for its status.
+    fn runs<'a>(&'a self, ns: &'a Namespace, automation: &'a Name, page: Page) -> Answer<'a, Vec<Run>>;
+    /// Checks what must always hold of the rows themselves (`docs/ARCHITECTURE.md`, invariants 1 to 4 and 10): chain and
+    /// sums of the ledger, balances equal to entries, caps, one live redemption per voucher, events unique. Empty: fine.
+    fn verify<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<String>>;
+    /// Every namespace that has a row.
+    fn namespaces(&self) -> Answer<'_, Vec<Namespace>>;
+}
+
+/// One transaction of one namespace. Dropped without commit, it leaves nothing.
+pub trait Batch: Send {
+    /// The lane's sequence before this batch.
+    fn position(&self) -> Position;
+    /// Loads what `keys` names: each table at most one query. What does not exist is simply not in the answer.
+    fn load<'a>(&'a mut self, keys: &'a Keys) -> Answer<'a, Rows>;
+    /// Writes everything, in one statement a table, and commits durably.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when a UNIQUE or an expected row count fails: nothing of the batch was written.
+    fn commit<'a>(self: Box<Self>, writes: Writes) -> Answer<'a, Position>
+    where
+        Self: 'a;
+}

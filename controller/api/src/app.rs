@@ -1,0 +1,138 @@
+//! What every handler is handed: the engine, the clocks and what checks credentials.
+
+use crate::{
+    auth::{keys::Keys, member_code::MemberCodes, token::Tokens},
+    observe::Metrics,
+    problem::{Code, Problem},
+};
+use chrono::SecondsFormat;
+use fanfare_core::{
+    model::{RuntimePlan, segment::Condition},
+    time::{Clock, Ts, Tz},
+};
+use fanfare_engine::{CallError, Engine, StoreFault, store};
+use std::sync::Arc;
+
+/// Reads what a Segment's `match` says, as admission does: a condition, or what is wrong with it by field (JSON Pointers
+/// below the match). Handed in, because this room does not know the resources.
+pub type ReadMatch = Arc<dyn Fn(&serde_json::Value) -> Result<Condition, Vec<crate::FieldError>> + Send + Sync>;
+
+/// What the API is made of.
+#[derive(Clone)]
+pub struct ApiConfig {
+    /// The namespace's engine; it knows business time.
+    pub engine: Engine,
+    /// Real time, in which tokens live.
+    pub real_clock: Arc<dyn Clock>,
+    /// At least 32 random bytes that outlive a restart: what tokens and shown codes are signed with.
+    pub signing_key: Vec<u8>,
+    /// Reads a Segment's `match` for previews.
+    pub read_match: ReadMatch,
+    /// Opens development logins whatever the Runtime says; `fanfare up` does.
+    pub dev_login: bool,
+}
+
+/// The state of the router. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    real_clock: Arc<dyn Clock>,
+    tokens: Tokens,
+    member_codes: MemberCodes,
+    keys: Keys,
+    metrics: Metrics,
+    read_match: ReadMatch,
+    dev_login: bool,
+}
+
+impl App {
+    pub(crate) fn new(config: ApiConfig) -> Self {
+        let ApiConfig { engine, real_clock, signing_key, read_match, dev_login } = config;
+        let tokens = Tokens::new(engine.namespace(), &signing_key);
+        let member_codes = MemberCodes::new(engine.namespace(), &signing_key);
+        let (keys, metrics) = (Keys::default(), Metrics::default());
+        Self(Arc::new(Inner { engine, real_clock, tokens, member_codes, keys, metrics, read_match, dev_login }))
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    pub(crate) fn member_codes(&self) -> &MemberCodes {
+        &self.0.member_codes
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn read_match(&self) -> &ReadMatch {
+        &self.0.read_match
+    }
+
+    /// Whether anyone may log in as anyone.
+    pub(crate) fn dev_login(&self) -> bool {
+        self.0.dev_login || self.0.engine.plans().runtime.as_ref().is_some_and(|runtime| runtime.dev_login)
+    }
+
+    /// Business time.
+    pub(crate) fn now(&self) -> Ts {
+        self.0.engine.clock().now()
+    }
+
+    /// Real time, for tokens.
+    pub(crate) fn real_now(&self) -> Ts {
+        self.0.real_clock.now()
+    }
+
+    /// The Runtime, without which no call about money or campaigns can be answered.
+    pub(crate) fn runtime(&self) -> Result<Arc<RuntimePlan>, Problem> {
+        let none = || Problem::overloaded("this namespace has no CampaignRuntime yet; apply one and try again");
+        self.0.engine.plans().runtime.clone().ok_or_else(none)
+    }
+
+    /// The zone in which times are written.
+    pub(crate) fn zone(&self) -> Tz {
+        self.0.engine.plans().runtime.as_ref().map_or(Tz::UTC, |runtime| runtime.zone)
+    }
+
+    /// A fault of the database: nothing of it is told.
+    pub(crate) fn store_fault(&self, error: &store::Error) -> Problem {
+        match error {
+            store::Error::Unavailable(_) | store::Error::Locked(_) => {
+                tracing::warn!(%error, "the database did not answer");
+                Problem::overloaded("the database does not answer now; try again")
+            }
+            store::Error::Conflict(_) | store::Error::Version(_) | store::Error::Corrupt(_) => Problem::internal(error),
+        }
+    }
+
+    /// Why a command was not decided.
+    pub(crate) fn call_fault(&self, error: &CallError) -> Problem {
+        match error {
+            CallError::KeyReused => Problem::new(
+                Code::IdempotencyKeyReused,
+                "this Idempotency-Key was used with another request; use a new key for a new request",
+            ),
+            CallError::Overloaded => Problem::overloaded("too much is waiting to be decided; try again"),
+            CallError::Stopped => Problem::overloaded("the service is stopping; try again"),
+            CallError::Store(StoreFault(error)) => self.store_fault(error),
+        }
+    }
+}
+
+/// A time as the API writes it: RFC 3339 with the zone's offset, to the second, with a fraction only where there is one.
+pub(crate) fn written(at: Ts, zone: Tz) -> String {
+    let format = if at.timestamp_subsec_millis() == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
+    at.with_timezone(&zone).to_rfc3339_opts(format, false)
+}

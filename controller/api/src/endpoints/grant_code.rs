@@ -1,0 +1,48 @@
+//! `GET /v1/grants/{id}/code`: what the caller shows at a till to use a voucher.
+
+use super::{
+    grants::own,
+    shown::{self, ShownCode},
+};
+use crate::{
+    app::{App, written},
+    auth::Member,
+    input::path::Id,
+    output::Answer,
+    problem::{Code, Problem},
+    wire::grant::state_at,
+};
+use axum::extract::State;
+use fanfare_core::reason::{Reason, Refusal};
+use fanfare_engine::store::rows::GrantState;
+use http::HeaderMap;
+
+/// A voucher's code; `Accept: image/svg+xml` gives the QR code or barcode itself.
+#[utoipa::path(
+    get, path = "/v1/grants/{id}/code", operation_id = "getGrantCode", tag = "member", params(("id" = String, Path)),
+    responses((status = 200, content((ShownCode = "application/json"), (String = "image/svg+xml")))), security(("member" = []))
+)]
+pub(crate) async fn get_grant_code(
+    State(app): State<App>,
+    caller: Member,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Answer {
+    let grant = own(&app, &caller.0, &id.into()).await?;
+    let refuse = |reason, detail: &str| Err(Problem::from(&Refusal::new(reason, detail)));
+    match state_at(&grant, app.now()) {
+        GrantState::Claimed | GrantState::Reserved => {}
+        GrantState::Pending | GrantState::Granted => {
+            return refuse(Reason::NotClaimed, "claim it first; its code is shown then");
+        }
+        GrantState::Redeemed => return refuse(Reason::AlreadyRedeemed, "it was used"),
+        GrantState::Expired => return refuse(Reason::Expired, "it is no longer valid"),
+        GrantState::Revoked => return refuse(Reason::Revoked, "it was taken back"),
+    }
+    let Some(code) = &grant.code else {
+        return Err(Problem::new(Code::NotFound, "this reward has no code; it is not used at a till"));
+    };
+    let symbology = grant.terms.redemption.symbology;
+    let until = grant.valid_until.map(|at| written(at, app.zone()));
+    shown::answer(&headers, ShownCode::new(code.to_string(), symbology, until), symbology)
+}

@@ -1,0 +1,47 @@
+//! One file an endpoint: its request, its answer, its way to the engine and back. No rule is decided here.
+//!
+//! To add one: a file with a handler under `#[utoipa::path]`, and a line in [`router`]; then `tests/authorisation.golden`
+//! shows who may call it.
+
+mod auth_dev;
+mod auth_guest;
+mod auth_refresh;
+mod grant_code;
+mod grants;
+mod lists;
+mod login;
+mod me;
+mod me_code;
+mod me_consent;
+mod members;
+mod members_resolve;
+mod messages;
+mod operations;
+mod shown;
+
+use crate::app::App;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Every endpoint with its description.
+pub(crate) fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(auth_guest::login_guest))
+        .routes(routes!(auth_dev::login_dev))
+        .routes(routes!(auth_refresh::refresh))
+        .routes(routes!(grants::list_grants))
+        .routes(routes!(grants::get_grant))
+        .routes(routes!(grant_code::get_grant_code))
+        .routes(routes!(messages::list_messages))
+        .routes(routes!(messages::read_message))
+        .routes(routes!(me::get_me, me::patch_me))
+        .routes(routes!(me_code::get_my_code))
+        .routes(routes!(me_consent::put_consent))
+        .routes(routes!(members::put_member, members::get_member))
+        .routes(routes!(members_resolve::resolve_member))
+        .routes(routes!(lists::put_list))
+        .routes(routes!(lists::add_to_list))
+        .routes(routes!(lists::remove_from_list))
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::metrics))
+}

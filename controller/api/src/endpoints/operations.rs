@@ -1,0 +1,45 @@
+//! `/healthz`, `/readyz`, `/metrics`: for whoever runs it.
+
+use crate::{
+    app::App,
+    output::{Answer, bytes_of, ok},
+    problem::Problem,
+};
+use axum::extract::State;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The media type of OpenMetrics.
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// It is well.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`.
+    status: &'static str,
+}
+
+/// Whether the process answers at all.
+#[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "operations", responses((status = 200, body = Health)))]
+pub(crate) async fn healthz() -> Answer {
+    ok(&Health { status: "ok" })
+}
+
+/// Whether calls can be served: the database answers.
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "operations", responses((status = 200, body = Health)))]
+pub(crate) async fn readyz(State(app): State<App>) -> Answer {
+    app.engine().store().ping().await.map_err(|error| app.store_fault(&error))?;
+    ok(&Health { status: "ok" })
+}
+
+/// What is measured, as OpenMetrics text.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "metrics", tag = "operations",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text"))
+)]
+pub(crate) async fn metrics(State(app): State<App>) -> Answer {
+    let text = app.metrics().text().map_err(|error| Problem::internal(&error))?;
+    Ok(bytes_of(StatusCode::OK, OPEN_METRICS, text.into()))
+}

@@ -1,0 +1,69 @@
+//! The description of this API, OpenAPI 3.1, from the handlers themselves.
+
+use crate::problem::ProblemSchema;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        self, ContentBuilder, Ref, RefOr, ResponseBuilder,
+        path::Operation,
+        security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+/// A member's access token.
+pub(crate) const MEMBER: &str = "member";
+/// A terminal's key.
+pub(crate) const TERMINAL: &str = "terminal";
+/// An integration's key.
+pub(crate) const INTEGRATION: &str = "integration";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Fanfare",
+        description = "What a Mini Program, a till and a CRM call. Amounts are decimal strings in the namespace's \
+            currency, times RFC 3339 with offset, errors RFC 9457 problems with a stable `code`. A POST that moves value \
+            takes an `Idempotency-Key`."
+    ),
+    components(schemas(ProblemSchema)),
+    modifiers(&Security)
+)]
+pub(crate) struct Description;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = |description: &str| -> Http {
+            HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build()
+        };
+        for (name, description) in [
+            (MEMBER, "A member's access token, good for 15 minutes"),
+            (TERMINAL, "A terminal's key, bound to one store"),
+            (INTEGRATION, "An integration's API key with scopes"),
+        ] {
+            components.add_security_scheme(name, SecurityScheme::Http(bearer(description)));
+        }
+    }
+}
+
+/// Adds to every operation that a problem may be answered.
+pub(crate) fn finish(mut document: openapi::OpenApi) -> openapi::OpenApi {
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            may_fail(operation);
+        }
+    }
+    document
+}
+
+fn may_fail(operation: &mut Operation) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response = ResponseBuilder::new()
+        .description("A problem; its `code` says which")
+        .content(crate::problem::MEDIA_TYPE, content)
+        .build();
+    operation.responses.responses.entry("default".into()).or_insert(RefOr::T(response));
+}

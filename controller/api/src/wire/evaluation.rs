@@ -1,0 +1,167 @@
+//! What a cart costs and why, as it is answered.
+
+use crate::output::View;
+use fanfare_core::cart::{Available, Discount, Earned, Evaluation, LineShare, PricedLine, Rejected, Subject};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// An evaluated cart. Amounts of the lines sum to those of the whole; the discounts sum to `discount`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EvaluationView {
+    /// Of every amount here.
+    pub(crate) currency: String,
+    /// Before discounts.
+    pub(crate) total: String,
+    /// What is taken off.
+    pub(crate) discount: String,
+    /// What is to be paid.
+    pub(crate) payable: String,
+    /// In the cart's order.
+    pub(crate) lines: Vec<LineView>,
+    /// Each that applied.
+    pub(crate) discounts: Vec<DiscountView>,
+    /// What a committed order gives.
+    pub(crate) earned: Vec<EarnedView>,
+    /// Other vouchers of the shopper that would apply.
+    pub(crate) available: Vec<AvailableView>,
+    /// What does not apply, and why.
+    pub(crate) rejected: Vec<RejectedView>,
+    /// The revision of the rules.
+    pub(crate) revision: String,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct LineView {
+    id: String,
+    total: String,
+    discount: String,
+    payable: String,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DiscountView {
+    /// The campaign that gives it or gave the voucher.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mechanic: Option<String>,
+    /// The voucher's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// The voucher.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<String>,
+    /// The flash-sale reservation that it uses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reservation: Option<String>,
+    amount: String,
+    lines: Vec<ShareView>,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ShareView {
+    id: String,
+    amount: String,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct EarnedView {
+    campaign: String,
+    mechanic: String,
+    reward: String,
+    /// How many of the reward.
+    quantity: i64,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct AvailableView {
+    grant: String,
+    title: String,
+    amount: String,
+}
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct RejectedView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reservation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mechanic: Option<String>,
+    /// A stable code.
+    reason: String,
+    /// In a sentence.
+    detail: String,
+}
+
+/// How it is written.
+pub(crate) fn view(evaluation: &Evaluation, view: &View) -> EvaluationView {
+    let Evaluation { total, discount, payable, lines, discounts, earned, available, rejected } = evaluation;
+    EvaluationView {
+        currency: view.currency(),
+        total: view.amount(*total),
+        discount: view.amount(*discount),
+        payable: view.amount(*payable),
+        lines: lines.iter().map(|line| line_view(line, view)).collect(),
+        discounts: discounts.iter().map(|one| discount_view(one, view)).collect(),
+        earned: earned.iter().map(earned_view).collect(),
+        available: available.iter().map(|one| available_view(one, view)).collect(),
+        rejected: rejected.iter().map(rejected_view).collect(),
+        revision: view.revision.clone(),
+    }
+}
+
+fn line_view(line: &PricedLine, view: &View) -> LineView {
+    let PricedLine { id, total, discount, payable } = line;
+    LineView {
+        id: id.clone(),
+        total: view.amount(*total),
+        discount: view.amount(*discount),
+        payable: view.amount(*payable),
+    }
+}
+
+fn discount_view(one: &Discount, view: &View) -> DiscountView {
+    let Discount { campaign, mechanic, code, grant, hold, amount, lines, units: _ } = one;
+    let share = |share: &LineShare| ShareView { id: share.id.clone(), amount: view.amount(share.amount) };
+    DiscountView {
+        campaign: campaign.as_ref().map(ToString::to_string),
+        mechanic: mechanic.as_ref().map(ToString::to_string),
+        code: code.as_ref().map(ToString::to_string),
+        grant: grant.as_ref().map(ToString::to_string),
+        reservation: hold.as_ref().map(ToString::to_string),
+        amount: view.amount(*amount),
+        lines: lines.iter().map(share).collect(),
+    }
+}
+
+fn earned_view(earned: &Earned) -> EarnedView {
+    let Earned { campaign, mechanic, reward, quantity, threshold: _ } = earned;
+    EarnedView {
+        campaign: campaign.to_string(),
+        mechanic: mechanic.to_string(),
+        reward: reward.to_string(),
+        quantity: *quantity,
+    }
+}
+
+fn available_view(available: &Available, view: &View) -> AvailableView {
+    let Available { grant, title, amount } = available;
+    AvailableView { grant: grant.to_string(), title: title.clone(), amount: view.amount(*amount) }
+}
+
+fn rejected_view(rejected: &Rejected) -> RejectedView {
+    let Rejected { subject, reason, detail } = rejected;
+    let (code, reservation, campaign, mechanic) = match subject {
+        Subject::Code(code) => (Some(code.to_string()), None, None, None),
+        Subject::Reservation(hold) => (None, Some(hold.to_string()), None, None),
+        Subject::Campaign(campaign, mechanic) => {
+            (None, None, Some(campaign.to_string()), mechanic.as_ref().map(ToString::to_string))
+        }
+    };
+    RejectedView { code, reservation, campaign, mechanic, reason: reason.code().into(), detail: detail.clone() }
+}

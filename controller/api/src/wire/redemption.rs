@@ -1,0 +1,75 @@
+//! A redemption as a till sees it.
+
+use crate::output::View;
+use fanfare_core::money::Minor;
+use fanfare_engine::{
+    redemptions::Outcome,
+    store::rows::{Redemption, RedemptionState},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One use of one voucher.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RedemptionView {
+    id: String,
+    /// `Reserved`, `Committed`, `Voided`, `Lapsed`, `PartiallyReversed` or `Reversed`.
+    state: String,
+    grant: String,
+    currency: String,
+    /// What it took off.
+    amount: String,
+    /// What the voucher can still give.
+    remaining: String,
+    /// When its reservation lapses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terminal_id: Option<String>,
+    created_at: String,
+    reversals: Vec<ReversalView>,
+}
+
+/// One reversal.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReversalView {
+    reversal_id: String,
+    amount: String,
+    reason: String,
+}
+
+/// How what a call made of it is written.
+pub(crate) fn outcome(outcome: &Outcome, at: &View) -> RedemptionView {
+    let Outcome { redemption, remaining, created: _ } = outcome;
+    view(redemption, *remaining, at)
+}
+
+/// How it is written.
+pub(crate) fn view(redemption: &Redemption, remaining: Minor, view: &View) -> RedemptionView {
+    let Redemption { id, grant, order, store, terminal, state, amount, expires_at, created_at, reversals } = redemption;
+    let reversal = |(id, amount, reason): &(String, Minor, String)| ReversalView {
+        reversal_id: id.clone(),
+        amount: view.amount(*amount),
+        reason: reason.clone(),
+    };
+    RedemptionView {
+        id: id.to_string(),
+        state: state.as_str().into(),
+        grant: grant.to_string(),
+        currency: view.currency(),
+        amount: view.amount(*amount),
+        remaining: view.amount(remaining),
+        expires_at: expires_at.filter(|_| *state == RedemptionState::Reserved).map(|at| view.time(at)),
+        order_id: order.as_ref().map(ToString::to_string),
+        store_id: store.as_ref().map(ToString::to_string),
+        terminal_id: terminal.clone(),
+        created_at: view.time(*created_at),
+        reversals: reversals.iter().map(reversal).collect(),
+    }
+}

@@ -1,0 +1,220 @@
+//! A purchase as values: the cart that a till sends and what evaluating it answers. Pricing it is `crate::pricing`'s.
+
+use crate::{
+    ids::{Code, GrantId, HoldId, MemberId, Name, StoreId},
+    money::Minor,
+    reason::Reason,
+    time::Ts,
+};
+use serde::{Deserialize, Serialize};
+
+/// The most lines of one cart.
+pub const LINES_MAX: usize = 500;
+/// The most codes or reservations that one cart names.
+pub const CODES_MAX: usize = 20;
+
+/// Which items something applies to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Items {
+    /// What is chosen.
+    pub only: Choice,
+    /// What is taken out again.
+    pub except: Picks,
+}
+
+/// All items, or those picked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Choice {
+    /// Each item.
+    #[default]
+    All,
+    /// Those of a SKU, a category or a brand that is named.
+    Picked(Picks),
+}
+
+/// SKUs, categories and brands by name; an item is meant when any of the three names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the field's own")]
+pub struct Picks {
+    pub skus: Vec<String>,
+    pub categories: Vec<String>,
+    pub brands: Vec<String>,
+}
+
+impl Picks {
+    /// Whether `line` is named.
+    pub fn has(&self, line: &Line) -> bool {
+        self.skus.contains(&line.sku)
+            || line.category.as_ref().is_some_and(|c| self.categories.contains(c))
+            || line.brand.as_ref().is_some_and(|b| self.brands.contains(b))
+    }
+}
+
+impl Items {
+    /// Whether `line` is among them.
+    pub fn has(&self, line: &Line) -> bool {
+        let chosen = match &self.only {
+            Choice::All => true,
+            Choice::Picked(picks) => picks.has(line),
+        };
+        chosen && !self.except.has(line)
+    }
+}
+
+/// A cart as a till or a shop's backend sends it, already in minor units.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cart {
+    /// Whose; an anonymous cart has none.
+    pub member: Option<MemberId>,
+    /// Where.
+    pub store: Option<StoreId>,
+    /// Through which channel, such as `pos`.
+    pub channel: String,
+    /// When, where a till asks about another time than now.
+    pub at: Option<Ts>,
+    /// At most [`LINES_MAX`], each with an id of its own.
+    pub lines: Vec<Line>,
+    /// Voucher codes that the shopper handed over, normalised; at most [`CODES_MAX`].
+    pub codes: Vec<Code>,
+    /// Flash-sale reservations to use; at most [`CODES_MAX`].
+    pub reservations: Vec<HoldId>,
+}
+
+/// One line of a cart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the field's own")]
+pub struct Line {
+    pub id: String,
+    pub sku: String,
+    /// At least 1.
+    pub quantity: i64,
+    pub unit_price: Minor,
+    pub category: Option<String>,
+    pub brand: Option<String>,
+}
+
+impl Line {
+    /// What it costs before discounts.
+    pub fn total(&self) -> Minor {
+        self.unit_price.times(self.quantity)
+    }
+}
+
+/// What a cart costs and why. Amounts of `lines` sum to those of the whole; `discounts` sum to `discount`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Before discounts.
+    pub total: Minor,
+    /// What is taken off.
+    pub discount: Minor,
+    /// What is to be paid.
+    pub payable: Minor,
+    /// Per line, in the cart's order.
+    pub lines: Vec<PricedLine>,
+    /// Each that applied.
+    pub discounts: Vec<Discount>,
+    /// What the shopper gets for this order when it is committed.
+    pub earned: Vec<Earned>,
+    /// The shopper's other vouchers that would apply to this cart.
+    pub available: Vec<Available>,
+    /// What was named or would have been expected, and does not apply.
+    pub rejected: Vec<Rejected>,
+}
+
+/// What one line costs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the field's own")]
+pub struct PricedLine {
+    pub id: String,
+    pub total: Minor,
+    pub discount: Minor,
+    pub payable: Minor,
+}
+
+/// A discount that applied: of a campaign's mechanic, of a voucher, or both names for a campaign's voucher.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discount {
+    /// The campaign that gives it or gave the voucher.
+    pub campaign: Option<Name>,
+    /// The mechanic that gives it or gave the voucher.
+    pub mechanic: Option<Name>,
+    /// The voucher's code.
+    pub code: Option<Code>,
+    /// The voucher.
+    pub grant: Option<GrantId>,
+    /// The flash-sale reservation that it uses.
+    pub hold: Option<HoldId>,
+    /// What is taken off; above zero.
+    pub amount: Minor,
+    /// Which line gets how much; sums to `amount`.
+    pub lines: Vec<LineShare>,
+    /// Units that it took from the mechanic's stock, by SKU (flash sales); given back by a void or a return.
+    pub units: Vec<(String, i64)>,
+}
+
+/// One line's share of a discount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the field's own")]
+pub struct LineShare {
+    pub id: String,
+    pub amount: Minor,
+}
+
+/// A reward that an order earns when it is committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earned {
+    /// By which campaign.
+    pub campaign: Name,
+    /// By which of its mechanics.
+    pub mechanic: Name,
+    /// What.
+    pub reward: Name,
+    /// How many of it.
+    pub quantity: i64,
+    /// The spend that earned it (a tier's threshold), so that a return can tell whether it still holds.
+    pub threshold: Option<Minor>,
+    /// What each line counted towards it.
+    #[serde(default)]
+    pub counted: Vec<LineShare>,
+}
+
+/// A voucher of the shopper that would apply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the field's own")]
+pub struct Available {
+    pub grant: GrantId,
+    pub title: String,
+    pub amount: Minor,
+}
+
+/// What does not apply, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The code or the reservation that was named, or the campaign (and mechanic) that would have been expected.
+    pub subject: Subject,
+    /// Why.
+    pub reason: Reason,
+    /// In a sentence, with what would make it pass.
+    pub detail: String,
+}
+
+/// What was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Subject {
+    /// A code that the cart names.
+    Code(Code),
+    /// A reservation that the cart names.
+    Reservation(HoldId),
+    /// A campaign, and a mechanic where only that does not apply.
+    Campaign(Name, Option<Name>),
+}
+
+impl Subject {
+    /// Whether the cart named it, so that an order is refused for it.
+    pub fn was_named(&self) -> bool {
+        match self {
+            Self::Code(_) | Self::Reservation(_) => true,
+            Self::Campaign(..) => false,
+        }
+    }
+}

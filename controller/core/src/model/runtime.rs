@@ -1,0 +1,95 @@
+//! The Runtime after admission: what all campaigns of a namespace share.
+
+use crate::{
+    ids::{Name, StoreId},
+    money::{BasisPoints, Currency, Minor},
+    time::{Span, Tz},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What all campaigns of a namespace share; exactly one a namespace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuntimePlan {
+    /// Its name.
+    pub name: Name,
+    /// The zone of campaigns and members that name none.
+    pub zone: Tz,
+    /// Of every amount.
+    pub currency: Currency,
+    /// What of revenue is profit, for ROI.
+    pub margin: BasisPoints,
+    /// The locale that stands in for a missing one.
+    pub default_locale: String,
+    /// The others that are offered.
+    pub other_locales: Vec<String>,
+    /// What members have, so that a typo in a segment is an error.
+    pub attributes: BTreeMap<String, Attribute>,
+    /// The shops.
+    pub stores: BTreeMap<StoreId, Store>,
+    /// What one point is worth, in ten-thousandths of a minor unit (`"0.02"` THB is 20000).
+    pub point_worth_e4: i64,
+    /// Logins for development are open.
+    pub dev_login: bool,
+    /// Which events are taken.
+    pub events: EventRules,
+    /// How long an order's reservation holds.
+    pub reserve_for: Span,
+}
+
+impl RuntimePlan {
+    /// What `points` are worth, rounded half up to a minor unit.
+    pub fn worth_of_points(&self, points: i64) -> Minor {
+        let exact = i128::from(points) * i128::from(self.point_worth_e4);
+        Minor(i64::try_from((exact + 5_000) / 10_000).unwrap_or(i64::MAX))
+    }
+}
+
+/// What a member's attribute holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Attribute {
+    /// One of these words.
+    Enum(Vec<String>),
+    /// Any text.
+    String,
+    /// A number.
+    Number,
+    /// An ISO 8601 day.
+    Date,
+    /// Yes or no.
+    Boolean,
+}
+
+/// A shop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the field's own")]
+pub struct Store {
+    pub name: String,
+    pub groups: Vec<String>,
+    pub region: Option<String>,
+    pub zone: Option<Tz>,
+}
+
+/// Which events are taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventRules {
+    /// Not older than this.
+    pub accept_past: Span,
+    /// Not further ahead than this.
+    pub accept_ahead: Span,
+    /// Older than this counts, but grants nothing.
+    pub reward_past: Span,
+    /// Types that a member may send, beside those that every member may.
+    pub from_members: Vec<String>,
+}
+
+impl Default for EventRules {
+    fn default() -> Self {
+        Self {
+            accept_past: Span::days(400),
+            accept_ahead: Span::seconds(300),
+            reward_past: Span::days(3),
+            from_members: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The writer: drains the queue, folds its commands over one batch, commits once, answers each.
+//!
+//! Group commit never waits for a timer: what has gathered while the last batch was written is the next batch.
+
+use crate::{
+    CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault,
+    audience::Learned,
+    mint::{Draw, Mint},
+    plans::Plans,
+    tx::{Base, Tx},
+};
+use fanfare_store::{Error as StoreError, Keys, Position, Writes, rows::Stored};
+use std::{
+    cell::RefCell,
+    sync::{Arc, Weak},
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// How many calls may wait; past that a caller waits [`QUEUE_WAIT_MAX_MS`] and is then told that it is too much. A call
+/// is a few kilobytes, so a full queue is some tens of megabytes.
+pub const QUEUE_MAX: usize = 8_192;
+/// How long a caller waits for a place in the queue.
+pub const QUEUE_WAIT_MAX_MS: u64 = 2_000;
+/// How many commands one transaction takes. Beyond a few hundred the commit's cost no longer shows; the bound keeps a
+/// batch's memory and its time at the lane small.
+pub const BATCH_MAX: usize = 512;
+/// How often a command may ask for more rows before it is taken to be faulty.
+const ROUNDS_MAX: usize = 24;
+
+/// What a command needs from outside while it runs.
+pub(crate) struct Scene<'a> {
+    shared: &'a Shared,
+    plans: &'a Plans,
+    now: fanfare_core::time::Ts,
+    wanted: &'a RefCell<Keys>,
+}
+
+/// A command in the queue, with whoever waits for its answer.
+pub(crate) trait Work: Send {
+    /// Names the rows that it is known to need.
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys);
+    /// Runs it; `false` when rows are missing.
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> bool;
+    /// Answers whoever waits: the position that was committed, or why nothing was.
+    fn answer(self: Box<Self>, committed: Result<Position, CallFault>);
+}
+
+/// Why a whole batch came to nothing.
+#[derive(Clone)]
+pub(crate) enum CallFault {
+    Store(StoreFault),
+    Rounds,
+}
+
+impl From<CallFault> for CallError {
+    fn from(fault: CallFault) -> Self {
+        match fault {
+            CallFault::Store(fault) => Self::Store(fault),
+            CallFault::Rounds => StoreError::Corrupt("a command asked for more rows without end".into()).into(),
+        }
+    }
+}
+
+type PlainAnswer<A> = Result<(Result<A, Refused>, Position), CallError>;
+
+struct Plain<C: Command> {
+    command: C,
+    outcome: Option<Result<C::Answer, Refused>>,
+    reply: oneshot::Sender<PlainAnswer<C::Answer>>,
+}
+
+/// A command that is decided each time it comes.
+pub(crate) fn plain<C: Command>(command: C) -> (Box<dyn Work>, oneshot::Receiver<PlainAnswer<C::Answer>>) {
+    let (reply, answer) = oneshot::channel();
+    (Box::new(Plain { command, outcome: None, reply }), answer)
+}
+
+/// Runs a command on the batch; `None` when rows are missing. Its changes stay in the command's own layer.
+fn decide<C: Command>(
+    command: &C,
+    scene: &Scene<'_>,
+    base: &mut Base,
+    draw: &mut Draw,
+) -> Option<Result<C::Answer, Refused>> {
+    draw.rewind();
+    let incarnation = scene.shared.store.incarnation();
+    let audience = &scene.shared.audience;
+    let Scene { plans, now, wanted, .. } = *scene;
+    let mut tx = Tx { now, plans, audience, incarnation, base, draw, wanted };
+    match command.run(&mut tx) {
+        Ok(answer) => Some(Ok(answer)),
+        Err(Halt::Refused(refused)) => {
+            base.discard();
+            Some(Err(*refused))
+        }
+        Err(Halt::Missing) => {
+            base.discard();
+            None
+        }
+    }
+}
+
+impl<C: Command> Work for Plain<C> {
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        self.command.prefetch(plans, keys);
+    }
+
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> bool {
+        let Some(outcome) = decide(&self.command, scene, base, draw) else { return false };
+        base.keep();
+        self.outcome = Some(outcome);
+        true
+    }
+
+    fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
+        let answer = match (committed, self.outcome) {
+            (Ok(position), Some(outcome)) => Ok((outcome, position)),
+            (Ok(_), None) => Err(CallError::Stopped),
+            (Err(fault), _) => Err(fault.into()),
+        };
+        drop(self.reply.send(answer));
+    }
+}
+
+struct WithKey<C: Command> {
+    keyed: Keyed<C::Answer>,
+    command: C,
+    outcome: Option<Result<Replied, CallError>>,
+    reply: oneshot::Sender<Result<Replied, CallError>>,
+}
+
+/// A command that is decided once under its key.
+pub(crate) fn keyed<C: Command>(
+    keyed: Keyed<C::Answer>,
+    command: C,
+) -> (Box<dyn Work>, oneshot::Receiver<Result<Replied, CallError>>) {
+    let (reply, answer) = oneshot::channel();
+    (Box::new(WithKey { keyed, command, outcome: None, reply }), answer)
+}
+
+impl<C: Command> Work for WithKey<C> {
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        keys.idempotency.insert((self.keyed.scope.clone(), self.keyed.key.clone()));
+        self.command.prefetch(plans, keys);
+    }
+
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> bool {
+        let Keyed { scope, key, digest, render } = &self.keyed;
+        let id = (scope.clone(), key.clone());
+        match base.stored(&id) {
+            Err(_) => {
+                scene.wanted.borrow_mut().idempotency.insert(id);
+                return false;
+            }
+            Ok(Some(stored)) => {
+                self.outcome = Some(if stored.digest == *digest {
+                    let Stored { status, body, .. } = stored;
+                    Ok(Replied { status: *status, body: body.clone(), replayed: true, position: Position::default() })
+                } else {
+                    Err(CallError::KeyReused)
+                });
+                return true;
+            }
+            Ok(None) => {}
+        }
+        let Some(outcome) = decide(&self.command, scene, base, draw) else { return false };
+        let (status, body) = render(&outcome);
+        let (scope, key) = id;
+        base.store_answer(Stored { scope, key, digest: digest.clone(), status, body: body.clone(), at: scene.now });
+        base.keep();
+        self.outcome = Some(Ok(Replied { status, body, replayed: false, position: Position::default() }));
+        true
+    }
+
+    fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
+        let answer = match (committed, self.outcome) {
+            (Ok(position), Some(outcome)) => outcome.map(|replied| Replied { position, ..replied }),
+            (Ok(_), None) => Err(CallError::Stopped),
+            (Err(fault), _) => Err(fault.into()),
+        };
+        drop(self.reply.send(answer));
+    }
+}
+
+/// Runs until the engine is dropped.
+pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Box<dyn Work>>, mut mint: Mint) {
+    let mut works: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_MAX);
+    while queue.recv_many(&mut works, BATCH_MAX).await > 0 {
+        let Some(shared) = shared.upgrade() else { return };
+        let done = batch(&shared, &mut works, &mut mint).await;
+        if let Err(fault) = &done {
+            let reason = match fault {
+                CallFault::Store(StoreFault(error)) => error.to_string(),
+                CallFault::Rounds => "a command asked for rows without end".into(),
+            };
+            tracing::error!(commands = works.len(), reason, "a batch was not written");
+        }
+        for work in works.drain(..) {
+            work.answer(done.clone());
+        }
+    }
+}
+
+/// Folds the commands over one transaction and commits it.
+async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) -> Result<Position, CallFault> {
+    let fault = |error: StoreError| CallFault::Store(StoreFault(Arc::new(error)));
+    let plans = shared.plans.load();
+    let mut keys = Keys::default();
+    for work in &*works {
+        work.prefetch(&plans, &mut keys);
+    }
+    let mut tx = shared.store.begin(&shared.namespace).await.map_err(fault)?;
+    // Business time is read after the lane is held, so that it never runs backwards along the lane.
+    let now = shared.clock.now();
+    let mut base = Base::default();
+    let wanted = RefCell::new(keys);
+    for work in works.iter_mut() {
+        let mut draw = mint.fork();
+        let mut rounds = 0;
+        loop {
+            let keys = wanted.take();
+            if !keys.is_empty() {
+                let rows = tx.load(&keys).await.map_err(fault)?;
+                base.learn(&keys, rows);
+            }
+            let scene = Scene { shared, plans: &plans, now, wanted: &wanted };
+            if work.run(&scene, &mut base, &mut draw) {
+                break;
+            }
+            rounds += 1;
+            if rounds >= ROUNDS_MAX {
+                return Err(CallFault::Rounds);
+            }
+        }
+    }
+    let writes = base.into_writes(now);
+    if writes.is_empty() {
+        return Ok(tx.position());
+    }
+    let news = News::of(&writes);
+    let position = tx.commit(writes).await.map_err(fault)?;
+    news.spread(shared, &plans);
+    Ok(position)
+}
+
+/// What memory has to learn from a batch once it is committed.
+struct News {
+    learned: Learned,
+    published: Vec<fanfare_store::rows::Published>,
+    retired: Vec<(fanfare_core::model::Kind, fanfare_core::ids::Name)>,
+    wakes: bool,
+}
+
+impl News {
+    fn of(writes: &Writes) -> Self {
+        Self {
+            learned: Learned::of(writes),
+            published: writes.published.clone(),
+            retired: writes.retired.clone(),
+            wakes: !writes.jobs.is_empty() || !writes.messages.is_empty(),
+        }
+    }
+
+    fn spread(self, shared: &Shared, plans: &Plans) {
+        let Self { learned, published, retired, wakes } = self;
+        shared.audience.learn(learned);
+        if !published.is_empty() || !retired.is_empty() {
+            shared.plans.replace(plans.with(published, &retired));
+        }
+        if wakes {
+            shared.wake.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! A Reward's specification → its plan.
+
+use fanfare_core::cart::Items;
+use fanfare_core::ids::{Name, Revision};
+use fanfare_core::model::RewardPlan;
+use fanfare_core::model::campaign::{Combine, Counted};
+use fanfare_core::model::reward as plan;
+use fanfare_core::money::Minor;
+use fanfare_core::time::Span;
+
+use super::context::{Context, PlacesAt, count_limits, items};
+use super::error::{Path, code};
+use crate::wire::reward as wire;
+
+/// How long a code is kept for an unpaid order, where neither the Reward nor a Runtime says.
+const RESERVE_DEFAULT: Span = Span::seconds(900);
+
+/// Compiles `spec`. What is wrong goes to `context`; then the plan is of no use.
+pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context<'_>) -> Option<RewardPlan> {
+    let wire::RewardSpec {
+        title,
+        points,
+        voucher,
+        free_item,
+        codes,
+        quantity,
+        limits,
+        claim,
+        claim_within,
+        validity,
+        redemption,
+        stacking,
+        unit_cost,
+        suspend,
+    } = spec;
+    let path = Path::SPEC;
+    let kind = match (points, voucher, free_item) {
+        (Some(points), None, None) => self::points(points, context, path.field("points")),
+        (None, Some(voucher), None) => {
+            plan::RewardKind::Voucher(self::voucher(voucher, context, path.field("voucher"))?)
+        }
+        (None, None, Some(wire::FreeItemReward { sku, quantity })) => {
+            plan::RewardKind::FreeItem { sku: sku.0.clone(), quantity: quantity.unwrap_or(1) }
+        }
+        _ => {
+            context.contradiction(path);
+            return None;
+        }
+    };
+    let unit_cost = match unit_cost {
+        Some(cost) => context.money(&cost.amount, path.field("unitCost").field("amount")),
+        None => estimated_cost(&kind, context),
+    };
+    Some(RewardPlan {
+        name: Name::from(name),
+        revision: Revision::from(""),
+        title: title.clone(),
+        kind,
+        codes: codes.as_ref().map(self::codes).unwrap_or_default(),
+        quantity: *quantity,
+        limits: count_limits(limits, Counted::Rewards),
+        claim: match claim {
+            Some(wire::Claim::Manual) => plan::Claim::Manual,
+            Some(wire::Claim::Auto) | None => plan::Claim::Auto,
+        },
+        claim_within: claim_within.as_ref().map(|span| context.span_above_zero(span, path.field("claimWithin"))),
+        validity: self::validity(validity.as_ref(), context, path.field("validity")),
+        redemption: self::redemption(redemption.as_ref(), context, path.field("redemption")),
+        stacking: stacking.as_ref().map(|wire::RewardStacking { group, combine }| plan::VoucherStacking {
+            group: group.0.clone(),
+            combine: match combine {
+                wire::RewardCombine::Exclusive => Combine::Exclusive,
+                wire::RewardCombine::All => Combine::All,
+            },
+        }),
+        unit_cost,
+        suspended: suspend.unwrap_or(false),
+    })
+}
+
+fn points(points: &wire::PointsReward, context: &mut Context<'_>, path: Path<'_>) -> plan::RewardKind {
+    let wire::PointsReward { amount, expire_after } = points;
+    plan::RewardKind::Points {
+        amount: *amount,
+        expire_after: expire_after.as_ref().map(|span| context.span_above_zero(span, path.field("expireAfter"))),
+    }
+}
+
+fn voucher(voucher: &wire::VoucherReward, context: &mut Context<'_>, path: Path<'_>) -> Option<plan::Voucher> {
+    let wire::VoucherReward { amount_off, percent_off, max_amount, min_spend, items: written } = voucher;
+    let worth = match (amount_off, percent_off) {
+        (Some(amount), None) => plan::VoucherWorth::Amount(context.money_above_zero(amount, path.field("amountOff"))),
+        (None, Some(share)) => plan::VoucherWorth::Percent {
+            share: context.share_above_zero(share, path.field("percentOff")),
+            max: max_amount.as_ref().map(|amount| context.money_above_zero(amount, path.field("maxAmount"))),
+        },
+        _ => {
+            context.contradiction(path);
+            return None;
+        }
+    };
+    Some(plan::Voucher {
+        worth,
+        min_spend: context.money_or_zero(min_spend.as_ref(), path.field("minSpend")),
+        items: written.as_ref().map_or_else(Items::default, items),
+    })
+}
+
+/// The most that one can cost where the author gives no estimate: a budget must never be surprised.
+fn estimated_cost(kind: &plan::RewardKind, context: &Context<'_>) -> Minor {
+    match kind {
+        plan::RewardKind::Points { amount, .. } => {
+            context.runtime.map_or(Minor::ZERO, |runtime| runtime.worth_of_points(*amount))
+        }
+        plan::RewardKind::Voucher(voucher) => match voucher.worth {
+            plan::VoucherWorth::Amount(amount) => amount,
+            plan::VoucherWorth::Percent { max, .. } => max.unwrap_or(Minor::ZERO),
+        },
+        plan::RewardKind::FreeItem { .. } => Minor::ZERO,
+    }
+}
+
+fn codes(codes: &wire::Codes) -> plan::CodeRule {
+    let wire::GenerateCodes { length, alphabet, prefix } = &codes.generate;
+    let usual = plan::CodeRule::default();
+    plan::CodeRule {
+        length: length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usual.length),
+        alphabet: match alphabet {
+            Some(wire::Alphabet::Digits) => plan::Alphabet::Digits,
+            Some(wire::Alphabet::Crockford) | None => plan::Alphabet::Crockford,
+        },
+        prefix: prefix.as_ref().map_or(usual.prefix, |prefix| prefix.0.clone()),
+    }
+}
+
+fn validity(validity: Option<&wire::Validity>, context: &mut Context<'_>, path: Path<'_>) -> plan::Validity {
+    let Some(wire::Validity { from, lasts, until, not_before }) = validity else {
+        return plan::Validity { from: plan::ValidFrom::Issue, lasts: None, until: None, not_before: None };
+    };
+    let zone = context.zone();
+    let until = until.as_ref().map(|at| context.instant(at, zone, path.field("until")));
+    let not_before = not_before.as_ref().map(|at| context.instant(at, zone, path.field("notBefore")));
+    if let (Some(until), Some(not_before)) = (until, not_before)
+        && until <= not_before
+    {
+        let remedy = "move until later or notBefore earlier";
+        context.findings.push(path.field("until"), code::CONFLICT, "until is not after notBefore", remedy);
+    }
+    plan::Validity {
+        from: match from {
+            Some(wire::ValidFrom::Claim) => plan::ValidFrom::Claim,
+            Some(wire::ValidFrom::Issue) | None => plan::ValidFrom::Issue,
+        },
+        lasts: lasts.as_ref().map(|span| context.span_above_zero(span, path.field("for"))),
+        until,
+        not_before,
+    }
+}
+
+fn redemption(redemption: Option<&wire::Redemption>, context: &mut Context<'_>, path: Path<'_>) -> plan::Redemption {
+    let usual = wire::Redemption::default();
+    let wire::Redemption { channels, stores, symbology, reserve_for, on_reversal } = redemption.unwrap_or(&usual);
+    let otherwise = context.runtime.map_or(RESERVE_DEFAULT, |runtime| runtime.reserve_for);
+    plan::Redemption {
+        places: context.places(&PlacesAt { channels, stores, groups: &[] }, path),
+        symbology: match symbology {
+            Some(wire::Symbology::Code128) => plan::Symbology::Code128,
+            Some(wire::Symbology::Qr) | None => plan::Symbology::Qr,
+        },
+        reserve_for: context.span_or(reserve_for.as_ref(), otherwise, path.field("reserveFor")),
+        on_reversal: match on_reversal {
+            Some(wire::OnReversal::Forfeit) => plan::OnReversal::Forfeit,
+            Some(wire::OnReversal::Restore) | None => plan::OnReversal::Restore,
+        },
+    }
+}

@@ -1,0 +1,155 @@
+//! Shapes that several kinds share: windows, limits, items, audiences.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::rules;
+use super::text::{ClockTime, Label, Name};
+
+/// A recurring window of time, such as every evening from 20:00 to 22:00.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::window()))]
+pub struct Window {
+    /// On which days the window opens, as a recurrence rule, for example FREQ=DAILY or FREQ=WEEKLY;BYDAY=SA,SU.
+    #[schemars(length(min = 1, max = 200))]
+    pub rrule: String,
+    /// The time of day when the window opens, for example "20:00".
+    pub from: ClockTime,
+    /// The time of day when the window closes, for example "22:00". Earlier than `from` means the next day.
+    pub to: ClockTime,
+}
+
+/// Who a campaign or mechanic is for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Audience {
+    /// Members of any of these segments take part. Empty: everyone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub include: Vec<SegmentRef>,
+    /// Members of any of these segments never take part, even when they are included above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub exclude: Vec<SegmentRef>,
+}
+
+/// One segment of an audience.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentRef {
+    /// The name of a Segment in the same namespace.
+    pub segment: Name,
+}
+
+/// At most so many joins, orders or rewards in a period.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Limit {
+    /// What is counted: Joins, Orders that got a benefit, or Rewards that were given.
+    pub count: LimitCount,
+    /// For whom it is counted: each Member, each Store, or the whole Campaign.
+    pub per: LimitPer,
+    /// In which period it is counted. Hours, days, weeks and months follow the campaign's time zone.
+    pub every: Period,
+    /// The highest number allowed in the period.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max: i64,
+}
+
+/// What a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LimitCount {
+    Joins,
+    Orders,
+    Rewards,
+}
+
+/// For whom a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LimitPer {
+    Member,
+    Store,
+    Campaign,
+}
+
+/// The period of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Period {
+    Hour,
+    Day,
+    Week,
+    Month,
+    Lifetime,
+}
+
+/// At most so many in a period, where what is counted is clear.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CountLimit {
+    /// For whom it is counted: each Member, or the whole Campaign.
+    pub per: CountPer,
+    /// In which period it is counted.
+    pub every: Period,
+    /// The highest number allowed in the period.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max: i64,
+}
+
+/// For whom a simple limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CountPer {
+    Member,
+    Campaign,
+}
+
+/// The goods that a benefit applies to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::items()))]
+pub struct Items {
+    /// Everything in the cart. Write `all: true`, or list goods below instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all: Option<bool>,
+    /// Goods by their SKU.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    pub skus: Vec<Label>,
+    /// Goods by category.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub categories: Vec<Label>,
+    /// Goods by brand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub brands: Vec<Label>,
+    /// Goods that are left out, even when they match above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except: Option<ExceptItems>,
+}
+
+/// Goods that are left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExceptItems {
+    /// Goods by their SKU.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    pub skus: Vec<Label>,
+    /// Goods by category.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub categories: Vec<Label>,
+    /// Goods by brand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub brands: Vec<Label>,
+}
+
+/// The cost of one, used until the real cost is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnitCost {
+    /// The cost of one, in the Runtime's currency, for example "120".
+    pub amount: super::text::Money,
+}

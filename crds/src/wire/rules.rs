@@ -1,0 +1,251 @@
+//! The rules across fields, as CEL that stands in the schema (`x-kubernetes-validations`).
+//!
+//! `admit` runs these very rules, so the pull request, `kubectl apply` and the reconciler say the same words. A
+//! message has two parts, the reason and the remedy, parted by `"; "`. Keep rules cheap: an API server refuses a
+//! schema whose estimated cost is too high.
+
+use serde_json::{Value, json};
+
+/// Parts the reason from the remedy in a rule's message.
+pub(crate) const REASON_REMEDY: &str = "; ";
+
+fn rule(rule: String, message: &str) -> Value {
+    json!({"rule": rule, "message": message})
+}
+
+fn at(field: &str, rule: &str, message: &str) -> Value {
+    json!({"rule": rule, "message": message, "fieldPath": format!(".{field}")})
+}
+
+fn count_set(fields: &[&str]) -> String {
+    let set: Vec<String> = fields.iter().map(|field| format!("has(self.{field})")).collect();
+    format!("[{}].filter(x, x).size()", set.join(", "))
+}
+
+/// CEL writes fields that are its own keywords with underscores; a person never sees that.
+fn plain(fields: &[&str]) -> String {
+    fields.iter().map(|field| field.trim_matches('_')).collect::<Vec<_>>().join(", ")
+}
+
+fn exactly_one(what: &str, fields: &[&str]) -> Value {
+    rule(
+        format!("{} == 1", count_set(fields)),
+        &format!("{what} needs exactly one of: {}; keep one of them", plain(fields)),
+    )
+}
+
+/// Like `exactly_one`, in a list whose items have a `name`.
+fn exactly_one_named(what: &str, fields: &[&str]) -> Value {
+    let rest = format!("needs exactly one of: {}; keep one of them", plain(fields));
+    json!({
+        "rule": format!("{} == 1", count_set(fields)),
+        "messageExpression": format!("\"{what} '\" + self.name + \"' {rest}\""),
+        "message": format!("{what} {rest}"),
+    })
+}
+
+fn needs(field: &str, other: &str, message: &str) -> Value {
+    at(field, &format!("!has(self.{field}) || has(self.{other})"), message)
+}
+
+pub(super) fn schedule() -> Value {
+    json!([
+        at(
+            "endAt",
+            "!has(self.endAt) || self.endAt > self.startAt",
+            "endAt is not after startAt; move endAt later or startAt earlier"
+        ),
+        at(
+            "publishAt",
+            "!has(self.publishAt) || self.publishAt <= self.startAt",
+            "publishAt is after startAt; publish at the start or before it"
+        ),
+        needs("coolDown", "endAt", "coolDown needs endAt; say when the campaign ends, or remove coolDown"),
+    ])
+}
+
+pub(super) fn window() -> Value {
+    json!([at("to", "self.from != self.to", "the window is empty, since from and to are equal; give it a length")])
+}
+
+pub(super) fn mechanic() -> Value {
+    json!([exactly_one_named("mechanic", &["discount", "spendThreshold", "flashSale", "lottery"])])
+}
+
+pub(super) fn items() -> Value {
+    json!([
+        rule(
+            "has(self.all) != (has(self.skus) || has(self.categories) || has(self.brands))".into(),
+            "items needs either all: true or lists of skus, categories or brands; keep one of the two",
+        ),
+        at(
+            "all",
+            "!has(self.all) || self.all",
+            "all can only be true; write all: true, or list skus, categories or brands"
+        ),
+    ])
+}
+
+pub(super) fn discount() -> Value {
+    json!([
+        exactly_one("a discount", &["percentOff", "amountOff", "fixedPrice"]),
+        needs(
+            "maxAmountPer",
+            "maxAmount",
+            "maxAmountPer needs maxAmount; say how much at most, or remove maxAmountPer"
+        ),
+    ])
+}
+
+pub(super) fn tier() -> Value {
+    json!([exactly_one("a tier", &["reward", "amountOff", "percentOff"])])
+}
+
+pub(super) fn entry() -> Value {
+    json!([exactly_one("an entry", &["event", "points"])])
+}
+
+pub(super) fn prize() -> Value {
+    json!([needs("perDay", "quantity", "perDay needs quantity; say how many there are in all, or remove perDay")])
+}
+
+pub(super) fn lottery() -> Value {
+    json!([at(
+        "prizes",
+        "self.prizes.exists(p, has(p.reward))",
+        "no prize has a reward; name a Reward in at least one prize"
+    )])
+}
+
+pub(super) fn content() -> Value {
+    json!([at(
+        "defaultLocale",
+        "self.defaultLocale in self.locales",
+        "defaultLocale is not one of locales; add its texts or choose another"
+    )])
+}
+
+const LEAVES: [&str; 6] = ["attribute", "behavior", "tags", "list", "segment", "everyone"];
+
+/// A condition that may also nest `deeper` ones.
+pub(super) fn condition(deeper: &[&str]) -> Value {
+    let fields: Vec<&str> = deeper.iter().copied().chain(LEAVES).collect();
+    json!([
+        exactly_one("a condition", &fields),
+        at(
+            "everyone",
+            "!has(self.everyone) || self.everyone",
+            "everyone can only be true; to leave people out, use not"
+        ),
+    ])
+}
+
+pub(super) fn attribute() -> Value {
+    json!([rule(
+        format!(
+            "{} + (has(self.atLeast) || has(self.atMost) ? 1 : 0) == 1",
+            count_set(&["__in__", "notIn", "equals", "exists"])
+        ),
+        "an attribute needs exactly one of: in, notIn, equals, exists, atLeast with or without atMost; keep one of them",
+    )])
+}
+
+pub(super) fn behavior() -> Value {
+    json!([
+        exactly_one("a behavior", &["countAtLeast", "countAtMost", "sum"]),
+        rule(
+            "has(self.sum) == (has(self.atLeast) || has(self.atMost))".into(),
+            "atLeast and atMost belong to sum; give sum with at least one of them, or use countAtLeast or countAtMost",
+        ),
+    ])
+}
+
+pub(super) fn field_test() -> Value {
+    json!([rule(
+        format!("{} + (has(self.atLeast) || has(self.atMost) ? 1 : 0) == 1", count_set(&["__in__", "equals"])),
+        "a field needs exactly one of: in, equals, atLeast with or without atMost; keep one of them",
+    )])
+}
+
+pub(super) fn tag_test() -> Value {
+    json!([exactly_one("tags", &["any", "all", "none"])])
+}
+
+pub(super) fn reward() -> Value {
+    json!([
+        exactly_one("a reward", &["points", "voucher", "freeItem"]),
+        at("codes", "!(has(self.codes) && has(self.points))", "points have no codes; remove codes"),
+        at(
+            "redemption",
+            "!(has(self.redemption) && has(self.points))",
+            "points are not redeemed at a till; remove redemption"
+        ),
+        at(
+            "validity",
+            "!(has(self.validity) && has(self.points))",
+            "points have no validity; use points.expireAfter instead"
+        ),
+        at(
+            "claimWithin",
+            "!has(self.claimWithin) || (has(self.claim) && self.claim == 'Manual')",
+            "claimWithin needs claim: Manual; members do not claim this reward themselves"
+        ),
+    ])
+}
+
+pub(super) fn voucher() -> Value {
+    json!([
+        exactly_one("a voucher", &["amountOff", "percentOff"]),
+        needs("maxAmount", "percentOff", "maxAmount needs percentOff; an amount off is its own maximum"),
+    ])
+}
+
+pub(super) fn validity() -> Value {
+    json!([
+        exactly_one("validity", &["__for__", "until"]),
+        at(
+            "until",
+            "!has(self.until) || !has(self.notBefore) || self.until > self.notBefore",
+            "until is not after notBefore; move until later or notBefore earlier"
+        ),
+    ])
+}
+
+pub(super) fn step() -> Value {
+    json!([exactly_one_named("step", &["send", "wait", "issue"])])
+}
+
+pub(super) fn wait() -> Value {
+    json!([rule(
+        "has(self.__for__) || has(self.until)".into(),
+        "a wait needs for, until or both; say how long to wait",
+    )])
+}
+
+pub(super) fn reentry() -> Value {
+    json!([at(
+        "every",
+        "!has(self.every) || self.policy == 'Always'",
+        "every needs policy: Always; use Always, or remove every"
+    )])
+}
+
+pub(super) fn template() -> Value {
+    json!([at(
+        "locales",
+        "self.kind != 'Email' || self.locales.all(l, has(self.locales[l].subject))",
+        "an Email needs a subject in each language; add it where it is missing"
+    )])
+}
+
+pub(super) fn channel() -> Value {
+    json!([exactly_one("a channel", &["smtp", "inApp"])])
+}
+
+pub(super) fn attribute_type() -> Value {
+    json!([at(
+        "values",
+        "(self.type == 'Enum') == has(self.values)",
+        "values belong to type: Enum, which needs them; add values or choose another type"
+    )])
+}
