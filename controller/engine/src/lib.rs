@@ -9,8 +9,13 @@
 
 pub mod attribution;
 pub mod audience;
+pub(crate) mod budget;
+mod codes_tmp;
 pub mod credentials;
 pub mod fault;
+pub mod give;
+pub mod grant_view;
+pub mod grants;
 pub mod inbox;
 pub mod jobs;
 pub mod lists;
