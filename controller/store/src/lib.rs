@@ -56,6 +56,9 @@ pub struct Position(pub i64);
 /// The most rows that one page of a listing holds.
 pub const PAGE_MAX: usize = 100;
 
+/// The most credentials of one namespace that are listed: more tills than a brand has.
+pub const CREDENTIALS_MAX: usize = 10_000;
+
 /// A page asked for: at most `limit` rows after the row named by `after`.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -130,6 +133,8 @@ pub trait Store: Send + Sync {
 
     /// A credential by the digest of its secret.
     fn credential<'a>(&'a self, digest: &'a str) -> Answer<'a, Option<Credential>>;
+    /// Every credential of a namespace, by id, at most [`CREDENTIALS_MAX`].
+    fn credentials<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<Credential>>;
     /// A refresh token by the digest of its secret.
     fn refresh_token<'a>(&'a self, digest: &'a str) -> Answer<'a, Option<RefreshToken>>;
     /// A value of the installation (such as a signing key or the clock's offset) by name.

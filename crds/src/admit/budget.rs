@@ -57,15 +57,13 @@ pub(super) fn check(plan: &CampaignPlan, catalog: &dyn Catalog, findings: &mut F
             shown(worst, runtime),
             shown(budget.limit, runtime)
         );
-        let path = Path::SPEC.field_limit();
-        findings.push(path, code::BUDGET, reason, remedy(&parts, worst, budget.limit, runtime));
+        findings.push(limit_path(), code::BUDGET, reason, remedy(&parts, worst, budget.limit, runtime));
     }
 }
 
-impl Path<'_> {
-    fn field_limit(&self) -> String {
-        format!("{self}.budget.limit")
-    }
+/// Where the limit stands.
+fn limit_path() -> String {
+    "spec.budget.limit".to_owned()
 }
 
 /// A number that fits, for the part that costs most.
@@ -116,17 +114,17 @@ fn given(plan: &CampaignPlan, rewards: &BTreeMap<Name, &RewardPlan>, findings: &
             .filter(|(of, _)| *of == name)
             .map(|(_, most)| most)
             .try_fold(0_i64, |sum, most| Some(sum.saturating_add(most?)));
-        let own = plan.limits_of_campaign();
+        let own = lifetime(&plan.participation.limits, Counted::Rewards, Per::Campaign);
         let count = [places, reward.quantity, own].into_iter().flatten().min();
         let Some(count) = count else {
             let reason = format!("nothing bounds how many of `{name}` are given");
-            findings.push(Path::SPEC.field_limit(), code::BUDGET, reason, format!("give the Reward {name} a quantity"));
+            findings.push(limit_path(), code::BUDGET, reason, format!("give the Reward {name} a quantity"));
             continue;
         };
         if has_no_bound(reward) {
             let reason = format!("nothing bounds what one `{name}` costs");
             let remedy = format!("give the voucher of {name} a maxAmount");
-            findings.push(Path::SPEC.field_limit(), code::BUDGET, reason, remedy);
+            findings.push(limit_path(), code::BUDGET, reason, remedy);
             continue;
         }
         let lever = match (places, reward.quantity) {
@@ -153,17 +151,6 @@ fn cost_of(reward: &RewardPlan) -> Minor {
 
 fn has_no_bound(reward: &RewardPlan) -> bool {
     matches!(&reward.kind, RewardKind::Voucher(voucher) if matches!(voucher.worth, VoucherWorth::Percent { max: None, .. }))
-}
-
-trait OwnLimits {
-    /// At most so many rewards over the whole campaign, all Rewards together.
-    fn limits_of_campaign(&self) -> Option<i64>;
-}
-
-impl OwnLimits for CampaignPlan {
-    fn limits_of_campaign(&self) -> Option<i64> {
-        lifetime(&self.participation.limits, Counted::Rewards, Per::Campaign)
-    }
 }
 
 fn lifetime(limits: &[Limit], count: Counted, per: Per) -> Option<i64> {

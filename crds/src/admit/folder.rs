@@ -7,8 +7,8 @@ use fanfare_core::time::Ts;
 use serde_json::Value;
 
 use super::error::{FieldError, Findings, Path, code};
-use super::references::{Catalog, PlanSet};
-use super::{Admitted, Door, admit_one, check_references, kind_of};
+use super::references::{Catalog, PlanSet, check_references};
+use super::{Door, admit_one, kind_of};
 
 /// What became of one resource.
 #[derive(Clone, Debug)]
@@ -24,99 +24,107 @@ pub struct Verdict {
 }
 
 /// Judges every resource among all others, in the order given. Where a namespace has no valid Runtime, amounts, stores
-/// and attributes are checked by their form alone, and no plan is fit to be served.
+/// and attributes are checked by their form alone, and no plan is fit to be served. Resources without a namespace
+/// belong to the one that the others name, if they name only one.
 pub fn admit_all(objects: &[&Value], now: Ts) -> Vec<Verdict> {
+    let items = items(objects);
     let mut catalogs: BTreeMap<Option<String>, PlanSet> = BTreeMap::new();
-    for object in objects {
-        declare(object, &mut catalogs);
+    for item in &items {
+        if let (Some(kind), Some(name)) = (item.kind, &item.name) {
+            catalogs.entry(item.home.clone()).or_default().declare(kind, name);
+        }
     }
-    admit_runtimes(objects, now, &mut catalogs);
-    let alone: Vec<Result<Admitted, Vec<FieldError>>> = objects
+    // Runtimes come first, since the others are read in their currency and zone.
+    for item in items.iter().filter(|item| item.kind == Some(Kind::CampaignRuntime)) {
+        if let Ok(admitted) = admit_one(item.object, &Door::alone(now)) {
+            catalogs.entry(item.home.clone()).or_default().insert(&admitted.name, admitted.plan);
+        }
+    }
+    let alone: Vec<Result<Plan, Vec<FieldError>>> = items
         .iter()
-        .map(|object| {
-            let runtime = catalogs.get(&namespace_of(object)).and_then(Catalog::runtime);
-            admit_one(object, &Door { runtime, ..Door::alone(now) })
+        .map(|item| {
+            let runtime = catalogs.get(&item.home).and_then(Catalog::runtime);
+            admit_one(item.object, &Door { runtime, ..Door::alone(now) }).map(|admitted| admitted.plan)
         })
         .collect();
-    for admitted in alone.iter().flatten() {
-        catalogs.entry(admitted.namespace.clone()).or_default().insert(&admitted.name, admitted.plan.clone());
+    for (item, result) in items.iter().zip(&alone) {
+        if let (Some(name), Ok(plan)) = (&item.name, result) {
+            catalogs.entry(item.home.clone()).or_default().insert(name, plan.clone());
+        }
     }
     let mut seen = BTreeSet::new();
+    items.into_iter().zip(alone).map(|(item, alone)| item.conclude(alone, &catalogs, &mut seen)).collect()
+}
+
+struct Item<'a> {
+    object: &'a Value,
+    kind: Option<Kind>,
+    name: Option<String>,
+    namespace: Option<String>,
+    /// The namespace that it is taken to belong to.
+    home: Option<String>,
+}
+
+fn items<'a>(objects: &[&'a Value]) -> Vec<Item<'a>> {
+    let text = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let named: BTreeSet<String> = objects.iter().filter_map(|object| text(object, "/metadata/namespace")).collect();
+    let only = named.first().filter(|_| named.len() == 1);
     objects
         .iter()
-        .zip(alone)
-        .map(|(object, alone)| {
-            let identity = identity_of(object);
-            let mut findings = Findings::default();
-            let plan = match alone {
-                Ok(admitted) => {
-                    if let Some(catalog) = catalogs.get(&admitted.namespace) {
-                        findings.errors = check_references(&admitted.plan, catalog);
-                    }
-                    Some(admitted.plan)
-                }
-                Err(errors) => {
-                    findings.errors = errors;
-                    None
-                }
-            };
-            if let Some(twice) = identity.as_ref().and_then(|identity| taken(identity, &mut seen)) {
-                findings.errors.push(twice);
+        .map(|object| {
+            let namespace = text(object, "/metadata/namespace");
+            Item {
+                object,
+                kind: kind_of(object).ok(),
+                name: text(object, "/metadata/name"),
+                home: namespace.clone().or_else(|| only.cloned()),
+                namespace,
             }
-            let result = match plan {
-                Some(plan) if findings.errors.is_empty() => Ok(plan),
-                _ => Err(findings.errors),
-            };
-            let name = object.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
-            Verdict { kind: kind_of(object).ok(), namespace: namespace_of(object), name, result }
         })
         .collect()
 }
 
-fn namespace_of(object: &Value) -> Option<String> {
-    object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned)
-}
-
 type Identity = (Option<String>, Kind, String);
 
-fn identity_of(object: &Value) -> Option<Identity> {
-    let name = object.pointer("/metadata/name").and_then(Value::as_str)?;
-    Some((namespace_of(object), kind_of(object).ok()?, name.to_owned()))
-}
-
-fn declare(object: &Value, catalogs: &mut BTreeMap<Option<String>, PlanSet>) {
-    if let Some((namespace, kind, name)) = identity_of(object) {
-        catalogs.entry(namespace).or_default().declare(kind, &name);
+impl Item<'_> {
+    fn conclude(
+        self,
+        alone: Result<Plan, Vec<FieldError>>,
+        catalogs: &BTreeMap<Option<String>, PlanSet>,
+        seen: &mut BTreeSet<Identity>,
+    ) -> Verdict {
+        let twice = self.taken(seen);
+        let catalog = catalogs.get(&self.home);
+        let result = alone.and_then(|plan| {
+            let missing = catalog.map(|catalog| check_references(&plan, catalog)).unwrap_or_default();
+            if missing.is_empty() { Ok(plan) } else { Err(missing) }
+        });
+        let result = match (result, twice) {
+            (result, None) => result,
+            (Ok(_), Some(twice)) => Err(vec![twice]),
+            (Err(mut errors), Some(twice)) => {
+                errors.push(twice);
+                Err(errors)
+            }
+        };
+        Verdict { kind: self.kind, namespace: self.namespace, name: self.name, result }
     }
-}
 
-/// Runtimes come first, since the others are read in their currency and zone.
-fn admit_runtimes(objects: &[&Value], now: Ts, catalogs: &mut BTreeMap<Option<String>, PlanSet>) {
-    for object in objects.iter().filter(|object| kind_of(object) == Ok(Kind::CampaignRuntime)) {
-        if let Ok(admitted) = admit_one(object, &Door::alone(now)) {
-            catalogs.entry(admitted.namespace).or_default().insert(&admitted.name, admitted.plan);
-        }
+    /// The same identity twice, or a second Runtime in a namespace.
+    fn taken(&self, seen: &mut BTreeSet<Identity>) -> Option<FieldError> {
+        let (kind, name) = (self.kind?, self.name.clone()?);
+        let other_runtime =
+            seen.iter().find(|(home, of, _)| *home == self.home && *of == kind && kind == Kind::CampaignRuntime).cloned();
+        let is_new = seen.insert((self.home.clone(), kind, name.clone()));
+        let (reason, remedy) = match (is_new, other_runtime) {
+            (false, _) => (format!("there is another {} `{name}`", kind.as_str()), "give one of them another name"),
+            (true, Some((_, _, other))) => {
+                (format!("`{other}` is the CampaignRuntime of this namespace already"), "keep one of the two")
+            }
+            (true, None) => return None,
+        };
+        let mut findings = Findings::default();
+        findings.push(Path::root("metadata").field("name"), code::DUPLICATE, reason, remedy);
+        findings.errors.pop()
     }
-}
-
-/// The same identity twice, and a second Runtime in a namespace.
-fn taken(identity: &Identity, seen: &mut BTreeSet<Identity>) -> Option<FieldError> {
-    let (namespace, kind, name) = identity;
-    let another =
-        seen.iter().find(|(of, is, _)| of == namespace && is == kind && *kind == Kind::CampaignRuntime).cloned();
-    let is_new = seen.insert(identity.clone());
-    let mut findings = Findings::default();
-    let at = Path::root("metadata");
-    match (is_new, another) {
-        (false, _) => {
-            let reason = format!("there is another {} `{name}`", kind.as_str());
-            findings.push(at.field("name"), code::DUPLICATE, reason, "give one of them another name");
-        }
-        (true, Some((_, _, other))) => {
-            let reason = format!("`{other}` is the CampaignRuntime of this namespace already");
-            findings.push(at.field("name"), code::DUPLICATE, reason, "keep one of the two");
-        }
-        (true, None) => {}
-    }
-    findings.errors.pop()
 }

@@ -31,7 +31,8 @@ use serde_json::Value;
 use crate::nearest::did_you_mean;
 use crate::{generate, wire};
 use context::Context;
-use error::{Findings, Path};
+pub(crate) use error::Findings;
+use error::Path;
 
 pub use error::{FieldError, code};
 pub use folder::{Verdict, admit_all};

@@ -1,1 +1,13 @@
+//! What the scenarios share: the real binary started on a folder, its callers over HTTP, stock kubectl, a mail server.
 //!
+//! Nothing of the product is linked here. A scenario sees what a shop's engineer sees: files, a process, HTTP, kubectl.
+//! Start at [`shop::Shop`].
+
+pub mod customers;
+pub mod folder;
+pub mod http;
+pub mod mail;
+pub mod retail;
+pub mod shop;
+pub mod tools;
+pub mod wait;

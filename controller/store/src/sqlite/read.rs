@@ -7,7 +7,7 @@ use super::{
     lane, load, verify,
 };
 use crate::{
-    Answer, Batch, Error, PAGE_MAX, Page, Position, Result, Store,
+    Answer, Batch, CREDENTIALS_MAX, Error, PAGE_MAX, Page, Position, Result, Store,
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
         Redemption, RefreshToken, Run,
@@ -303,6 +303,15 @@ impl Store for SqliteStore {
             " FROM credentials c JOIN lane ON lane.ns = c.ns WHERE c.digest = ?1"
         );
         Box::pin(self.maybe(sqlx::query(sql).bind(digest), decode::credential))
+    }
+
+    fn credentials<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<Credential>> {
+        let sql = concat!(
+            "SELECT ",
+            credential_columns!(),
+            " FROM credentials c JOIN lane ON lane.ns = c.ns WHERE lane.name = ?1 ORDER BY c.id LIMIT ?2"
+        );
+        Box::pin(self.all(query(sql, ns).bind(rows_max(CREDENTIALS_MAX)), decode::credential))
     }
 
     fn refresh_token<'a>(&'a self, digest: &'a str) -> Answer<'a, Option<RefreshToken>> {

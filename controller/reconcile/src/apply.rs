@@ -1,0 +1,197 @@
+//! One object from observation to status: the path that a change, a timer and a start all take.
+
+use crate::{
+    conditions,
+    driver::Context,
+    events::Note,
+    figures,
+    kinds::api_resource,
+    observe::{self, Seen},
+    plan::{Fault, Verdict, base_claims, campaign_claims},
+    queue::Key,
+    status::{Change, compare},
+};
+use fanfare_core::{
+    ids::Name,
+    model::{Kind, schedule::Phase},
+};
+use fanfare_engine::{
+    CallError,
+    publish::{Publish, Retire},
+};
+use kube::{api::PostParams, core::DynamicObject};
+use serde_json::{Value, json};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Why an object could not be looked at; it is tried again.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The database did not take it.
+    #[error("publishing: {0}")]
+    Engine(#[from] CallError),
+    /// It was refused by the engine.
+    #[error("publishing was refused: {0}")]
+    Refused(String),
+    /// The API server did not take the status.
+    #[error("writing the status: {0}")]
+    Kube(#[from] Box<kube::Error>),
+    /// The figures could not be read.
+    #[error("reading the figures: {0}")]
+    Figures(#[from] fanfare_store::Error),
+}
+
+/// Looks at one object; answers when to look again, if not for a change before.
+///
+/// # Errors
+/// [`Error`] when the database or the API server did not answer.
+pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>, Error> {
+    let Some(object) = context.catalog.get(key).filter(|object| object.metadata.deletion_timestamp.is_none()) else {
+        retire(context, key).await?;
+        return Ok(None);
+    };
+    let seen = observe::observe(context, key, &object);
+    if let Verdict::Serve(plan, revision) = &seen.verdict {
+        let publish = Publish {
+            name: Name::from(key.name.as_str()),
+            revision: revision.clone(),
+            plan: (**plan).clone(),
+            generation: seen.generation,
+            author: seen.author.clone(),
+        };
+        let (outcome, _) = context.engine.execute(publish).await?;
+        outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
+    }
+    report(context, key, &object, &seen).await
+}
+
+async fn retire(context: &Context, key: &Key) -> Result<(), Error> {
+    let name = Name::from(key.name.as_str());
+    let retire = Retire { kind: key.kind, name, actor: crate::events::REPORTER.into() };
+    let (outcome, _) = context.engine.execute(retire).await?;
+    outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
+    context.pace.forget(key);
+    Ok(())
+}
+
+/// Writes the status when it has to be, and events on transitions.
+async fn report(context: &Context, key: &Key, object: &DynamicObject, seen: &Seen) -> Result<Option<Duration>, Error> {
+    let shown = object.data.get("status").cloned().unwrap_or_else(|| json!({}));
+    let facts = figures::of(context, key, seen).await?;
+    let wanted = status(context, key, seen, &shown, facts.status, facts.phase, facts.exhausted);
+    match compare(&shown, &wanted) {
+        Change::None => return Ok(facts.next),
+        Change::Figures => {
+            if let Err(wait) = context.pace.figures(key) {
+                return Ok(Some(facts.next.map_or(wait, |next| next.min(wait))));
+            }
+        }
+        Change::Transition => context.pace.wrote(key),
+    }
+    let mut changed = object.clone();
+    changed.types = Some(kube::core::TypeMeta {
+        api_version: api_resource(key.kind).api_version,
+        kind: key.kind.as_str().into(),
+    });
+    if let Some(fields) = changed.data.as_object_mut() {
+        fields.insert("status".into(), wanted.clone());
+    }
+    let api = context.api(key.kind, &key.namespace);
+    let params = PostParams { field_manager: Some(crate::events::REPORTER.into()), ..PostParams::default() };
+    match api.replace_status(&key.name, &params, &changed).await {
+        Ok(_) => {}
+        // Changed or deleted meanwhile: the watch brings the newer one, which is looked at then.
+        Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
+            return Ok(Some(Duration::from_millis(200)));
+        }
+        Err(error) => return Err(Box::new(error).into()),
+    }
+    for note in transitions(&shown, &wanted) {
+        context.events.write(object, &api_resource(key.kind), note).await;
+    }
+    Ok(facts.next)
+}
+
+/// The whole status: figures, conditions and what it is about.
+fn status(
+    context: &Context,
+    key: &Key,
+    seen: &Seen,
+    shown: &Value,
+    figures: Value,
+    phase: Phase,
+    exhausted: bool,
+) -> Value {
+    let mut claims = base_claims(&seen.verdict);
+    let mut status = figures;
+    if key.kind == Kind::Campaign {
+        claims.extend(campaign_claims(&seen.verdict, phase, exhausted));
+        status["phase"] = json!(phase.as_str());
+    }
+    let former = shown.get("conditions").cloned().and_then(|c| serde_json::from_value(c).ok()).unwrap_or_default();
+    let former: Vec<conditions::Condition> = former;
+    let now = context.wall.now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    status["conditions"] = json!(conditions::set(&former, &claims, seen.generation, &now));
+    status["observedGeneration"] = json!(seen.generation);
+    if matches!(key.kind, Kind::Campaign | Kind::Reward | Kind::Automation) {
+        match &seen.verdict {
+            Verdict::Serve(_, revision) => {
+                let mut about = json!({ "hash": revision });
+                for (field, value) in [("git", &seen.git), ("author", &seen.author)] {
+                    if let Some(value) = value {
+                        about[field] = json!(value);
+                    }
+                }
+                status["revision"] = about;
+            }
+            Verdict::Keep(_) => {
+                if let Some(about) = shown.get("revision") {
+                    status["revision"] = about.clone();
+                }
+            }
+        }
+    }
+    status
+}
+
+/// What changed between two statuses that a person would want to be told.
+fn transitions(shown: &Value, wanted: &Value) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let phase = |status: &Value| status.get("phase").and_then(Value::as_str).map(str::to_owned);
+    if let (was, Some(is)) = (phase(shown), phase(wanted))
+        && was.as_deref() != Some(is.as_str())
+    {
+        let text = was.map_or_else(|| format!("the campaign is {is}"), |was| format!("the campaign went from {was} to {is}"));
+        notes.push(Note { warning: false, reason: format!("Campaign{is}"), action: "Reconcile", text });
+    }
+    let condition = |status: &Value, kind: &str| {
+        let all = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+        all.into_iter().find(|c| c["type"] == kind)
+    };
+    for kind in ["Ready", "WithinBudget"] {
+        let (Some(is), was) = (condition(wanted, kind), condition(shown, kind)) else { continue };
+        let same = was.is_some_and(|was| was["status"] == is["status"] && was["reason"] == is["reason"]);
+        let first_and_fine = kind == "WithinBudget" && is["status"] == "True";
+        if same || first_and_fine {
+            continue;
+        }
+        let text = |field: &str| is[field].as_str().unwrap_or_default().to_owned();
+        notes.push(Note {
+            warning: is["status"] != "True",
+            reason: text("reason"),
+            action: "Reconcile",
+            text: text("message"),
+        });
+    }
+    notes
+}
+
+impl Verdict {
+    /// What is wrong, if anything is.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Serve(..) => None,
+            Self::Keep(fault) => Some(fault),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! When a status is written: at once on a transition, figures at most so often, and only when a shown digit changed.
+
+use crate::queue::Key;
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::{collections::HashMap, time::Duration};
+use tokio::time::Instant;
+
+/// How often one object's figures are written at most.
+pub const FIGURES_EVERY: Duration = Duration::from_secs(15);
+/// How many statuses are written in a second for figures alone, over all objects.
+pub const FIGURES_PER_SECOND: u32 = 20;
+
+/// Fields that name when something was true: on their own they are no change.
+const STAMPS: [&str; 2] = ["asOf", "position"];
+/// Parts of a status that are figures: a change in them alone waits its turn.
+const FIGURES: [&str; 18] = [
+    "metrics", "budget", "audience", "size", "reachable", "reachableTotal", "entered24h", "left24h", "changed", "issued",
+    "claimed", "redeemed", "left", "cost", "entered", "active", "completed", "campaigns",
+];
+/// Counts of channels, which are figures too.
+const MORE_FIGURES: [&str; 2] = ["sent", "failed"];
+
+/// How a new status differs from the one that is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Not at all, but for stamps.
+    None,
+    /// In figures only.
+    Figures,
+    /// In a phase, a condition or a revision.
+    Transition,
+}
+
+/// Compares a status with the one that is shown.
+pub fn compare(shown: &Value, wanted: &Value) -> Change {
+    let (shown, wanted) = (without(shown, &STAMPS), without(wanted, &STAMPS));
+    if shown == wanted {
+        return Change::None;
+    }
+    let strip = |value: &Value| {
+        let mut value = value.clone();
+        if let Some(fields) = value.as_object_mut() {
+            fields.retain(|key, _| !FIGURES.contains(&key.as_str()) && !MORE_FIGURES.contains(&key.as_str()));
+        }
+        value
+    };
+    if strip(&shown) == strip(&wanted) { Change::Figures } else { Change::Transition }
+}
+
+fn without(value: &Value, names: &[&str]) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(key, _)| !names.contains(&key.as_str()));
+            Value::Object(kept.map(|(key, value)| (key.clone(), without(value, names))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(|item| without(item, names)).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Remembers when figures were last written and how often an object failed. Memory only: after a start everything may be
+/// written at once.
+#[derive(Debug, Default)]
+pub struct Pace {
+    state: Mutex<PaceState>,
+}
+
+#[derive(Debug, Default)]
+struct PaceState {
+    written: HashMap<Key, Instant>,
+    failures: HashMap<Key, u32>,
+    second: Option<(Instant, u32)>,
+}
+
+impl Pace {
+    /// Whether figures of this object may be written now; if not, when to ask again.
+    pub fn figures(&self, key: &Key) -> Result<(), Duration> {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        if let Some(at) = state.written.get(key) {
+            let next = *at + FIGURES_EVERY;
+            if next > now {
+                return Err(next - now);
+            }
+        }
+        let (start, count) = state.second.filter(|(start, _)| now - *start < Duration::from_secs(1)).unwrap_or((now, 0));
+        if count >= FIGURES_PER_SECOND {
+            return Err(Duration::from_secs(1));
+        }
+        state.second = Some((start, count + 1));
+        state.written.insert(key.clone(), now);
+        Ok(())
+    }
+
+    /// Notes that a status was written because of a transition, which carries the figures along.
+    pub fn wrote(&self, key: &Key) {
+        let mut state = self.state.lock();
+        state.written.insert(key.clone(), Instant::now());
+        state.failures.remove(key);
+    }
+
+    /// An object is gone, or well again.
+    pub fn forget(&self, key: &Key) {
+        let mut state = self.state.lock();
+        state.written.remove(key);
+        state.failures.remove(key);
+    }
+
+    /// How long to wait before the next try: doubling, up to `most`.
+    pub fn backoff(&self, key: &Key, most: Duration) -> Duration {
+        let mut state = self.state.lock();
+        let failures = state.failures.entry(key.clone()).or_default();
+        *failures = failures.saturating_add(1);
+        let doubled = Duration::from_millis(250).saturating_mul(2_u32.saturating_pow((*failures).min(16) - 1));
+        doubled.min(most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fanfare_core::model::Kind;
+    use serde_json::json;
+
+    #[test]
+    fn a_stamp_alone_is_no_change_and_a_phase_is_a_transition() {
+        let shown = json!({"phase": "Active", "metrics": {"participants": 1, "asOf": "a", "position": 1}});
+        let cases = [
+            (json!({"phase": "Active", "metrics": {"participants": 1, "asOf": "b", "position": 2}}), Change::None),
+            (json!({"phase": "Active", "metrics": {"participants": 2, "asOf": "b"}}), Change::Figures),
+            (json!({"phase": "Paused", "metrics": {"participants": 2}}), Change::Transition),
+        ];
+        for (wanted, change) in cases {
+            assert_eq!(compare(&shown, &wanted), change, "{wanted}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn figures_of_one_object_wait_and_all_together_are_bounded() {
+        let pace = Pace::default();
+        let key = |n: u32| Key { kind: Kind::Campaign, namespace: "n".into(), name: n.to_string() };
+        assert_eq!(pace.figures(&key(0)), Ok(()));
+        assert_eq!(pace.figures(&key(0)), Err(FIGURES_EVERY));
+        let allowed = (1..100).filter(|n| pace.figures(&key(*n)).is_ok()).count();
+        assert_eq!(allowed, FIGURES_PER_SECOND as usize - 1);
+        tokio::time::advance(Duration::from_secs(16)).await;
+        assert_eq!(pace.figures(&key(0)), Ok(()));
+    }
+}

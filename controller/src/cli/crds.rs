@@ -1,0 +1,25 @@
+//! `fanfare crds`: the definitions for `kubectl apply`, and the editors' schemas.
+
+use std::{path::PathBuf, process::ExitCode};
+
+/// Where they go.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Write definitions and editor schemas to this folder instead of printing the definitions.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// Prints or writes them.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    match &args.out {
+        None => print!("{}", fanfare_crds::generate::crds_yaml()?),
+        Some(folder) => {
+            std::fs::create_dir_all(folder)?;
+            for (name, text) in fanfare_crds::generate::generated_files()? {
+                std::fs::write(folder.join(name), text)?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,80 @@
+//! `fanfare terminal` and `fanfare key`: credentials, made where the database is: by the running `fanfare up` over its
+//! admin socket, else in the data folder directly.
+
+use super::DataFolder;
+use crate::up::admin::{self, Answer, Request};
+use anyhow::bail;
+use std::process::ExitCode;
+
+/// What can be done about terminals.
+#[derive(Debug, clap::Subcommand)]
+pub enum TerminalCommand {
+    /// Enrol a till: prints its key once; it is bound to one store.
+    Enrol {
+        /// The store, as the CampaignRuntime lists it.
+        #[arg(long)]
+        store: String,
+        /// What people call the till.
+        #[arg(long, default_value = "till")]
+        label: String,
+        #[command(flatten)]
+        folder: DataFolder,
+    },
+    /// Take a till's key back.
+    Revoke {
+        /// The credential's id, as enrolling printed it.
+        id: String,
+        #[command(flatten)]
+        folder: DataFolder,
+    },
+}
+
+/// What can be done about API keys.
+#[derive(Debug, clap::Subcommand)]
+pub enum KeyCommand {
+    /// Create a key: prints it once.
+    Create {
+        /// What it may do, such as `orders` or `members`; may be named several times.
+        #[arg(long = "scope", required = true)]
+        scopes: Vec<String>,
+        /// What people call the client.
+        #[arg(long, default_value = "integration")]
+        label: String,
+        #[command(flatten)]
+        folder: DataFolder,
+    },
+    /// Take a key back.
+    Revoke {
+        /// The credential's id, as creating printed it.
+        id: String,
+        #[command(flatten)]
+        folder: DataFolder,
+    },
+}
+
+/// Does what was asked about terminals.
+pub async fn terminal(command: TerminalCommand) -> anyhow::Result<ExitCode> {
+    let (request, folder) = match command {
+        TerminalCommand::Enrol { store, label, folder } => (Request::EnrolTerminal { store, label }, folder),
+        TerminalCommand::Revoke { id, folder } => (Request::Revoke { id }, folder),
+    };
+    answer(admin::ask(&folder.data, request).await?)
+}
+
+/// Does what was asked about API keys.
+pub async fn key(command: KeyCommand) -> anyhow::Result<ExitCode> {
+    let (request, folder) = match command {
+        KeyCommand::Create { scopes, label, folder } => (Request::CreateKey { scopes, label }, folder),
+        KeyCommand::Revoke { id, folder } => (Request::Revoke { id }, folder),
+    };
+    answer(admin::ask(&folder.data, request).await?)
+}
+
+fn answer(answer: Answer) -> anyhow::Result<ExitCode> {
+    match answer {
+        Answer::Credential { id, secret } => println!("id: {id}\nkey: {secret}"),
+        Answer::Done => println!("done"),
+        Answer::Refused(reason) => bail!(reason),
+    }
+    Ok(ExitCode::SUCCESS)
+}

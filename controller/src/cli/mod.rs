@@ -1,0 +1,81 @@
+//! The command line: one file a verb.
+
+pub mod audit;
+pub mod crds;
+pub mod events;
+pub mod keys;
+pub mod suspend;
+pub mod up;
+pub mod validate;
+
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// A declarative GitOps campaign controller: campaigns, segments, rewards and automations as Kubernetes resources.
+#[derive(Debug, Parser)]
+#[command(name = "fanfare", version, about, arg_required_else_help = true)]
+pub struct Args {
+    /// What to log, such as `info` or `fanfare_engine=debug`.
+    #[arg(long, env = "FANFARE_LOG", global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run everything of a folder on this machine: the Kubernetes-compatible API, the controller and the HTTP API.
+    Up(up::Args),
+    /// Check files, folders or standard input (`-`) as admission would, all references included.
+    Validate(validate::Args),
+    /// Print the custom resource definitions, or write them and the editors' schemas to a folder.
+    Crds(crds::Args),
+    /// Stop a campaign at once, without Git: no joins, discounts or rewards; issued vouchers still redeem.
+    Suspend(suspend::SuspendArgs),
+    /// Let a campaign that was suspended by hand go on.
+    Resume(suspend::ResumeArgs),
+    /// Send events.
+    #[command(subcommand)]
+    Events(events::Command),
+    /// Terminals: the credentials of tills.
+    #[command(subcommand)]
+    Terminal(keys::TerminalCommand),
+    /// API keys of integrations.
+    #[command(subcommand)]
+    Key(keys::KeyCommand),
+    /// The audit trail and the ledger's chain.
+    #[command(subcommand)]
+    Audit(audit::Command),
+}
+
+impl Command {
+    /// Whether its output is for a person or a pipe, so that logs stay out of the way.
+    pub fn wants_quiet(&self) -> bool {
+        !matches!(self, Self::Up(_))
+    }
+}
+
+/// Where a running `fanfare up` keeps its data.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DataFolder {
+    /// The data folder of `fanfare up` (`.fanfare` in the folder that it runs).
+    #[arg(long, value_name = "FOLDER", default_value = ".fanfare")]
+    pub data: PathBuf,
+}
+
+/// Does what was asked; the exit code is 0 for yes, 1 for findings, 2 for input that cannot be read.
+pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(args) => up::run(args).await,
+        Command::Validate(args) => validate::run(&args),
+        Command::Crds(args) => crds::run(&args),
+        Command::Suspend(args) => suspend::suspend(&args).await,
+        Command::Resume(args) => suspend::resume(&args).await,
+        Command::Events(command) => events::run(command).await,
+        Command::Terminal(command) => keys::terminal(command).await,
+        Command::Key(command) => keys::key(command).await,
+        Command::Audit(command) => audit::run(command).await,
+    }
+}

@@ -1,0 +1,96 @@
+//! `fanfare suspend` and `fanfare resume`: break-glass, by an annotation that no Git holds and no GitOps tool drops.
+
+use super::DataFolder;
+use anyhow::{Context, bail};
+use fanfare_core::model::Kind;
+use kube::{
+    Api, Client, Config,
+    api::{Patch, PatchParams},
+    config::{KubeConfigOptions, Kubeconfig},
+    core::DynamicObject,
+};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// The annotation that suspends; its value is the reason.
+pub const SUSPENDED: &str = "fanfare.dev/suspended";
+/// The field manager of what a person does by hand.
+pub const MANAGER: &str = "fanfare-cli";
+/// The longest reason.
+const REASON_MAX: usize = 500;
+
+/// What to suspend and why.
+#[derive(Debug, clap::Args)]
+pub struct SuspendArgs {
+    /// The campaign's name.
+    pub name: String,
+    /// Why, for those who look later.
+    #[arg(long)]
+    pub reason: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// What to let go on.
+#[derive(Debug, clap::Args)]
+pub struct ResumeArgs {
+    /// The campaign's name.
+    pub name: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, clap::Args)]
+struct Target {
+    #[command(flatten)]
+    folder: DataFolder,
+    /// The namespace, where it is not the kubeconfig's.
+    #[arg(long, short)]
+    namespace: Option<String>,
+}
+
+/// Suspends a campaign.
+pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
+    let reason = args.reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_MAX {
+        bail!("--reason: must have 1 to {REASON_MAX} characters; say in a sentence why the campaign stops");
+    }
+    annotate(&args.name, &args.target, json!(reason)).await?;
+    println!("campaign {} is suspended; issued vouchers still redeem. `fanfare resume {}` lets it go on", args.name, args.name);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets a campaign go on.
+pub async fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
+    annotate(&args.name, &args.target, Value::Null).await?;
+    println!("campaign {} is no longer suspended by hand", args.name);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn annotate(name: &str, target: &Target, value: Value) -> anyhow::Result<()> {
+    let api = campaigns(target).await?;
+    let patch = json!({ "metadata": { "annotations": { SUSPENDED: value } } });
+    let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+    match api.patch(name, &params, &Patch::Merge(&patch)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            bail!("there is no campaign {name:?}; `kubectl get campaigns` lists them")
+        }
+        Err(error) => Err(error).context("the Kubernetes API did not take the change"),
+    }
+}
+
+async fn campaigns(target: &Target) -> anyhow::Result<Api<DynamicObject>> {
+    let file = target.folder.data.join("kubeconfig");
+    let kubeconfig = if file.exists() {
+        Kubeconfig::read_from(&file).with_context(|| format!("{} cannot be read", file.display()))?
+    } else {
+        Kubeconfig::read().with_context(|| {
+            format!("there is no {} and no kubeconfig; name the data folder of `fanfare up` with --data", file.display())
+        })?
+    };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let client = Client::try_from(config)?;
+    Ok(Api::namespaced_with(client, &namespace, &fanfare_reconcile::api_resource(Kind::Campaign)))
+}

@@ -1,0 +1,170 @@
+//! The admin socket: other verbs ask the process that holds the database, since one process writes.
+//!
+//! One JSON line in, one JSON line out, over a Unix socket in the data folder that only its owner may open. With no
+//! process running, the same request is answered from the data folder directly.
+
+use anyhow::Context;
+use fanfare_core::ids::Namespace;
+use fanfare_engine::{Engine, credentials as engine_credentials};
+use serde::{Deserialize, Serialize};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+};
+
+/// The longest request or answer.
+const LINE_MAX: u64 = 64 * 1024;
+/// How long a request may take.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// What can be asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Request {
+    /// A key for a till of a store.
+    #[serde(rename_all = "camelCase")]
+    EnrolTerminal {
+        /// The store.
+        store: String,
+        /// What people call it.
+        label: String,
+    },
+    /// A key for an integration.
+    CreateKey {
+        /// What it may do.
+        scopes: Vec<String>,
+        /// What people call it.
+        label: String,
+    },
+    /// Takes a key back.
+    Revoke {
+        /// Its id.
+        id: String,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Answer {
+    /// A new credential; its secret is never shown again.
+    Credential {
+        /// Its id.
+        id: String,
+        /// Its secret.
+        secret: String,
+    },
+    /// It was done.
+    Done,
+    /// It was not done, and why.
+    Refused(String),
+}
+
+/// The socket of a data folder.
+pub fn socket(data: &Path) -> PathBuf {
+    data.join("admin.sock")
+}
+
+/// Answers one request with the engine at hand.
+pub async fn handle(engine: &Engine, request: Request) -> Answer {
+    let made = match request {
+        Request::EnrolTerminal { store, label } => {
+            let known = engine.plans().runtime.as_ref().is_some_and(|r| r.stores.contains_key(store.as_str()));
+            if !known {
+                return Answer::Refused(format!("--store: the CampaignRuntime lists no store {store:?}; add it to spec.stores"));
+            }
+            super::credentials::terminal(engine, &store, &label).await
+        }
+        Request::CreateKey { scopes, label } => {
+            if let Some(unknown) = scopes.iter().find(|s| !engine_credentials::SCOPES.contains(&s.as_str())) {
+                let known = engine_credentials::SCOPES.join(", ");
+                return Answer::Refused(format!("--scope: there is no scope {unknown:?}; the scopes are {known}"));
+            }
+            super::credentials::key(engine, scopes, &label).await
+        }
+        Request::Revoke { id } => {
+            return match super::credentials::revoke(engine, &id).await {
+                Ok(true) => Answer::Done,
+                Ok(false) => Answer::Refused(format!("there is no credential {id:?}")),
+                Err(error) => Answer::Refused(error.to_string()),
+            };
+        }
+    };
+    match made {
+        Ok((id, secret)) => Answer::Credential { id, secret },
+        Err(error) => Answer::Refused(error.to_string()),
+    }
+}
+
+/// Serves the socket until it is dropped.
+pub async fn serve(data: &Path, engine: Engine) -> anyhow::Result<()> {
+    let path = socket(data);
+    if path.exists() {
+        std::fs::remove_file(&path).with_context(|| format!("{} cannot be replaced", path.display()))?;
+    }
+    let listener = UnixListener::bind(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let engine = engine.clone();
+        tokio::spawn(async move {
+            if let Err(error) = tokio::time::timeout(WAIT_MAX, converse(stream, &engine)).await.unwrap_or(Ok(())) {
+                tracing::warn!(%error, "an admin request was not answered");
+            }
+        });
+    }
+}
+
+async fn converse(stream: UnixStream, engine: &Engine) -> anyhow::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(LINE_MAX)).read_line(&mut line).await?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(request) => handle(engine, request).await,
+        Err(error) => Answer::Refused(format!("the request cannot be read: {error}")),
+    };
+    write.write_all(&serde_json::to_vec(&answer)?).await?;
+    write.write_all(b"\n").await?;
+    Ok(())
+}
+
+/// Asks the process that runs on this data folder, or answers from the folder when none does.
+pub async fn ask(data: &Path, request: Request) -> anyhow::Result<Answer> {
+    match UnixStream::connect(socket(data)).await {
+        Ok(stream) => tokio::time::timeout(WAIT_MAX, exchange(stream, &request)).await.context("no answer in 10 s")?,
+        Err(_) => {
+            let (engine, _store) = offline(data).await?;
+            Ok(handle(&engine, request).await)
+        }
+    }
+}
+
+async fn exchange(stream: UnixStream, request: &Request) -> anyhow::Result<Answer> {
+    let (read, mut write) = stream.into_split();
+    write.write_all(&serde_json::to_vec(request)?).await?;
+    write.write_all(b"\n").await?;
+    let mut line = String::new();
+    BufReader::new(read.take(LINE_MAX)).read_line(&mut line).await?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// Opens a data folder that no process runs on.
+pub async fn offline(data: &Path) -> anyhow::Result<(Engine, Arc<dyn fanfare_store::Store>)> {
+    let database = data.join("fanfare.db");
+    if !database.exists() {
+        anyhow::bail!("{} is no data folder of `fanfare up`; name it with --data", data.display());
+    }
+    let store = Arc::new(fanfare_store::sqlite::SqliteStore::open(&database).await?);
+    let store: Arc<dyn fanfare_store::Store> = store;
+    let namespaces = store.namespaces().await?;
+    let namespace = namespaces.into_iter().next().unwrap_or_else(|| Namespace::from("default"));
+    let clock = super::start::stored_clock(&*store).await?.unwrap_or(crate::clock::BusinessClock::with_offset_ms(0));
+    let engine = Engine::open(namespace, store.clone(), Arc::new(clock), crate::random::seed()?).await?;
+    Ok((engine, store))
+}

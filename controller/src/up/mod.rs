@@ -1,0 +1,12 @@
+//! `fanfare up`: everything of a folder on one machine.
+//!
+//! [`run`](start::run) wires the rooms in order: database and clock, plane, engine, controllers, listeners; then
+//! [`folder`] keeps the plane equal to the folder, [`table`] shows what happens and [`demo`] lets shoppers arrive.
+
+pub mod admin;
+pub mod admission;
+pub mod credentials;
+pub mod demo;
+pub mod folder;
+pub mod start;
+pub mod table;

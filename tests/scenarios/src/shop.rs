@@ -1,0 +1,347 @@
+//! The real binary, running `up` on a folder.
+
+use crate::{
+    folder::Scratch,
+    http::{Answer, Caller},
+    tools::{self, Ended},
+    wait,
+};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A debug binary on a loaded machine takes its time, above all when many scenarios start at once.
+const START_LIMIT: Duration = Duration::from_secs(120);
+/// How long a clean stop may take.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// What `up` leaves for whoever wants to talk to it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Credentials {
+    /// The folder's one namespace.
+    pub namespace: String,
+    /// Where members, tills and integrations call.
+    pub api_url: String,
+    /// Where kubectl calls.
+    pub kube_url: String,
+    /// The store that the terminal key is bound to.
+    pub store_id: String,
+    /// A till's key.
+    pub terminal_key: String,
+    /// An integration's key with every scope.
+    pub integration_key: String,
+}
+
+/// How `up` is started.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Business time to start at.
+    pub clock: Option<&'static str>,
+    /// Let the example's shoppers in.
+    pub demo: bool,
+}
+
+impl Start {
+    /// At a business time.
+    pub fn at(clock: &'static str) -> Self {
+        Self { clock: Some(clock), demo: false }
+    }
+}
+
+/// A running shop. Dropping it kills the process.
+pub struct Shop {
+    /// The campaign repository; change its files as an author would.
+    pub folder: Scratch,
+    data: Scratch,
+    process: Option<Child>,
+    credentials: Credentials,
+    anyone: Caller,
+}
+
+impl Shop {
+    /// Starts `up` on a copy of `source` and waits until it serves.
+    ///
+    /// # Errors
+    /// When it does not come up in time; the end of its log tells why.
+    pub async fn open(source: &Path, start: Start) -> Result<Self> {
+        Self::open_in(Scratch::copy_of(source)?, start).await
+    }
+
+    /// Starts `up` on a folder that was prepared.
+    ///
+    /// # Errors
+    /// As [`Shop::open`].
+    pub async fn open_in(folder: Scratch, start: Start) -> Result<Self> {
+        let data = Scratch::new()?;
+        let (process, credentials) = launch(folder.path(), data.path(), &start).await?;
+        let anyone = Caller::anyone(&credentials.api_url)?;
+        Ok(Self { folder, data, process: Some(process), credentials, anyone })
+    }
+
+    /// Kills the process as a power cut would, as far as one process can.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        if let Some(mut process) = self.process.take() {
+            process.kill()?;
+            process.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Ends it as Ctrl-C does.
+    ///
+    /// # Errors
+    /// When it does not end in time or not with exit code 0.
+    pub async fn stop(&mut self) -> Result<()> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        let id = process.id().to_string();
+        ensure!(Command::new("kill").args(["-INT", &id]).status()?.success(), "cannot interrupt {id}");
+        let start = Instant::now();
+        while start.elapsed() < STOP_LIMIT {
+            if let Some(status) = process.try_wait()? {
+                ensure!(status.success(), "up ended with {status}:\n{}", self.log());
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        process.kill()?;
+        bail!("up did not end on an interrupt within {} s:\n{}", STOP_LIMIT.as_secs(), self.log())
+    }
+
+    /// Starts it again on what it kept. Business time goes on from where it was.
+    ///
+    /// # Errors
+    /// As [`Shop::open`].
+    pub async fn start_again(&mut self) -> Result<()> {
+        ensure!(self.process.is_none(), "it still runs");
+        let (process, credentials) = launch(self.folder.path(), self.data.path(), &Start::default()).await?;
+        self.process = Some(process);
+        self.anyone = Caller::anyone(&credentials.api_url)?;
+        self.credentials = credentials;
+        Ok(())
+    }
+
+    /// The end of every scenario: a clean stop, and the invariants that can be read from the database hold.
+    ///
+    /// # Errors
+    /// When one does not hold.
+    pub async fn close(mut self) -> Result<()> {
+        self.stop().await?;
+        self.audit().await
+    }
+
+    /// Checks the invariants on a stopped shop's data.
+    ///
+    /// # Errors
+    /// When one does not hold.
+    pub async fn audit(&self) -> Result<()> {
+        ensure!(self.process.is_none(), "it still runs");
+        let data = self.data.path().display().to_string();
+        tools::verb(&["audit", "verify", "--data", &data], None).await?.code(0).context("the audit found something")?;
+        Ok(())
+    }
+
+    /// What `up` left for its callers.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(log_path(self.data.path())).unwrap_or_default()
+    }
+
+    /// Somebody without a credential.
+    pub fn anyone(&self) -> &Caller {
+        &self.anyone
+    }
+
+    /// The till of the credentials.
+    pub fn till(&self) -> Caller {
+        self.anyone.with(&self.credentials.terminal_key)
+    }
+
+    /// The shop's backend.
+    pub fn backend(&self) -> Caller {
+        self.anyone.with(&self.credentials.integration_key)
+    }
+
+    /// A member, logged in; created where not known yet.
+    ///
+    /// # Errors
+    /// When the login is refused.
+    pub async fn member(&self, id: &str) -> Result<Caller> {
+        let answer = self.anyone.post("/v1/auth/dev", &json!({"memberId": id})).await?;
+        let body = answer.is(200)?;
+        let token = body["accessToken"].as_str().with_context(|| format!("no token in {body}"))?;
+        Ok(self.anyone.with(token))
+    }
+
+    /// Sends one event as the shop's backend and returns its result.
+    ///
+    /// # Errors
+    /// When the call is refused.
+    pub async fn event(&self, kind: &str, id: &str, member: &str, data: Value) -> Result<Value> {
+        let time = self.now().await?.to_rfc3339();
+        let event = json!({"specversion": "1.0", "type": kind, "source": "scenario", "id": id, "subject": member,
+            "time": time, "datacontenttype": "application/json", "data": data});
+        let headers = [("content-type", "application/cloudevents+json")];
+        let backend = self.backend();
+        let answer = backend.send(reqwest::Method::POST, "/v1/events", &headers, serde_json::to_vec(&event)?).await?;
+        let body = answer.is(200)?;
+        Ok(body["results"][0].clone())
+    }
+
+    /// Business time.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn now(&self) -> Result<chrono::DateTime<chrono::FixedOffset>> {
+        self.anyone.get("/v1/campaigns").await?.time()
+    }
+
+    /// Runs kubectl against it.
+    ///
+    /// # Errors
+    /// When kubectl is missing.
+    pub async fn kubectl(&self, args: &[&str], input: Option<&str>) -> Result<Ended> {
+        let mut command = tokio::process::Command::new(tools::kubectl());
+        command.args(args).env("KUBECONFIG", self.data.path().join("kubeconfig"));
+        // Its discovery cache, kept apart so that no run sees another's.
+        command.env("HOME", self.data.path()).env("KUBECACHEDIR", self.data.path().join("kube-cache"));
+        tools::run(&mut command, input).await
+    }
+
+    /// A resource as JSON.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn resource(&self, kind: &str, name: &str) -> Result<Value> {
+        let text = self.kubectl(&["get", kind, name, "-o", "json"], None).await?.code(0)?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Waits for a resource to be as `look` wants it.
+    ///
+    /// # Errors
+    /// When it does not become so in time.
+    pub async fn resource_until(&self, kind: &str, name: &str, look: impl Fn(&Value) -> Result<()>) -> Result<Value> {
+        let what = format!("{kind} {name}");
+        let found = wait::until(&what, wait::STATUS, async || {
+            let found = self.resource(kind, name).await?;
+            look(&found).with_context(|| format!("{}", found["status"]))?;
+            Ok(found)
+        });
+        Ok(found.await?.0)
+    }
+
+    /// Waits until every resource of the folder is Ready.
+    ///
+    /// # Errors
+    /// When one is not in time.
+    pub async fn ready(&self) -> Result<()> {
+        let args = ["wait", "--for=condition=Ready", "marketing", "--all", "--timeout=60s"];
+        wait::until("all resources to be Ready", wait::STATUS, async || self.kubectl(&args, None).await?.code(0))
+            .await?;
+        Ok(())
+    }
+
+    /// Runs a verb of the binary that finds the shop by its data folder.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn verb(&self, args: &[&str]) -> Result<Ended> {
+        let data = self.data.path().display().to_string();
+        let mut all = args.to_vec();
+        all.extend(["--data", &data]);
+        tools::verb(&all, None).await
+    }
+
+    /// Waits until the log has a text that was not there before byte `from`.
+    ///
+    /// # Errors
+    /// When it does not come in time.
+    pub async fn log_until(&self, from: usize, look: impl Fn(&str) -> bool) -> Result<String> {
+        let found = wait::until("the log", wait::SOON, async || {
+            let log = self.log();
+            let new = log.get(from..).unwrap_or_default().to_owned();
+            ensure!(look(&new), "the log says:\n{new}");
+            Ok(new)
+        });
+        Ok(found.await?.0)
+    }
+
+    /// The campaigns that a caller is shown, by name.
+    ///
+    /// # Errors
+    /// When the call is refused.
+    pub async fn feed(&self, caller: &Caller, view: &str) -> Result<Vec<String>> {
+        let body = caller.get(&format!("/v1/campaigns?view={view}&limit=100")).await?.is(200)?;
+        Ok(crate::http::items(&body)?.iter().filter_map(|one| Some(one["name"].as_str()?.to_owned())).collect())
+    }
+
+    /// What the till says a cart costs.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn evaluate(&self, cart: &Value) -> Result<Answer> {
+        self.till().post("/v1/carts/evaluate", cart).await
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+fn log_path(data: &Path) -> PathBuf {
+    data.with_extension("log")
+}
+
+async fn launch(folder: &Path, data: &Path, start: &Start) -> Result<(Child, Credentials)> {
+    let log = File::options().create(true).append(true).open(log_path(data))?;
+    let mut command = Command::new(tools::fanfare()?);
+    command.arg("up").arg(folder).arg("--data").arg(data);
+    command.args(["--listen", "127.0.0.1:0", "--kube-listen", "127.0.0.1:0"]);
+    if let Some(clock) = start.clock {
+        command.args(["--clock", clock]);
+    }
+    if start.demo {
+        command.arg("--demo");
+    }
+    command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    // What an earlier process left: only a file that this one writes counts.
+    let file = data.join("credentials.json");
+    let _ = fs::remove_file(&file);
+    let mut process = command.spawn()?;
+    let began = Instant::now();
+    loop {
+        if let Ok(text) = fs::read_to_string(&file) {
+            let credentials = serde_json::from_str(&text).with_context(|| format!("credentials.json is {text:?}"))?;
+            return Ok((process, credentials));
+        }
+        let log = || fs::read_to_string(log_path(data)).unwrap_or_default();
+        if let Some(status) = process.try_wait()? {
+            bail!("up ended with {status} before it served:\n{}", log());
+        }
+        if began.elapsed() > START_LIMIT {
+            let _ = process.kill();
+            let _ = process.wait();
+            bail!("up did not serve within {} s:\n{}", START_LIMIT.as_secs(), log());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,18 @@
+//! Scenarios: the real binary, real HTTP, stock kubectl. One test is one story, and its name says what must hold.
+//!
+//! After each the shop is stopped cleanly and `fanfare audit verify` reads the invariants from what it kept.
+
+mod authors;
+mod bad_input;
+mod crash;
+mod kube;
+mod mail;
+mod newcomer;
+mod opening_hours;
+mod retail;
+mod road;
+mod tills;
+mod validate;
+
+/// In the middle of the fixture's sale, which runs on 11 November 2026 in Bangkok.
+const MIDDAY: &str = "2026-11-11T12:00:00+07:00";

@@ -1,0 +1,120 @@
+//! `fanfare validate`: every example passes, every invalid one fails with its golden words, in every output form.
+
+use anyhow::{Context, Result, bail, ensure};
+use fanfare_scenarios::{
+    folder::{example, fixture, root},
+    tools::verb,
+};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() && !path.ends_with(".fanfare") {
+            found.extend(yaml_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[tokio::test]
+async fn every_example_repository_is_valid() -> Result<()> {
+    let mut folders = vec![fixture("shop")];
+    for entry in fs::read_dir(root().join("examples"))? {
+        let path = entry?.path();
+        if path.is_dir() && !path.ends_with("invalid") {
+            folders.push(path);
+        }
+    }
+    ensure!(folders.len() > 1, "there are no examples");
+    for folder in folders {
+        let path = folder.display().to_string();
+        verb(&["validate", &path], None).await?.code(0).with_context(|| path.clone())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_invalid_example_fails_with_its_golden_words() -> Result<()> {
+    let renew = std::env::var_os("FANFARE_RENEW_GOLDEN").is_some();
+    let files = yaml_files(&example("invalid"))?;
+    ensure!(!files.is_empty(), "there are no invalid examples");
+    let mut differ = Vec::new();
+    for file in files {
+        let path = file.display().to_string();
+        let ended = verb(&["validate", &path], None).await?;
+        // Paths differ between checkouts; names do not.
+        let folder = format!("{}/", file.parent().context("no folder")?.display());
+        let text = ended.text().replace(&folder, "");
+        ensure!(ended.code == 1, "{path} ended with {}:\n{text}", ended.code);
+        let golden = file.with_extension("txt");
+        if renew {
+            fs::write(&golden, &text)?;
+        } else {
+            let expect = fs::read_to_string(&golden).with_context(|| {
+                format!("{} is missing; FANFARE_RENEW_GOLDEN=1 writes it, then read it", golden.display())
+            })?;
+            if expect != text {
+                differ.push(format!("{path}\nexpected:\n{expect}\nfound:\n{text}"));
+            }
+        }
+    }
+    ensure!(differ.is_empty(), "{}", differ.join("\n\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn errors_come_in_the_form_that_a_pipeline_asks_for() -> Result<()> {
+    let Some(file) = yaml_files(&example("invalid"))?.into_iter().next() else {
+        bail!("there are no invalid examples")
+    };
+    let (path, name) =
+        (file.display().to_string(), file.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    let json = verb(&["validate", &path, "--output", "json"], None).await?.code(1)?;
+    let json: Value = serde_json::from_str(&json).with_context(|| json.clone())?;
+    ensure!(json.to_string().contains(&name), "{json}");
+    let sarif = verb(&["validate", &path, "--output", "sarif"], None).await?.code(1)?;
+    let sarif: Value = serde_json::from_str(&sarif).with_context(|| sarif.clone())?;
+    let run = &sarif["runs"][0];
+    ensure!(sarif["version"] == "2.1.0" && run["tool"]["driver"]["name"].is_string(), "{sarif}");
+    let place = &run["results"][0]["locations"][0]["physicalLocation"];
+    ensure!(place["region"]["startLine"].as_i64().unwrap_or(0) > 0, "{sarif}");
+    ensure!(place["artifactLocation"]["uri"].as_str().is_some_and(|uri| uri.ends_with(&name)), "{sarif}");
+    let github = verb(&["validate", &path, "--output", "github"], None).await?.code(1)?;
+    ensure!(github.lines().any(|line| line.starts_with("::error file=") && line.contains("line=")), "{github}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn bombs_duplicate_keys_and_yaml_1_1_words_are_told_apart() -> Result<()> {
+    let sale = fs::read_to_string(fixture("shop").join("sale.yaml"))?;
+    let laughs = "a: &a [x, x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]\n\
+        d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]\ne: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]\nf: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e]\n\
+        g: &g [*f, *f, *f, *f, *f, *f, *f, *f, *f]\nh: &h [*g, *g, *g, *g, *g, *g, *g, *g, *g]\ni: [*h, *h, *h, *h, *h, *h, *h, *h, *h]\n";
+    let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
+    let cases = [
+        ("a bomb", laughs.to_owned(), ""),
+        ("depth", deep, ""),
+        (
+            "a duplicate key",
+            sale.replace("  objective: Promotion", "  objective: Promotion\n  objective: Retention"),
+            "objective",
+        ),
+        ("a YAML 1.1 boolean", sale.replace("visibility: Public", "visibility: yes"), "visibility"),
+        ("a bare locale no", sale.replace("      en: {title", "      no: {title"), "no"),
+        ("an unknown kind", sale.replace("kind: Campaign", "kind: Campain"), "Campain"),
+    ];
+    for (what, text, word) in cases {
+        let ended = verb(&["validate", "-"], Some(&text)).await.context(what)?;
+        ensure!(ended.code == 1 && ended.text().contains(word), "{what}: {ended:?}");
+    }
+    Ok(())
+}
