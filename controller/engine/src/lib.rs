@@ -10,7 +10,6 @@
 pub mod attribution;
 pub mod audience;
 pub(crate) mod budget;
-mod codes_tmp;
 pub mod give;
 pub mod grant_view;
 pub mod grants;
