@@ -8,7 +8,7 @@ use fanfare_core::model::campaign::{Cover, Visibility};
 use fanfare_core::model::{Kind, Plan};
 use fanfare_core::money::Minor;
 use fanfare_core::time::Span;
-use fanfare_crds::admit::{Catalog, Door, FieldError, PlanSet, admit_all, admit_one, admit_with, code};
+use fanfare_crds::admit::{Catalog, Door, FieldError, PlanSet, admit_all, admit_one, admit_to_store, admit_with, code};
 use serde_json::{Value, json};
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -217,6 +217,18 @@ fn values_of_attributes_take_the_type_that_the_runtime_declares() {
 }
 
 #[test]
+fn what_another_resource_can_heal_is_stored_and_the_rest_is_not() {
+    let all = catalog(&[]);
+    let door = Door { runtime: all.runtime(), ..Door::alone(before()) };
+    let mut sale = campaign(json!([half()]));
+    sale["spec"]["participation"] = json!({"stores": ["new-store"]});
+    assert_eq!(admit_to_store(&sale, &door), Ok(None));
+    sale["spec"]["schedule"]["timeZone"] = json!("Asia/Bankok");
+    assert_eq!(paths(admit_to_store(&sale, &door)).len(), 2);
+    assert!(admit_to_store(&campaign(json!([half()])), &door).is_ok_and(|admitted| admitted.is_some()));
+}
+
+#[test]
 fn a_message_must_fit_its_channel() {
     let channel = object("MessageChannel", "inbox", json!({"inApp": {}}));
     let template = |kind: &str| {
@@ -226,8 +238,7 @@ fn a_message_must_fit_its_channel() {
     let steps = json!([{"name": "hello", "send": {"channel": "inbox", "template": "hello"}}]);
     let automation =
         object("Automation", "welcome", json!({"trigger": {"event": "member.registered"}, "steps": steps}));
-    for (kind, expect) in
-        [("InApp", vec![]), ("Email", vec![("spec.steps[0].send.template".to_owned(), code::NOT_FOUND)])]
+    for (kind, expect) in [("InApp", vec![]), ("Email", vec![("spec.steps[0].send.template".to_owned(), code::MISFIT)])]
     {
         let all = catalog(&[channel.clone(), template(kind)]);
         assert_eq!(paths(admit_with(&automation, &Door::alone(before()), &all)), expect);

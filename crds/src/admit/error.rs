@@ -41,8 +41,12 @@ pub mod code {
     pub const DUPLICATE: &str = "duplicate";
     /// Fields that do not go together.
     pub const CONFLICT: &str = "conflict";
-    /// A reference to another resource, store, attribute or step that is not there.
+    /// A name that nobody can add: a time zone, a currency, a step of the same automation.
+    pub const UNKNOWN_NAME: &str = "unknown-name";
+    /// A reference to another resource, or to a store or attribute of the Runtime, that is not there.
     pub const NOT_FOUND: &str = "not-found";
+    /// A value that does not fit what another resource says, such as the type of an attribute.
+    pub const MISFIT: &str = "misfit";
     /// Segments that contain each other.
     pub const CYCLE: &str = "cycle";
     /// Steps that lead back to themselves at once.
@@ -60,7 +64,7 @@ pub mod code {
 
     /// Whether the fault may heal without a change of the resource, because another one appears or changes.
     pub fn is_waiting(code: &str) -> bool {
-        [NOT_FOUND, CYCLE, BUDGET, RUNTIME].contains(&code)
+        [NOT_FOUND, MISFIT, CYCLE, BUDGET, RUNTIME].contains(&code)
     }
 }
 

@@ -149,6 +149,20 @@ pub fn admit_one(object: &Value, door: &Door<'_>) -> Result<Admitted, Vec<FieldE
     }
 }
 
+/// Judges one resource for storing it, as the API's admission does: only what the document itself shows is refused.
+/// What depends on another resource, which may come later in the same apply, is for reconcile to wait for; then there is
+/// no plan yet.
+///
+/// # Errors
+/// Every fault, if there is one that no other resource can heal.
+pub fn admit_to_store(object: &Value, door: &Door<'_>) -> Result<Option<Admitted>, Vec<FieldError>> {
+    match admit_one(object, door) {
+        Ok(admitted) => Ok(Some(admitted)),
+        Err(errors) if errors.iter().all(|error| code::is_waiting(error.code)) => Ok(None),
+        Err(errors) => Err(errors),
+    }
+}
+
 /// Judges one resource among the others: what it alone shows, what it refers to, and whether its budget can hold.
 ///
 /// # Errors

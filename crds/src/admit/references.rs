@@ -225,7 +225,7 @@ impl Check<'_> {
         };
         if sent_as != written_for {
             let reason = format!("`{template}` is not written for `{channel}`, which sends {word}");
-            self.findings.push(path, code::NOT_FOUND, reason, format!("name a template of kind: {word}"));
+            self.findings.push(path, code::MISFIT, reason, format!("name a template of kind: {word}"));
         }
     }
 
