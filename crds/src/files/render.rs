@@ -148,7 +148,7 @@ fn as_sarif(report: &Report) -> Value {
 fn sarif_result(finding: &Finding) -> Value {
     let mut location = json!({
         "physicalLocation": {
-            "artifactLocation": {"uri": finding.file},
+            "artifactLocation": {"uri": uri(&finding.file)},
             "region": {
                 "startLine": finding.line,
                 "startColumn": finding.column,
@@ -166,6 +166,17 @@ fn sarif_result(finding: &Finding) -> Value {
         "message": {"text": format!("{}: {}; {}", subject(finding), finding.reason, finding.remedy)},
         "locations": [location]
     })
+}
+
+/// A path as a relative reference (RFC 3986).
+fn uri(path: &str) -> String {
+    path.bytes()
+        .map(|byte| match byte {
+            b'/' | b'.' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
+            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 fn subject(finding: &Finding) -> String {
