@@ -4,7 +4,7 @@
 use crate::{
     cart::Line,
     ids::{GrantId, Name, OrderId},
-    mechanic::{Effect, behaviour::Clawback},
+    mechanic::{Clawback, Effect},
     model::reward::OnReversal,
     money::Minor,
     pricing::Priced,
