@@ -234,3 +234,6 @@ pub fn grant_counts(scene: &Scene<'_>, plan: &crate::model::RewardPlan, quantity
 pub fn exhausted(plan: &CampaignPlan) -> Refusal {
     Refusal::new(Reason::BudgetExhausted, format!("The budget of {} does not hold it any more.", plan.title))
 }
+
+#[cfg(test)]
+mod tests;

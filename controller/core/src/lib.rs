@@ -27,3 +27,6 @@ pub mod schedule;
 pub mod segment;
 pub mod time;
 pub mod world;
+
+#[cfg(test)]
+mod fixtures;

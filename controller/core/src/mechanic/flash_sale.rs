@@ -153,10 +153,12 @@ impl FlashSale {
             return Err(Refusal::new(Reason::ItemsNotEligible, missing()));
         }
         let mut counts = Vec::new();
-        for key in hold_keys(hold) {
+        // A commit may use more units than its order reserved, as long as the stock that returned meanwhile is there.
+        let bounds = Stock::of(self, item, scene, hold.store.as_ref()).counts(&hold.sku, 0);
+        for Counts { key, cap, .. } in bounds {
             let unused = hold.quantity - used;
             // The units themselves were counted when they were reserved; a return gives them back all the same.
-            counts.push(Counts { key: key.clone(), delta: 0, cap: None, by: CountedBy::Units(hold.sku.clone()) });
+            counts.push(Counts { key: key.clone(), delta: 0, cap, by: CountedBy::Units(hold.sku.clone()) });
             if unused > 0 {
                 counts.push(Counts { key, delta: -unused, cap: None, by: CountedBy::Kept });
             }
