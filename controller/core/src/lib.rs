@@ -8,6 +8,7 @@
 pub mod cart;
 pub mod codes;
 pub mod decide;
+pub mod envelope;
 pub mod ids;
 pub mod journey;
 pub mod ledger;
