@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::admission::{AdmissionRequest, Denial, Operation};
 use crate::decode::{Decoded, decode};
 use crate::event_view;
+use crate::field_path::FieldPath;
 use crate::namespace;
 use crate::object::{Key, Stored, has_finalizers, meta_str};
 use crate::patch::{self, apply::Conflicts, managers::Manager};
@@ -352,7 +353,7 @@ fn desired(
             event_view::to_stored(resource, shown)
         }
     };
-    prune(&mut value, resource.schema(), "", &mut findings.unknown);
+    prune(&mut value, resource.schema(), &FieldPath::Root, &mut findings.unknown);
     Ok(value)
 }
 
@@ -376,7 +377,7 @@ fn applied(
             }
         }
     }
-    prune(&mut config, resource.schema(), "", &mut findings.unknown);
+    prune(&mut config, resource.schema(), &FieldPath::Root, &mut findings.unknown);
     let new = || json!({"apiVersion": manager.api_version, "kind": resource.kind, "metadata": {"name": name}});
     let live = old.cloned().unwrap_or_else(new);
     patch::apply::apply(&live, &config, Some(resource.schema()), manager, request.options.conflicts)
