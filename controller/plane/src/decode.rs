@@ -171,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn a_yaml_bomb_is_refused() {
+        let levels = (1..12).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", ")));
+        let bomb = format!("a0: &a0 [x]\n{}", levels.collect::<String>());
+        assert_eq!(decode(bomb.as_bytes(), "application/apply-patch+yaml").unwrap_err().code, 400);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_refused() {
         let code = |body: &[u8], media: &str| decode(body, media).unwrap_err().code;
         assert_eq!(code(b"{", "application/json"), 400);
