@@ -1,5 +1,7 @@
 //! Stock kubectl against the plane: each test is one thing that people do.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must say so")]
+
 mod common;
 
 use common::{Served, holds, widget, widgets};
