@@ -1,50 +1,76 @@
 //! What an order holds and counted, kept with it, so that a void, a lapse or a return gives back exactly that.
 
-use crate::{Halt, attribution::Counted, tx::Tx};
+use crate::attribution::Counted;
 use fanfare_core::{
     ids::{GrantId, HoldId, Name, RedemptionId},
     money::Minor,
-    time::Ts,
+    pricing::{Consumed, Priced},
 };
 use fanfare_store::rows::Order;
 use serde::{Deserialize, Serialize};
 
-/// Everything that an order moved.
+/// Everything that an order moved beside its evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Booking {
-    /// One for each discount of the evaluation, in its order.
-    pub discounts: Vec<Booked>,
-    /// Counters that it moved, by how much.
-    pub counts: Vec<(String, i64)>,
+    /// What each discount and campaign counts.
+    pub consumed: Vec<Consumed>,
+    /// Whether the counters of `consumed` are moved: not after a void or a lapse.
+    pub counted: bool,
+    /// What each campaign pays.
+    pub spends: Vec<Spend>,
+    /// The vouchers that it uses.
+    pub vouchers: Vec<VoucherUse>,
+    /// The flash-sale reservations that it uses.
+    pub holds: Vec<HoldId>,
     /// Campaigns that it counted for, with the revenue that still counts.
     pub sales: Vec<Counted>,
-    /// When it took what it holds.
-    pub since: Option<Ts>,
     /// Units of lines that came back so far, as (line, quantity).
     pub returned: Vec<(String, i64)>,
+    /// How many of each of the evaluation's earned rewards were called back, in its order.
+    pub called_back: Vec<i64>,
+    /// A refund of it came before the order itself: what came, to be applied once the order comes.
+    pub awaited: Vec<Awaited>,
 }
 
-/// What one discount of an order moved.
+/// What one campaign pays for an order's discounts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Booked {
-    /// The campaign that pays, unless a voucher does.
-    pub campaign: Option<Name>,
-    /// The voucher that it uses.
-    pub grant: Option<GrantId>,
-    /// The use of that voucher; nothing when the voucher was gone before a late commit.
-    pub redemption: Option<RedemptionId>,
-    /// The flash-sale reservation that it uses.
-    pub hold: Option<HoldId>,
-    /// What was set aside for it and is not spent yet.
+pub struct Spend {
+    /// Which campaign.
+    pub campaign: Name,
+    /// What the discounts come to.
+    pub amount: Minor,
+    /// What is set aside for it and not spent yet.
     pub reserved: Minor,
+    /// Whether its budget pays: not where it was gone before a late commit.
+    pub funded: bool,
+}
+
+/// One voucher of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VoucherUse {
+    /// The voucher.
+    pub grant: GrantId,
+    /// Its use; nothing where it was gone before a late commit.
+    pub redemption: Option<RedemptionId>,
     /// What it takes off.
     pub amount: Minor,
     /// How much of that was taken back by returns.
     pub returned: Minor,
-    /// Whether its campaign's budget paid: not where it was gone before a late commit.
-    pub funded: bool,
+}
+
+/// A refund that came before its order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Awaited {
+    /// The till's id.
+    pub return_id: String,
+    /// What the shopper got back.
+    pub total: Minor,
+    /// (line, quantity).
+    pub lines: Vec<(String, i64)>,
 }
 
 impl Booking {
@@ -60,14 +86,11 @@ impl Booking {
 
     /// Whether this redemption was made by the order itself, so that it follows the order.
     pub fn has(&self, redemption: &RedemptionId) -> bool {
-        self.discounts.iter().any(|booked| booked.redemption.as_ref() == Some(redemption))
+        self.vouchers.iter().any(|used| used.redemption.as_ref() == Some(redemption))
     }
-}
 
-/// Gives back what was counted.
-pub(crate) fn uncount(tx: &mut Tx<'_>, counts: &mut Vec<(String, i64)>) -> Result<(), Halt> {
-    for (key, delta) in counts.drain(..) {
-        tx.count_up(&key, -delta)?;
+    /// The price of the order as core's decisions read it.
+    pub fn priced(&self, order: &Order) -> Priced {
+        Priced { evaluation: order.evaluation.clone(), consumed: self.consumed.clone(), exhausted: Vec::new() }
     }
-    Ok(())
 }

@@ -2,25 +2,13 @@
 
 use super::{
     Booking, Placed,
-    lapse::lapsed,
+    booking::{Spend, VoucherUse},
     place, placed, refuse_with,
-    take::{let_go, take},
+    take::{self, count_all},
     wrong_state,
 };
-use crate::{
-    Command, Halt,
-    carts::{self, Priced},
-    plans::Plans,
-    refuse,
-    tx::Tx,
-    vouchers,
-};
-use fanfare_core::{
-    cart::{Cart, Discount},
-    ids::{Name, OrderId},
-    reason::Reason,
-    time::Ts,
-};
+use crate::{Command, Halt, budget, carts, plans::Plans, refuse, tx::Tx, vouchers};
+use fanfare_core::{cart::Cart, ids::OrderId, money::Minor, pricing, reason::Reason, time::Ts};
 use fanfare_store::{
     Keys,
     rows::{GrantState, HoldState, Order, OrderState, RedemptionState},
@@ -68,14 +56,14 @@ impl Command for CommitOrder {
         if let Some(date) = &self.business_date {
             order.business_date = Some(date.clone());
         }
-        let over = order.state == OrderState::Lapsed || order.expires_at.is_some_and(|end| end <= tx.now);
-        let (at, mut booking) = if over {
-            self.late(tx, &mut order)?
-        } else {
-            let at = vouchers::occurred(tx.now, self.occurred_at);
-            let booking = self.in_time(tx, &mut order)?;
-            (at, booking)
-        };
+        let at = self.paid_at(tx, &order)?;
+        let mut booking = Booking::of(&order);
+        if order.state == OrderState::Lapsed {
+            retake(tx, &mut order, &mut booking)?;
+        }
+        if let Some(cart) = self.cart.as_ref().filter(|cart| **cart != order.cart) {
+            change(tx, &mut order, &mut booking, cart)?;
+        }
         place::commit(tx, &mut order, &mut booking, at)?;
         order.booking = booking.to_value();
         tx.put_order(order.clone());
@@ -84,88 +72,120 @@ impl Command for CommitOrder {
 }
 
 impl CommitOrder {
-    /// What the order holds, after a change of its cart what that takes instead.
-    fn in_time(&self, tx: &mut Tx<'_>, order: &mut Order) -> Result<Booking, Halt> {
-        let booking = Booking::of(order);
-        match self.cart.as_ref().filter(|cart| **cart != order.cart) {
-            Some(cart) => retake(tx, order, booking, cart),
-            None => Ok(booking),
+    /// When the shopper paid. A reservation that is over is honoured only where that was before its end.
+    fn paid_at(&self, tx: &Tx<'_>, order: &Order) -> Result<Ts, Halt> {
+        let end = order.expires_at.filter(|end| *end <= tx.now || order.state == OrderState::Lapsed);
+        let Some(end) = end else { return Ok(vouchers::occurred(tx.now, self.occurred_at)) };
+        match self.occurred_at {
+            Some(at) if at < end && at <= tx.now && at >= tx.now - vouchers::LATE_MAX => Ok(at),
+            Some(_) | None => refuse(
+                Reason::ReservationExpired,
+                "the reservation has lapsed; place the order anew, or say with occurredAt that the shopper paid before \
+                 that, at most 72 hours ago",
+            ),
         }
     }
+}
 
-    /// The reservation is over. Where the shopper paid before that, the sale stands at its price: what is still there is
-    /// taken, and what is gone is booked as one exception.
-    fn late(&self, tx: &mut Tx<'_>, order: &mut Order) -> Result<(Ts, Booking), Halt> {
-        let paid = self.occurred_at.filter(|at| {
-            order.expires_at.is_some_and(|end| *at < end) && *at <= tx.now && *at >= tx.now - vouchers::LATE_MAX
-        });
-        let Some(at) = paid else {
-            let detail = "the reservation has lapsed; place the order anew, or say with occurredAt that the shopper \
-                          paid before that, at most 72 hours ago";
-            return refuse(Reason::ReservationExpired, detail);
-        };
-        if order.state == OrderState::Reserved {
-            // Nobody has taken anything from it yet, so nothing can be gone.
-            return Ok((at, self.in_time(tx, order)?));
+/// The final cart takes what it needs of what was reserved; the rest is let go.
+fn change(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, cart: &Cart) -> Result<(), Halt> {
+    let reserved = booking.priced(order);
+    let price = carts::recompute(tx, order, cart, &reserved)?;
+    if let Some(rejected) = price.evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
+        let detail = format!("a code or reservation that it names does not apply: {}", rejected.detail);
+        return refuse_with(Reason::OrderRefused, detail, price.evaluation);
+    }
+    count_all(tx, &pricing::difference(&reserved, &price))?;
+    for spend in &mut booking.spends {
+        let now = price.spends().into_iter().find(|(campaign, _)| *campaign == spend.campaign);
+        spend.amount = now.map_or(Minor::ZERO, |(_, amount)| amount);
+    }
+    let mut kept = Vec::new();
+    for mut used in std::mem::take(&mut booking.vouchers) {
+        match price.evaluation.discounts.iter().find(|discount| discount.grant.as_ref() == Some(&used.grant)) {
+            Some(discount) => {
+                used.amount = discount.amount;
+                change_voucher(tx, &used)?;
+                kept.push(used);
+            }
+            None => take::free_voucher(tx, order, &used, RedemptionState::Voided)?,
         }
-        let counts = Vec::new();
-        let mut whole = order.clone();
-        let mut gone = Vec::new();
-        whole.evaluation.discounts.clear();
-        for (index, discount) in order.evaluation.discounts.iter().enumerate() {
-            if still_there(tx, discount)? {
-                whole.evaluation.discounts.push(discount.clone());
+    }
+    booking.vouchers = kept;
+    let mut kept = Vec::new();
+    for hold in std::mem::take(&mut booking.holds) {
+        if price.evaluation.discounts.iter().any(|discount| discount.hold.as_ref() == Some(&hold)) {
+            kept.push(hold);
+        } else {
+            crate::holds::hand_back(tx, &hold)?;
+        }
+    }
+    booking.holds = kept;
+    booking.consumed = price.consumed;
+    order.cart = cart.clone();
+    order.evaluation = price.evaluation;
+    Ok(())
+}
+
+fn change_voucher(tx: &mut Tx<'_>, used: &VoucherUse) -> Result<(), Halt> {
+    if let Some(mut redemption) = used.redemption.as_ref().map(|id| tx.redemption(id)).transpose()?.flatten().cloned() {
+        redemption.amount = used.amount;
+        tx.put_redemption(redemption);
+    }
+    Ok(())
+}
+
+/// The reservation had lapsed, but the shopper paid before: the sale stands at its price. What is still there is taken
+/// again; where something is gone, one exception is booked, which a person has to look at.
+fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(), Halt> {
+    let mut gone = Vec::new();
+    for mut spend in std::mem::take(&mut booking.spends) {
+        spend = match room_for(tx, &spend)? {
+            true => take::take_budget(tx, &order.id, spend.campaign, spend.amount)?,
+            false => {
+                gone.push(format!("budget of {}", spend.campaign));
+                Spend { funded: false, ..spend }
+            }
+        };
+        booking.spends.push(spend);
+    }
+    booking.vouchers.clear();
+    for discount in order.evaluation.discounts.clone() {
+        if let Some(grant) = &discount.grant {
+            if tx.grant(grant)?.is_some_and(|grant| grant.state == GrantState::Claimed) {
+                booking.vouchers.push(take::take_voucher(tx, order, &discount)?);
             } else {
-                gone.push(index);
+                gone.push(format!("voucher {grant}"));
+                let (grant, amount) = (grant.clone(), discount.amount);
+                booking.vouchers.push(VoucherUse { grant, redemption: None, amount, returned: Minor::ZERO });
             }
         }
-        let mut booking = take(tx, &whole, &counts)?;
-        for index in &gone {
-            let discount = &order.evaluation.discounts[*index];
-            let mut booked = super::take::unbooked(discount);
-            booked.funded = false;
-            booking.discounts.insert(*index, booked);
+        if let Some(hold) = &discount.hold {
+            if tx.hold(hold)?.is_some_and(|hold| hold.state == HoldState::Held) {
+                take::take_hold(tx, order, hold)?;
+            } else {
+                gone.push(format!("reservation {hold}"));
+                booking.holds.retain(|own| own != hold);
+            }
         }
-        if !gone.is_empty() {
-            let id = tx.new_id();
-            let lost: Vec<_> = gone.iter().map(|index| order.evaluation.discounts[*index].campaign.clone()).collect();
-            let detail = serde_json::json!({ "exception": id, "gone": lost });
-            tx.audit("fanfare", "exception", &format!("Order/{}", order.id), detail);
-            order.exception = Some(id);
-        }
-        Ok((at, booking))
     }
+    let effects = booking.priced(order).effects();
+    if take::fits(tx, &effects)? {
+        count_all(tx, &effects)?;
+        booking.counted = true;
+    } else {
+        gone.push("a limit or stock".into());
+    }
+    if !gone.is_empty() {
+        let id = tx.new_id();
+        let detail = serde_json::json!({ "exception": id, "gone": gone });
+        tx.audit("fanfare", "exception", &format!("Order/{}", order.id), detail);
+        order.exception = Some(id);
+    }
+    Ok(())
 }
 
-/// Gives back what the order holds and takes what the new cart needs: nobody can come in between, so what was reserved is
-/// there for it first. Rules are those of the moment when it was reserved.
-fn retake(tx: &mut Tx<'_>, order: &mut Order, mut booking: Booking, cart: &Cart) -> Result<Booking, Halt> {
-    let since = booking.since;
-    let_go(tx, order, &mut booking, RedemptionState::Voided, "order-recomputed")?;
-    let Priced { evaluation, counts } = carts::price(tx, cart, order.occurred_at)?;
-    if let Some(rejected) = evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
-        let detail = format!("a code or reservation that it names does not apply: {}", rejected.detail);
-        return refuse_with(Reason::OrderRefused, detail, evaluation);
-    }
-    order.cart = cart.clone();
-    order.evaluation = evaluation;
-    let mut taken = take(tx, order, &counts)?;
-    taken.since = since.filter(|_| taken.discounts.iter().all(|booked| booked.reserved.0 == 0)).or(taken.since);
-    Ok(taken)
-}
-
-/// Whether what a discount takes can still be taken.
-fn still_there(tx: &mut Tx<'_>, discount: &Discount) -> Result<bool, Halt> {
-    if let Some(grant) = &discount.grant {
-        return Ok(tx.grant(grant)?.is_some_and(|grant| grant.state == GrantState::Claimed));
-    }
-    if let Some(hold) = &discount.hold
-        && !tx.hold(hold)?.is_some_and(|hold| hold.state == HoldState::Held)
-    {
-        return Ok(false);
-    }
-    let Some(plan) = discount.campaign.as_ref().and_then(|name: &Name| crate::budget::served(tx, name)) else {
-        return Ok(false);
-    };
-    Ok(crate::budget::allows(tx, &plan, discount.amount)?.is_ok())
+fn room_for(tx: &Tx<'_>, spend: &Spend) -> Result<bool, Halt> {
+    let Some(plan) = budget::served(tx, &spend.campaign) else { return Ok(false) };
+    Ok(budget::room(tx, &plan, tx.now)?.is_none_or(|room| room >= spend.amount))
 }

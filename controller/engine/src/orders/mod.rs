@@ -51,8 +51,8 @@ pub fn state_name(state: OrderState) -> &'static str {
 /// What a till is told of an order that stands.
 pub(crate) fn placed(tx: &Tx<'_>, order: Order, created: bool) -> Result<Placed, Halt> {
     let mut redemptions = Vec::new();
-    for booked in Booking::of(&order).discounts {
-        if let Some(id) = booked.redemption {
+    for used in Booking::of(&order).vouchers {
+        if let Some(id) = used.redemption {
             redemptions.extend(tx.redemption(&id)?.cloned());
         }
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Command, Halt,
-    carts::{self, Priced},
+    carts,
     jobs::Task,
     plans::Plans,
     refuse,
@@ -63,7 +63,8 @@ impl Command for PlaceOrder {
             return refuse(Reason::OrderIdReused, "this order id was used with another body; choose a new one");
         }
         let at = vouchers::occurred(tx.now, self.occurred_at);
-        let Priced { evaluation, counts } = carts::price(tx, &self.cart, at)?;
+        let priced = carts::price(tx, &self.cart, at)?;
+        let evaluation = priced.evaluation.clone();
         if let Some(rejected) = evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
             let detail = format!("a code or reservation that it names does not apply: {}", rejected.detail);
             return refuse_with(Reason::OrderRefused, detail, evaluation);
@@ -72,7 +73,7 @@ impl Command for PlaceOrder {
             let detail = "it costs something else than the till expects; show the new price and ask again".to_owned();
             return refuse_with(Reason::PriceChanged, detail, evaluation);
         }
-        note_exhausted(tx, &evaluation.rejected)?;
+        note_exhausted(tx, &priced.exhausted)?;
         let mut order = Order {
             id: self.id.clone(),
             state: OrderState::Reserved,
@@ -95,7 +96,7 @@ impl Command for PlaceOrder {
             order.expires_at = Some(end);
             tx.schedule(Task::LapseOrder(self.id.clone()).at(end));
         }
-        let mut booking = take(tx, &order, &counts)?;
+        let mut booking = take(tx, &order, &priced)?;
         if self.mode == Mode::Commit {
             commit(tx, &mut order, &mut booking, at)?;
         }

@@ -1,61 +1,57 @@
-//! Takes what an order's evaluation says, spends it, and lets go of it.
+//! Takes what an order's price says, spends it, and lets go of it.
 
-use super::booking::{Booked, Booking, uncount};
+use super::booking::{Booking, Spend, VoucherUse};
 use crate::{
     Halt, attribution,
     budget::{self, Cost, Spent, Why},
     give::{self, To},
-    refuse,
+    holds, refuse,
     tx::Tx,
     vouchers::{self, Scene},
 };
 use fanfare_core::{
     cart::{Discount, Rejected, Subject},
-    ids::{Name, OrderId, RedemptionId},
+    ids::{HoldId, Name, OrderId, RedemptionId},
+    mechanic::{Effect, State},
     money::Minor,
+    pricing::Priced,
     reason::Reason,
     time::Ts,
 };
 use fanfare_store::rows::{GrantState, HoldState, Order, Redemption, RedemptionState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// Holds everything that the order's evaluation takes: budget, vouchers, reservations, counters.
-pub(crate) fn take(tx: &mut Tx<'_>, order: &Order, counts: &[(String, i64)]) -> Result<Booking, Halt> {
-    let mut booking = Booking { since: Some(tx.now), ..Booking::default() };
-    check_budgets(tx, order)?;
-    for discount in &order.evaluation.discounts {
-        let booked = match &discount.grant {
-            Some(_) => take_voucher(tx, order, discount)?,
-            None => take_discount(tx, order, discount)?,
-        };
-        booking.discounts.push(booked);
+/// Holds everything that a price takes: budgets, counters, vouchers, reservations.
+pub(crate) fn take(tx: &mut Tx<'_>, order: &Order, priced: &Priced) -> Result<Booking, Halt> {
+    let mut booking = Booking { consumed: priced.consumed.clone(), counted: true, ..Booking::default() };
+    for (campaign, amount) in priced.spends() {
+        booking.spends.push(take_budget(tx, &order.id, campaign, amount)?);
     }
-    for (key, delta) in counts {
-        tx.count_up(key, *delta)?;
-        booking.counts.push((key.clone(), *delta));
+    count_all(tx, &priced.effects())?;
+    for discount in &priced.evaluation.discounts {
+        if discount.grant.is_some() {
+            booking.vouchers.push(take_voucher(tx, order, discount)?);
+        }
+        if let Some(hold) = &discount.hold {
+            take_hold(tx, order, hold)?;
+            booking.holds.push(hold.clone());
+        }
     }
     Ok(booking)
 }
 
-/// The evaluation has looked at each budget; look again at what the whole order takes of it.
-fn check_budgets(tx: &mut Tx<'_>, order: &Order) -> Result<(), Halt> {
-    let mut sums: BTreeMap<&Name, Minor> = BTreeMap::new();
-    for discount in order.evaluation.discounts.iter().filter(|discount| discount.grant.is_none()) {
-        if let Some(campaign) = &discount.campaign {
-            let sum = sums.entry(campaign).or_default();
-            *sum = sum.plus(discount.amount);
-        }
+/// Pricing has looked at each budget on the same state; look again, since this bound must never break.
+pub(crate) fn take_budget(tx: &mut Tx<'_>, order: &OrderId, campaign: Name, amount: Minor) -> Result<Spend, Halt> {
+    let mut spend = Spend { campaign, amount, reserved: Minor::ZERO, funded: true };
+    if let Some(plan) = budget::served(tx, &spend.campaign) {
+        budget::allows(tx, &plan, amount)??;
+        spend.reserved =
+            budget::reserve(tx, &plan, amount, Why { rule: "order-reserved", reference: order.as_str() })?;
     }
-    for (campaign, sum) in sums {
-        if let Some(plan) = budget::served(tx, campaign) {
-            budget::allows(tx, &plan, sum)??;
-        }
-    }
-    Ok(())
+    Ok(spend)
 }
 
-fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) -> Result<Booked, Halt> {
-    let mut booked = unbooked(discount);
+pub(crate) fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) -> Result<VoucherUse, Halt> {
     let Some(grant) = discount.grant.as_ref().map(|id| tx.grant(id)).transpose()?.flatten().cloned() else {
         return refuse(Reason::CodeUnknown, "no voucher has this code");
     };
@@ -63,8 +59,10 @@ fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) -> Result<B
         return refuse(Reason::ReservedElsewhere, "an order or another till holds it; try again when that is done");
     }
     let id = RedemptionId::from(tx.new_id());
+    let used =
+        VoucherUse { grant: grant.id.clone(), redemption: Some(id.clone()), amount: discount.amount, returned: Minor::ZERO };
     tx.new_redemption(Redemption {
-        id: id.clone(),
+        id,
         grant: grant.id.clone(),
         order: Some(order.id.clone()),
         store: order.cart.store.clone(),
@@ -76,57 +74,60 @@ fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) -> Result<B
         reversals: Vec::new(),
     });
     vouchers::hold(tx, grant, scene(order));
-    booked.redemption = Some(id);
-    Ok(booked)
+    Ok(used)
 }
 
-fn take_discount(tx: &mut Tx<'_>, order: &Order, discount: &Discount) -> Result<Booked, Halt> {
-    let mut booked = unbooked(discount);
-    if let Some(plan) = discount.campaign.as_ref().and_then(|name| budget::served(tx, name)) {
-        let why = Why { rule: "order-reserved", reference: order.id.as_str() };
-        booked.reserved = budget::reserve(tx, &plan, discount.amount, why)?;
-    }
-    if let Some(mut hold) = discount.hold.as_ref().map(|id| tx.hold(id)).transpose()?.flatten().cloned() {
-        hold.order = Some(order.id.clone());
-        hold.state = HoldState::Used;
-        tx.done(&crate::jobs::Task::ReleaseHold(hold.id.clone()).id());
-        tx.put_hold(hold);
-    }
-    Ok(booked)
-}
-
-fn unbooked(discount: &Discount) -> Booked {
-    Booked {
-        campaign: discount.campaign.clone(),
-        grant: discount.grant.clone(),
-        redemption: None,
-        hold: discount.hold.clone(),
-        reserved: Minor::ZERO,
-        amount: discount.amount,
-        returned: Minor::ZERO,
-        funded: true,
-    }
+pub(crate) fn take_hold(tx: &mut Tx<'_>, order: &Order, id: &HoldId) -> Result<(), Halt> {
+    let Some(mut hold) = tx.hold(id)?.filter(|hold| hold.state == HoldState::Held).cloned() else {
+        return refuse(Reason::ReservationUnknown, "the reservation is gone; reserve anew");
+    };
+    hold.order = Some(order.id.clone());
+    hold.state = HoldState::Used;
+    tx.done(&crate::jobs::Task::ReleaseHold(id.clone()).id());
+    tx.put_hold(hold);
+    Ok(())
 }
 
 fn scene(order: &Order) -> Scene<'_> {
     Scene { store: order.cart.store.as_ref(), order: Some(&order.id), reason: None }
 }
 
+/// Moves counters, such as those that an order takes or gives back.
+pub(crate) fn count_all(tx: &mut Tx<'_>, effects: &[Effect]) -> Result<(), Halt> {
+    for effect in effects {
+        if let Effect::Count { key, delta, cap } = effect {
+            let value = tx.count_up(key, *delta)?;
+            if *delta > 0 && cap.is_some_and(|cap| value > cap) {
+                return refuse(Reason::LimitReached, "a limit is reached; nothing more is given");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Spends what the order holds: it is committed. Vouchers are used, discounts booked, the order counts for its campaigns,
 /// and the shopper gets what it earned.
 pub(crate) fn spend(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, at: Ts) -> Result<(), Halt> {
-    let since = booking.since.unwrap_or(tx.now);
-    for booked in &mut booking.discounts {
-        match &booked.redemption {
-            Some(id) => use_voucher(tx, order, id, at)?,
-            None if booked.grant.is_none() => spend_discount(tx, &order.id, booked, since)?,
-            None => {}
+    let id = order.id.clone();
+    for paid in &mut booking.spends {
+        let reserved = std::mem::take(&mut paid.reserved);
+        let why = Why { rule: "order-committed", reference: id.as_str() };
+        if paid.funded {
+            let spent = Spent { reserved, actual: paid.amount, cost: Cost::Discounts };
+            budget::spend(tx, &paid.campaign, spent, why)?;
+        } else {
+            budget::book(tx, &paid.campaign, paid.amount, Cost::Discounts, why)?;
+        }
+    }
+    for used in &booking.vouchers {
+        if let Some(redemption) = &used.redemption {
+            use_voucher(tx, order, redemption, at)?;
         }
     }
     let on_it: BTreeSet<Name> = order.evaluation.discounts.iter().filter_map(|d| d.campaign.clone()).collect();
     take_part(tx, order, &on_it)?;
     let sale = attribution::Sale {
-        order: &order.id,
+        order: &id,
         member: order.cart.member.as_ref(),
         net: order.evaluation.payable,
         at,
@@ -146,17 +147,6 @@ fn use_voucher(tx: &mut Tx<'_>, order: &Order, id: &RedemptionId, at: Ts) -> Res
     }
     tx.put_redemption(redemption);
     Ok(())
-}
-
-fn spend_discount(tx: &mut Tx<'_>, order: &OrderId, booked: &mut Booked, since: Ts) -> Result<(), Halt> {
-    let reserved = std::mem::take(&mut booked.reserved);
-    let Some(campaign) = &booked.campaign else { return Ok(()) };
-    let why = Why { rule: "order-committed", reference: order.as_str() };
-    if booked.funded {
-        budget::spend(tx, campaign, Spent { reserved, since, actual: booked.amount, cost: Cost::Discounts }, why)
-    } else {
-        budget::book(tx, campaign, booked.amount, Cost::Discounts, why)
-    }
 }
 
 /// The shopper takes part in each campaign that gave something.
@@ -214,45 +204,60 @@ pub(crate) fn let_go(
     redemptions: RedemptionState,
     rule: &'static str,
 ) -> Result<(), Halt> {
-    let since = booking.since.unwrap_or(tx.now);
-    for booked in &mut booking.discounts {
-        let reserved = std::mem::take(&mut booked.reserved);
-        if let Some(campaign) = booked.campaign.as_ref().filter(|_| reserved != Minor::ZERO) {
-            budget::release(tx, campaign, reserved, since, Why { rule, reference: order.id.as_str() })?;
-        }
-        if let Some(id) = &booked.redemption {
-            free_voucher(tx, order, id, redemptions)?;
-        }
-        if let Some(id) = &booked.hold {
-            crate::holds::hand_back(tx, id)?;
-        }
+    for paid in &mut booking.spends {
+        let reserved = std::mem::take(&mut paid.reserved);
+        budget::release(tx, &paid.campaign, reserved, Why { rule, reference: order.id.as_str() })?;
     }
-    uncount(tx, &mut booking.counts)
+    if std::mem::take(&mut booking.counted) {
+        count_all(tx, &booking.priced(order).undo())?;
+    }
+    for used in &booking.vouchers {
+        free_voucher(tx, order, used, redemptions)?;
+    }
+    for hold in &booking.holds {
+        holds::hand_back(tx, hold)?;
+    }
+    Ok(())
 }
 
-fn free_voucher(tx: &mut Tx<'_>, order: &Order, id: &RedemptionId, state: RedemptionState) -> Result<(), Halt> {
-    let Some(mut redemption) = tx.redemption(id)?.cloned() else { return Ok(()) };
-    if redemption.state != RedemptionState::Reserved {
+pub(crate) fn free_voucher(
+    tx: &mut Tx<'_>,
+    order: &Order,
+    used: &VoucherUse,
+    state: RedemptionState,
+) -> Result<(), Halt> {
+    let found = used.redemption.as_ref().map(|id| tx.redemption(id)).transpose()?.flatten();
+    let Some(mut redemption) = found.filter(|row| row.state == RedemptionState::Reserved).cloned() else {
         return Ok(());
-    }
+    };
     redemption.state = state;
     redemption.expires_at = None;
-    let grant = tx.grant(&redemption.grant)?.cloned();
     tx.put_redemption(redemption);
-    match grant.filter(|grant| grant.state == GrantState::Reserved) {
+    match tx.grant(&used.grant)?.filter(|grant| grant.state == GrantState::Reserved).cloned() {
         Some(grant) => vouchers::let_go(tx, grant, scene(order)),
         None => Ok(()),
     }
 }
 
 /// Notes campaigns whose budget stopped something of this cart.
-pub(crate) fn note_exhausted(tx: &mut Tx<'_>, rejected: &[Rejected]) -> Result<(), Halt> {
-    for entry in rejected.iter().filter(|entry| entry.reason == Reason::BudgetExhausted) {
-        if let Subject::Campaign(campaign, _) = &entry.subject
-            && let Some(plan) = budget::served(tx, campaign)
-        {
+pub(crate) fn note_exhausted(tx: &mut Tx<'_>, campaigns: &[Name]) -> Result<(), Halt> {
+    for campaign in campaigns {
+        if let Some(plan) = budget::served(tx, campaign) {
             budget::exhausted(tx, &plan)?;
         }
     }
     Ok(())
+}
+
+/// Whether every count still fits under its cap.
+pub(crate) fn fits(tx: &Tx<'_>, effects: &[Effect]) -> Result<bool, Halt> {
+    for effect in effects {
+        if let Effect::Count { key, delta, cap: Some(cap) } = effect
+            && *delta > 0
+            && tx.count(key)?.saturating_add(*delta) > *cap
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
