@@ -173,6 +173,9 @@ pub struct Earned {
     pub quantity: i64,
     /// The spend that earned it (a tier's threshold), so that a return can tell whether it still holds.
     pub threshold: Option<Minor>,
+    /// What each line counted towards it.
+    #[serde(default)]
+    pub counted: Vec<LineShare>,
 }
 
 /// A voucher of the shopper that would apply.

@@ -219,6 +219,16 @@ pub fn allocate(total: Minor, weights: &[i64]) -> Vec<Minor> {
     parts
 }
 
+/// The part of `whole` that `of` out of `all` equal units have, rounded half up. `portion(w, n + k, all) -
+/// portion(w, n, all)` over consecutive steps sums exactly to `whole`, which keeps partial returns exact.
+pub fn portion(whole: Minor, of: i64, all: i64) -> Minor {
+    if all <= 0 || of <= 0 {
+        return Minor::ZERO;
+    }
+    let (of, all) = (i128::from(of.min(all)), i128::from(all));
+    Minor(clamp((2 * i128::from(whole.0) * of + all).div_euclid(2 * all)))
+}
+
 enum DecimalError {
     Shape,
     Decimals,

@@ -10,7 +10,6 @@
 pub mod attribution;
 pub mod audience;
 pub(crate) mod budget;
-mod codes_tmp;
 pub mod credentials;
 pub mod fault;
 pub mod give;

@@ -98,7 +98,7 @@ pub(crate) fn compile(crd: &Value, crd_version: u64) -> Result<Resource, Vec<Fie
         store: GroupResource::new(&group, &plural),
         columns,
         selectable,
-        origin: Origin::Custom(Custom { crd_version, model, document: document.clone(), schema, rules }),
+        origin: Origin::Custom(Box::new(Custom { crd_version, model, document: document.clone(), schema, rules })),
         group,
         plural,
         kind,

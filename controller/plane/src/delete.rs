@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::decode::decode;
 use crate::list;
+use crate::namespace;
 use crate::object::{Key, ObjectName, Stored, has_finalizers};
 use crate::plane::Inner;
 use crate::registry::Resource;
@@ -151,6 +152,10 @@ async fn attempt(
 ) -> Result<Option<Deleted>, ApiError> {
     let current = inner.get(resource, namespace, name)?;
     check_preconditions(resource, name, &current, options)?;
+    if resource.is_namespace() && namespace::FIRST.contains(&name) {
+        let why = format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
+        return Err(ApiError::new(403, "Forbidden", why));
+    }
     if options.dry_run {
         return Ok(Some(Deleted::WouldDelete(current)));
     }

@@ -3,10 +3,11 @@
 //! Level-triggered: a sweep looks at what is stored now and forgets why it was woken, so nothing is lost by a crash. It
 //! runs at start, after deletions, and on a timer.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::MissedTickBehavior;
 
 use crate::builtin::last_seen;
 use crate::delete::{CRD_CLEANUP, DeleteOptions, FOREGROUND, ORPHAN, Propagation, delete_many};
@@ -27,34 +28,37 @@ const PASSES_MAX: usize = 64;
 pub(crate) fn spawn(inner: &Arc<Inner>) {
     let (weak, woken, mut stopping) = (Arc::downgrade(inner), inner.swept.clone(), inner.stopping());
     tokio::spawn(async move {
+        let mut timer = tokio::time::interval(Duration::from_secs(SWEEP_EVERY_S));
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if !sweep(&weak).await {
-                return;
+            let timed = tokio::select! {
+                _ = timer.tick() => true,
+                () = woken.notified() => false,
+                result = stopping.changed() => if result.is_err() || *stopping.borrow() { return } else { false },
+            };
+            let Some(inner) = weak.upgrade() else { return };
+            if timed {
+                // Reads every Event, so not at each deletion.
+                report(delete_all(&inner, expired_events(&inner), Propagation::Background).await);
             }
-            tokio::select! {
-                () = woken.notified() => {}
-                () = tokio::time::sleep(Duration::from_secs(SWEEP_EVERY_S)) => {}
-                // An error means that the plane is gone.
-                result = stopping.changed() => if result.is_err() || *stopping.borrow() { return },
-            }
+            sweep(&inner).await;
         }
     });
 }
 
-/// False when the plane is gone.
-async fn sweep(weak: &Weak<Inner>) -> bool {
-    let Some(inner) = weak.upgrade() else { return false };
+fn report(result: Result<usize, ApiError>) -> usize {
+    result.unwrap_or_else(|error| {
+        tracing::warn!(error = error.message, "garbage collection is tried again later");
+        0
+    })
+}
+
+async fn sweep(inner: &Inner) {
     for _ in 0..PASSES_MAX {
-        match pass(&inner).await {
-            Ok(0) => break,
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(error = error.message, "garbage collection is tried again later");
-                break;
-            }
+        if report(pass(inner).await) == 0 {
+            return;
         }
     }
-    true
 }
 
 /// One look at everything; the number of changes made.
@@ -72,7 +76,6 @@ async fn pass(inner: &Inner) -> Result<usize, ApiError> {
         .map(|(key, _)| key)
         .collect();
     changes += delete_all(inner, orphaned, Propagation::Background).await?;
-    changes += delete_all(inner, expired_events(inner), Propagation::Background).await?;
     Ok(changes)
 }
 

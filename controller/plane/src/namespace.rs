@@ -11,8 +11,8 @@ use crate::registry::Resource;
 use crate::status::ApiError;
 use crate::write::Change;
 
-/// Namespaces that every plane has.
-const FIRST: &[&str] = &["default", "kube-system"];
+/// Namespaces that every plane has and keeps.
+pub(crate) const FIRST: &[&str] = &["default", "kube-system"];
 const NO_CA: &str = "The embedded plane serves plain HTTP on loopback: there is no certificate authority.";
 
 /// Makes the first namespaces, and furnishes those that a crash left bare.

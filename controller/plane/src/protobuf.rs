@@ -46,246 +46,117 @@ use Type::*;
 
 type Field = (u64, &'static str, Type);
 
+#[rustfmt::skip]
 const MESSAGES: &[(&str, &[Field])] = &[
-    (
-        "ObjectMeta",
-        &[
-            (1, "name", Text),
-            (2, "generateName", Text),
-            (3, "namespace", Text),
-            (4, "selfLink", Text),
-            (5, "uid", Text),
-            (6, "resourceVersion", Text),
-            (7, "generation", OptionalInt),
-            (8, "creationTimestamp", Time),
-            (9, "deletionTimestamp", Time),
-            (10, "deletionGracePeriodSeconds", Int),
-            (11, "labels", TextMap),
-            (12, "annotations", TextMap),
-            (13, "ownerReferences", Messages("OwnerReference")),
-            (14, "finalizers", Texts),
-        ],
-    ),
-    (
-        "OwnerReference",
-        &[
-            (1, "kind", Text),
-            (3, "name", Text),
-            (4, "uid", Text),
-            (5, "apiVersion", Text),
-            (6, "controller", Bool),
-            (7, "blockOwnerDeletion", Bool),
-        ],
-    ),
+    ("ObjectMeta", &[
+        (1, "name", Text), (2, "generateName", Text), (3, "namespace", Text), (4, "selfLink", Text),
+        (5, "uid", Text), (6, "resourceVersion", Text), (7, "generation", OptionalInt),
+        (8, "creationTimestamp", Time), (9, "deletionTimestamp", Time), (10, "deletionGracePeriodSeconds", Int),
+        (11, "labels", TextMap), (12, "annotations", TextMap), (13, "ownerReferences", Messages("OwnerReference")),
+        (14, "finalizers", Texts),
+    ]),
+    ("OwnerReference", &[
+        (1, "kind", Text), (3, "name", Text), (4, "uid", Text), (5, "apiVersion", Text), (6, "controller", Bool),
+        (7, "blockOwnerDeletion", Bool),
+    ]),
     ("Empty", &[]),
-    (
-        "Namespace",
-        &[
-            (1, "metadata", Message("ObjectMeta")),
-            (2, "spec", OptionalMessage("NamespaceSpec")),
-            (3, "status", OptionalMessage("NamespaceStatus")),
-        ],
-    ),
+    ("Namespace", &[
+        (1, "metadata", Message("ObjectMeta")), (2, "spec", OptionalMessage("NamespaceSpec")),
+        (3, "status", OptionalMessage("NamespaceStatus")),
+    ]),
     ("NamespaceSpec", &[(1, "finalizers", Texts)]),
     ("NamespaceStatus", &[(1, "phase", Text)]),
-    (
-        "ConfigMap",
-        &[
-            (1, "metadata", Message("ObjectMeta")),
-            (2, "data", TextMap),
-            (3, "binaryData", BytesMap),
-            (4, "immutable", Bool),
-        ],
-    ),
-    (
-        "Secret",
-        &[
-            (1, "metadata", Message("ObjectMeta")),
-            (2, "data", BytesMap),
-            (3, "type", Text),
-            (4, "stringData", TextMap),
-            (5, "immutable", Bool),
-        ],
-    ),
+    ("ConfigMap", &[
+        (1, "metadata", Message("ObjectMeta")), (2, "data", TextMap), (3, "binaryData", BytesMap),
+        (4, "immutable", Bool),
+    ]),
+    ("Secret", &[
+        (1, "metadata", Message("ObjectMeta")), (2, "data", BytesMap), (3, "type", Text), (4, "stringData", TextMap),
+        (5, "immutable", Bool),
+    ]),
     ("ServiceAccount", &[(1, "metadata", Message("ObjectMeta")), (4, "automountServiceAccountToken", Bool)]),
-    (
-        "Service",
-        &[
-            (1, "metadata", Message("ObjectMeta")),
-            (2, "spec", Message("ServiceSpec")),
-            (3, "status", OptionalMessage("ServiceStatus")),
-        ],
-    ),
-    (
-        "ServiceSpec",
-        &[
-            (1, "ports", Messages("ServicePort")),
-            (2, "selector", TextMap),
-            (3, "clusterIP", Text),
-            (4, "type", Text),
-            (5, "externalIPs", Texts),
-            (7, "sessionAffinity", Text),
-            (8, "loadBalancerIP", Text),
-            (10, "externalName", Text),
-            (11, "externalTrafficPolicy", Text),
-            (12, "healthCheckNodePort", OptionalInt),
-            (13, "publishNotReadyAddresses", OptionalBool),
-            (18, "clusterIPs", Texts),
-        ],
-    ),
-    (
-        "ServicePort",
-        &[
-            (1, "name", Text),
-            (2, "protocol", Text),
-            (3, "port", Int),
-            (4, "targetPort", IntOrString),
-            (5, "nodePort", OptionalInt),
-            (6, "appProtocol", Text),
-        ],
-    ),
+    ("Service", &[
+        (1, "metadata", Message("ObjectMeta")), (2, "spec", Message("ServiceSpec")),
+        (3, "status", OptionalMessage("ServiceStatus")),
+    ]),
+    ("ServiceSpec", &[
+        (1, "ports", Messages("ServicePort")), (2, "selector", TextMap), (3, "clusterIP", Text), (4, "type", Text),
+        (5, "externalIPs", Texts), (7, "sessionAffinity", Text), (8, "loadBalancerIP", Text),
+        (10, "externalName", Text), (11, "externalTrafficPolicy", Text), (12, "healthCheckNodePort", OptionalInt),
+        (13, "publishNotReadyAddresses", OptionalBool), (18, "clusterIPs", Texts),
+    ]),
+    ("ServicePort", &[
+        (1, "name", Text), (2, "protocol", Text), (3, "port", Int), (4, "targetPort", IntOrString),
+        (5, "nodePort", OptionalInt), (6, "appProtocol", Text),
+    ]),
     ("ServiceStatus", &[(1, "loadBalancer", OptionalMessage("Empty"))]),
-    (
-        "Deployment",
-        &[
-            (1, "metadata", Message("ObjectMeta")),
-            (2, "spec", Message("DeploymentSpec")),
-            (3, "status", OptionalMessage("DeploymentStatus")),
-        ],
-    ),
-    (
-        "DeploymentSpec",
-        &[
-            (1, "replicas", Int),
-            (2, "selector", Message("LabelSelector")),
-            (3, "template", Message("PodTemplateSpec")),
-            (4, "strategy", OptionalMessage("DeploymentStrategy")),
-            (5, "minReadySeconds", OptionalInt),
-            (6, "revisionHistoryLimit", Int),
-            (7, "paused", OptionalBool),
-            (9, "progressDeadlineSeconds", Int),
-        ],
-    ),
+    ("Deployment", &[
+        (1, "metadata", Message("ObjectMeta")), (2, "spec", Message("DeploymentSpec")),
+        (3, "status", OptionalMessage("DeploymentStatus")),
+    ]),
+    ("DeploymentSpec", &[
+        (1, "replicas", Int), (2, "selector", Message("LabelSelector")), (3, "template", Message("PodTemplateSpec")),
+        (4, "strategy", OptionalMessage("DeploymentStrategy")), (5, "minReadySeconds", OptionalInt),
+        (6, "revisionHistoryLimit", Int), (7, "paused", OptionalBool), (9, "progressDeadlineSeconds", Int),
+    ]),
     ("DeploymentStrategy", &[(1, "type", Text)]),
-    (
-        "DeploymentStatus",
-        &[
-            (1, "observedGeneration", OptionalInt),
-            (2, "replicas", OptionalInt),
-            (3, "updatedReplicas", OptionalInt),
-            (4, "availableReplicas", OptionalInt),
-            (5, "unavailableReplicas", OptionalInt),
-            (7, "readyReplicas", OptionalInt),
-        ],
-    ),
+    ("DeploymentStatus", &[
+        (1, "observedGeneration", OptionalInt), (2, "replicas", OptionalInt), (3, "updatedReplicas", OptionalInt),
+        (4, "availableReplicas", OptionalInt), (5, "unavailableReplicas", OptionalInt),
+        (7, "readyReplicas", OptionalInt),
+    ]),
     ("LabelSelector", &[(1, "matchLabels", TextMap), (2, "matchExpressions", Messages("LabelSelectorRequirement"))]),
     ("LabelSelectorRequirement", &[(1, "key", Text), (2, "operator", Text), (3, "values", Texts)]),
     ("PodTemplateSpec", &[(1, "metadata", OptionalMessage("ObjectMeta")), (2, "spec", Message("PodSpec"))]),
-    (
-        "PodSpec",
-        &[
-            (2, "containers", Messages("Container")),
-            (3, "restartPolicy", Text),
-            (6, "dnsPolicy", Text),
-            (8, "serviceAccountName", Text),
-            (9, "serviceAccount", Text),
-            (10, "nodeName", Text),
-            (11, "hostNetwork", OptionalBool),
-            (12, "hostPID", OptionalBool),
-            (13, "hostIPC", OptionalBool),
-            (16, "hostname", Text),
-            (17, "subdomain", Text),
-            (19, "schedulerName", Text),
-            (24, "priorityClassName", Text),
-        ],
-    ),
-    (
-        "Container",
-        &[
-            (1, "name", Text),
-            (2, "image", Text),
-            (3, "command", Texts),
-            (4, "args", Texts),
-            (5, "workingDir", Text),
-            (6, "ports", Messages("ContainerPort")),
-            (7, "env", Messages("EnvVar")),
-            (8, "resources", OptionalMessage("Empty")),
-            (13, "terminationMessagePath", Text),
-            (14, "imagePullPolicy", Text),
-            (16, "stdin", OptionalBool),
-            (17, "stdinOnce", OptionalBool),
-            (18, "tty", OptionalBool),
-            (20, "terminationMessagePolicy", Text),
-        ],
-    ),
-    (
-        "ContainerPort",
-        &[
-            (1, "name", Text),
-            (2, "hostPort", OptionalInt),
-            (3, "containerPort", Int),
-            (4, "protocol", Text),
-            (5, "hostIP", Text),
-        ],
-    ),
+    ("PodSpec", &[
+        (2, "containers", Messages("Container")), (3, "restartPolicy", Text), (6, "dnsPolicy", Text),
+        (8, "serviceAccountName", Text), (9, "serviceAccount", Text), (10, "nodeName", Text),
+        (11, "hostNetwork", OptionalBool), (12, "hostPID", OptionalBool), (13, "hostIPC", OptionalBool),
+        (16, "hostname", Text), (17, "subdomain", Text), (19, "schedulerName", Text),
+        (24, "priorityClassName", Text),
+    ]),
+    ("Container", &[
+        (1, "name", Text), (2, "image", Text), (3, "command", Texts), (4, "args", Texts), (5, "workingDir", Text),
+        (6, "ports", Messages("ContainerPort")), (7, "env", Messages("EnvVar")),
+        (8, "resources", OptionalMessage("Empty")), (13, "terminationMessagePath", Text),
+        (14, "imagePullPolicy", Text), (16, "stdin", OptionalBool), (17, "stdinOnce", OptionalBool),
+        (18, "tty", OptionalBool), (20, "terminationMessagePolicy", Text),
+    ]),
+    ("ContainerPort", &[
+        (1, "name", Text), (2, "hostPort", OptionalInt), (3, "containerPort", Int), (4, "protocol", Text),
+        (5, "hostIP", Text),
+    ]),
     ("EnvVar", &[(1, "name", Text), (2, "value", Text)]),
-    (
-        "DeleteOptions",
-        &[
-            (1, "gracePeriodSeconds", Int),
-            (2, "preconditions", Message("Preconditions")),
-            (3, "orphanDependents", Bool),
-            (4, "propagationPolicy", Text),
-            (5, "dryRun", Texts),
-        ],
-    ),
+    ("DeleteOptions", &[
+        (1, "gracePeriodSeconds", Int), (2, "preconditions", Message("Preconditions")),
+        (3, "orphanDependents", Bool), (4, "propagationPolicy", Text), (5, "dryRun", Texts),
+    ]),
     ("Preconditions", &[(1, "uid", Text), (2, "resourceVersion", Text)]),
-    (
-        "SelfSubjectAccessReview",
-        &[
-            (1, "metadata", OptionalMessage("ObjectMeta")),
-            (2, "spec", Message("SelfSubjectAccessReviewSpec")),
-            (3, "status", OptionalMessage("SubjectAccessReviewStatus")),
-        ],
-    ),
-    (
-        "SelfSubjectAccessReviewSpec",
-        &[
-            (1, "resourceAttributes", Message("ResourceAttributes")),
-            (2, "nonResourceAttributes", Message("NonResourceAttributes")),
-        ],
-    ),
-    (
-        "ResourceAttributes",
-        &[
-            (1, "namespace", Text),
-            (2, "verb", Text),
-            (3, "group", Text),
-            (4, "version", Text),
-            (5, "resource", Text),
-            (6, "subresource", Text),
-            (7, "name", Text),
-        ],
-    ),
+    ("SelfSubjectAccessReview", &[
+        (1, "metadata", OptionalMessage("ObjectMeta")), (2, "spec", Message("SelfSubjectAccessReviewSpec")),
+        (3, "status", OptionalMessage("SubjectAccessReviewStatus")),
+    ]),
+    ("SelfSubjectAccessReviewSpec", &[
+        (1, "resourceAttributes", Message("ResourceAttributes")),
+        (2, "nonResourceAttributes", Message("NonResourceAttributes")),
+    ]),
+    ("ResourceAttributes", &[
+        (1, "namespace", Text), (2, "verb", Text), (3, "group", Text), (4, "version", Text), (5, "resource", Text),
+        (6, "subresource", Text), (7, "name", Text),
+    ]),
     ("NonResourceAttributes", &[(1, "path", Text), (2, "verb", Text)]),
-    (
-        "SubjectAccessReviewStatus",
-        &[(1, "allowed", OptionalBool), (2, "reason", Text), (3, "evaluationError", Text), (4, "denied", OptionalBool)],
-    ),
-    (
-        "SelfSubjectReview",
-        &[(1, "metadata", OptionalMessage("ObjectMeta")), (2, "status", OptionalMessage("SelfSubjectReviewStatus"))],
-    ),
+    ("SubjectAccessReviewStatus", &[
+        (1, "allowed", OptionalBool), (2, "reason", Text), (3, "evaluationError", Text), (4, "denied", OptionalBool),
+    ]),
+    ("SelfSubjectReview", &[
+        (1, "metadata", OptionalMessage("ObjectMeta")), (2, "status", OptionalMessage("SelfSubjectReviewStatus")),
+    ]),
     ("SelfSubjectReviewStatus", &[(1, "userInfo", OptionalMessage("UserInfo"))]),
     ("UserInfo", &[(1, "username", Text), (2, "uid", Text), (3, "groups", Texts)]),
-    (
-        "SelfSubjectRulesReview",
-        &[
-            (1, "metadata", OptionalMessage("ObjectMeta")),
-            (2, "spec", Message("SelfSubjectRulesReviewSpec")),
-            (3, "status", OptionalMessage("SubjectRulesReviewStatus")),
-        ],
-    ),
+    ("SelfSubjectRulesReview", &[
+        (1, "metadata", OptionalMessage("ObjectMeta")), (2, "spec", Message("SelfSubjectRulesReviewSpec")),
+        (3, "status", OptionalMessage("SubjectRulesReviewStatus")),
+    ]),
     ("SelfSubjectRulesReviewSpec", &[(1, "namespace", Text)]),
     ("SubjectRulesReviewStatus", &[(3, "incomplete", OptionalBool), (4, "evaluationError", Text)]),
 ];

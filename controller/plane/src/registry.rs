@@ -23,7 +23,7 @@ pub(crate) enum Origin {
     Builtin {
         model: &'static str,
     },
-    Custom(Custom),
+    Custom(Box<Custom>),
 }
 
 #[derive(Debug)]

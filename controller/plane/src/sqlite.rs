@@ -16,6 +16,9 @@ const FORMAT: i64 = 1;
 /// Rows in one INSERT: six parameters each stay far below SQLite's limit of 32,766.
 const INSERT_ROWS_MAX: usize = 200;
 
+/// How long an open waits for a process that is just leaving.
+const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Why the database cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -76,6 +79,7 @@ impl Database {
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
+            .busy_timeout(LOCK_WAIT)
             .locking_mode(SqliteLockingMode::Exclusive)
             .journal_mode(SqliteJournalMode::Wal)
             // FULL: what was acknowledged survives the loss of power, not only of the process.

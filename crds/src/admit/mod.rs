@@ -26,7 +26,7 @@ use fanfare_core::ids::Revision;
 use fanfare_core::model::{Kind, Plan, RuntimePlan};
 use fanfare_core::time::Ts;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::nearest::did_you_mean;
 use crate::{generate, wire};
@@ -127,7 +127,11 @@ pub fn admit_one(object: &Value, door: &Door<'_>) -> Result<Admitted, Vec<FieldE
     findings.follow_up(rules::check(kind, object));
     let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let mut context = Context::new(door.runtime);
-    let compiled = compile(kind, name, object, &mut context);
+    let compiled = if findings.errors.is_empty() {
+        compile(kind, name, object, &mut context)
+    } else {
+        compile(kind, name, &whole(kind, object), &mut context)
+    };
     findings.follow_up(context.findings.errors);
     if let Some(old) = door.old {
         findings.follow_up(immutable::check(kind, object, old, door));
@@ -163,6 +167,25 @@ pub fn admit_with(object: &Value, door: &Door<'_>, catalog: &dyn Catalog) -> Res
     if missing.is_empty() { Ok(admitted) } else { Err(missing) }
 }
 
+/// What Kubernetes keeps in `metadata`.
+const METADATA_FIELDS: [&str; 15] = [
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "generateName",
+    "finalizers",
+    "ownerReferences",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
 fn metadata(object: &Value, findings: &mut Findings) {
     let at = Path::root("metadata");
     let path = at.field("name");
@@ -174,6 +197,13 @@ fn metadata(object: &Value, findings: &mut Findings) {
         }
         Some(_) => findings.push(path, code::WRONG_TYPE, "the name is no text", remedy),
         None => findings.push(path, code::REQUIRED, "is missing", "give the resource a name"),
+    }
+    for name in object.get("metadata").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str()) {
+        if !METADATA_FIELDS.contains(&name) {
+            let remedy =
+                did_you_mean(name, METADATA_FIELDS, "remove it; name, namespace, labels and annotations stand here");
+            findings.push(at.field(name), code::UNKNOWN_FIELD, format!("there is no field `{name}`"), remedy);
+        }
     }
     for group in ["labels", "annotations"] {
         let entries = object.pointer(&format!("/metadata/{group}")).and_then(Value::as_object);
@@ -198,6 +228,12 @@ fn body(kind: Kind, object: &Value, findings: &mut Findings) {
         (Some(schema), Some(spec)) => structure::check(schema, spec, Path::SPEC, findings),
         _ => findings.push(Path::SPEC, code::REQUIRED, "is missing", "add `spec`"),
     }
+}
+
+/// The resource with a specification that can be read, whatever is wrong with it.
+fn whole(kind: Kind, object: &Value) -> Value {
+    let schema = generate::schema(kind).pointer("/properties/spec").unwrap_or(&Value::Null);
+    json!({"metadata": object.get("metadata"), "spec": structure::repaired(schema, object.get("spec"))})
 }
 
 /// Compiles the specification where it can be read at all; the structural check has said what hinders it.

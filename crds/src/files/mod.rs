@@ -115,7 +115,9 @@ pub fn validate_from(paths: &[PathBuf], stdin: &mut dyn Read, now: Ts) -> Report
         let file = path.display().to_string();
         let is_empty = report.unreadable.is_empty() && report.findings.is_empty() && report.resources.is_empty();
         if is_empty {
-            report.unreadable.push(Unreadable { path: file, reason: "there is no resource of fanfare.dev in it".to_owned() });
+            report
+                .unreadable
+                .push(Unreadable { path: file, reason: "there is no resource of fanfare.dev in it".to_owned() });
         }
     }
     report
@@ -151,7 +153,8 @@ fn judge(sources: Vec<Source>, now: Ts) -> Report {
     if whole_folder {
         need_runtime(&mut report);
     }
-    let order: BTreeMap<String, usize> = report.texts.keys().cloned().enumerate().map(|(at, file)| (file, at)).collect();
+    let order: BTreeMap<String, usize> =
+        report.texts.keys().cloned().enumerate().map(|(at, file)| (file, at)).collect();
     report.findings.sort_by_key(|finding| (order.get(&finding.file).copied(), finding.offset));
     report
 }
@@ -306,13 +309,7 @@ fn whole_file(file: String, error: FieldError) -> Finding {
     Finding { file, line: 1, column: 1, offset: 0, length: 0, resource: None, path, reason, remedy, code }
 }
 
-fn finding(
-    file: &str,
-    text: &str,
-    at: std::ops::Range<usize>,
-    resource: Option<String>,
-    error: FieldError,
-) -> Finding {
+fn finding(file: &str, text: &str, at: std::ops::Range<usize>, resource: Option<String>, error: FieldError) -> Finding {
     let FieldError { path, reason, remedy, code } = error;
     let (line, column) = position(text, at.start);
     let length = at.end.saturating_sub(at.start);

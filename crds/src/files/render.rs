@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report as Diagnostic};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report as Diagnostic,
+};
 use serde_json::{Value, json};
 
 use super::{Finding, Report};
@@ -59,7 +61,11 @@ fn text(report: &Report, colour: Colour) -> String {
     for finding in report.findings.iter().take(SHOWN_MAX) {
         // Writing to a String cannot fail; a diagnostic that cannot be drawn is still told in one line.
         if handler.render_report(&mut out, diagnostic(report, finding).as_ref()).is_err() {
-            let _ = writeln!(out, "{}:{}:{}: {}; {}", finding.file, finding.line, finding.column, finding.reason, finding.remedy);
+            let _ = writeln!(
+                out,
+                "{}:{}:{}: {}; {}",
+                finding.file, finding.line, finding.column, finding.reason, finding.remedy
+            );
         }
         out.push('\n');
     }
@@ -74,8 +80,10 @@ fn text(report: &Report, colour: Colour) -> String {
 }
 
 fn diagnostic(report: &Report, finding: &Finding) -> Diagnostic {
-    let subject: Vec<&str> =
-        [finding.resource.as_deref().unwrap_or(""), &finding.path].into_iter().filter(|text| !text.is_empty()).collect();
+    let subject: Vec<&str> = [finding.resource.as_deref().unwrap_or(""), &finding.path]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect();
     let message =
         if subject.is_empty() { finding.reason.clone() } else { format!("{}: {}", subject.join(" "), finding.reason) };
     let diagnostic = MietteDiagnostic::new(message).with_code(finding.code).with_help(finding.remedy.clone());

@@ -68,9 +68,9 @@ impl Node {
         match &self.shape {
             Shape::Scalar(value) => value.clone(),
             Shape::List(items) => Value::Array(items.iter().map(|item| item.value()).collect()),
-            Shape::Fields(fields) => {
-                Value::Object(fields.iter().map(|field| (field.key.clone(), field.value.value())).collect::<Map<_, _>>())
-            }
+            Shape::Fields(fields) => Value::Object(
+                fields.iter().map(|field| (field.key.clone(), field.value.value())).collect::<Map<_, _>>(),
+            ),
         }
     }
 }
@@ -90,7 +90,12 @@ pub(crate) fn documents(text: &str) -> Vec<Document> {
                 if documents.len() == DOCUMENTS_MAX {
                     let fault = Fault {
                         at: 0..0,
-                        error: fault_of("", code::TOO_LARGE, format!("has more than {DOCUMENTS_MAX} documents"), "split the file"),
+                        error: fault_of(
+                            "",
+                            code::TOO_LARGE,
+                            format!("has more than {DOCUMENTS_MAX} documents"),
+                            "split the file",
+                        ),
                     };
                     documents.push(Document { root: None, faults: vec![fault] });
                     return documents;
@@ -220,7 +225,13 @@ impl<'t> Reader<'t> {
     fn key(&mut self, event: Event<'t>, span: &Span, path: &str) -> Result<String, Stop> {
         let at = range(span);
         let Event::Scalar(text, style, _, tag) = event else {
-            self.fault(at, path, code::SYNTAX, "the name of a field is no text".to_owned(), "write a plain name before the colon");
+            self.fault(
+                at,
+                path,
+                code::SYNTAX,
+                "the name of a field is no text".to_owned(),
+                "write a plain name before the colon",
+            );
             return Err(Stop);
         };
         let inner = if path.is_empty() { text.to_string() } else { format!("{path}.{text}") };
@@ -230,7 +241,10 @@ impl<'t> Reader<'t> {
             self.refuse_tag(tag.as_deref(), &at, &inner);
             match scalar::resolve(&text, style) {
                 Ok(_) => {}
-                Err(trap) => self.fault(at, &inner, code::SYNTAX, trap.reason, &trap.remedy),
+                Err(trap) => {
+                    let remedy = format!("quote it: \"{text}\"");
+                    self.fault(at, &inner, code::SYNTAX, trap.reason, &remedy);
+                }
             }
         }
         Ok(text.into_owned())
@@ -275,7 +289,10 @@ impl<'t> Reader<'t> {
         *bytes = bytes.saturating_add(child.bytes);
         *depth = (*depth).max(child.depth + 1);
         let (reason, remedy) = if *bytes > DOCUMENT_MAX_BYTES {
-            (format!("the document stands for more than {DOCUMENT_MAX_BYTES} bytes"), "write less, and no aliases of aliases")
+            (
+                format!("the document stands for more than {DOCUMENT_MAX_BYTES} bytes"),
+                "write less, and no aliases of aliases",
+            )
         } else if *depth > DEPTH_MAX {
             (format!("the document is nested deeper than {DEPTH_MAX}"), "write it flatter")
         } else {
@@ -300,8 +317,13 @@ impl<'t> Reader<'t> {
             return;
         }
         let info = error.info();
-        let said = if info.is_empty() { "the text is no YAML".to_owned() } else { format!("the text is no YAML: {info}") };
-        let end = self.text.get(offset..).and_then(|rest| rest.chars().next()).map_or(offset, |next| offset + next.len_utf8());
+        let said =
+            if info.is_empty() { "the text is no YAML".to_owned() } else { format!("the text is no YAML: {info}") };
+        let end = self
+            .text
+            .get(offset..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(offset, |next| offset + next.len_utf8());
         let remedy = "check indentation, colons, quotes and brackets here and in the line before";
         self.fault(offset..end, "", code::SYNTAX, said, remedy);
     }

@@ -7,6 +7,7 @@ mod auth_dev;
 mod auth_guest;
 mod auth_refresh;
 mod grant_code;
+mod grant_claim;
 mod grants;
 mod lists;
 mod login;
@@ -17,6 +18,11 @@ mod members;
 mod members_resolve;
 mod messages;
 mod operations;
+mod redemption_answer;
+mod redemption_commit;
+mod redemption_reverse;
+mod redemption_void;
+mod redemptions;
 mod shown;
 
 use crate::app::App;
@@ -31,6 +37,12 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(grants::list_grants))
         .routes(routes!(grants::get_grant))
         .routes(routes!(grant_code::get_grant_code))
+        .routes(routes!(grant_claim::claim_grant))
+        .routes(routes!(redemptions::redeem, redemptions::list_redemptions))
+        .routes(routes!(redemptions::get_redemption))
+        .routes(routes!(redemption_commit::commit_redemption))
+        .routes(routes!(redemption_void::void_redemption))
+        .routes(routes!(redemption_reverse::reverse_redemption))
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::read_message))
         .routes(routes!(me::get_me, me::patch_me))

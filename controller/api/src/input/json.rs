@@ -134,15 +134,11 @@ fn explain(pointer: &str, message: &str) -> FieldError {
         return FieldError::new(format!("{pointer}/{}", escape(name)), "it is missing", "send it");
     }
     if let Some(name) = quoted("duplicate field `") {
-        return FieldError::new(pointer, format!("{name:?} stands twice"), "send it once");
+        return FieldError::new(below(pointer, name), format!("{name:?} stands twice"), "send it once");
     }
     if let Some(name) = quoted("unknown field `") {
         let known = message.split_once(", expected ").map_or("nothing", |(_, rest)| rest);
-        let at = if pointer.ends_with(&format!("/{}", escape(name))) {
-            pointer.to_owned()
-        } else {
-            format!("{pointer}/{}", escape(name))
-        };
+        let at = below(pointer, name);
         let remedy = format!("remove it; known here: {}", known.trim_start_matches("one of ").replace('`', ""));
         return FieldError::new(at, format!("no field {name:?} is known here"), remedy);
     }
@@ -150,6 +146,12 @@ fn explain(pointer: &str, message: &str) -> FieldError {
         Some((reason, wanted)) => FieldError::new(pointer, reason, format!("send {}", plain(wanted))),
         None => FieldError::new(pointer, message, "correct it"),
     }
+}
+
+/// The field of that name, where `pointer` does not lead to it already.
+fn below(pointer: &str, name: &str) -> String {
+    let step = format!("/{}", escape(name));
+    if pointer.ends_with(&step) { pointer.to_owned() } else { format!("{pointer}{step}") }
 }
 
 /// Rust's names of types, in words.

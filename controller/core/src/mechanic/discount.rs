@@ -42,3 +42,9 @@ pub enum MaxPer {
     /// One member over the whole campaign.
     Member,
 }
+
+impl super::Behaviour for Discount {
+    fn kind(&self) -> &'static str {
+        "discount"
+    }
+}

@@ -26,3 +26,9 @@ pub struct Item {
     /// How many of them in each store; without it, no bound of its own.
     pub stock_per_store: Option<i64>,
 }
+
+impl super::Behaviour for FlashSale {
+    fn kind(&self) -> &'static str {
+        "flashSale"
+    }
+}

@@ -39,3 +39,9 @@ pub struct Prize {
     /// How many on one day of the campaign's zone.
     pub per_day: Option<i64>,
 }
+
+impl super::Behaviour for Lottery {
+    fn kind(&self) -> &'static str {
+        "lottery"
+    }
+}

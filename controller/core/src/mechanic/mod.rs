@@ -3,10 +3,15 @@
 //! A mechanic sees values and a [`State`] of counters, and answers with [`Effect`]s; it writes nothing. To add one, copy
 //! `discount.rs`, add a variant to [`Rule`] and to `Rule::behaviour`, and a wire form in `crds`.
 
+pub mod basket;
+pub mod behaviour;
 pub mod discount;
 pub mod flash_sale;
 pub mod lottery;
 pub mod spend_threshold;
+
+pub use basket::{Basket, Hold, Offer};
+pub use behaviour::{Act, Acted, Behaviour, Goal, Happened, Outcome, Paid, Scene};
 
 use crate::{
     ids::{HoldId, MemberId, Name, StoreId},
@@ -25,6 +30,23 @@ pub enum Rule {
     FlashSale(flash_sale::FlashSale),
     /// A draw for prizes.
     Lottery(lottery::Lottery),
+}
+
+impl Rule {
+    /// How it behaves. The one place that knows every mechanic.
+    pub fn behaviour(&self) -> &dyn Behaviour {
+        match self {
+            Self::Discount(rule) => rule,
+            Self::SpendThreshold(rule) => rule,
+            Self::FlashSale(rule) => rule,
+            Self::Lottery(rule) => rule,
+        }
+    }
+
+    /// The name of its kind, such as `discount`.
+    pub fn kind(&self) -> &'static str {
+        self.behaviour().kind()
+    }
 }
 
 /// A counter that a decision needs is not loaded yet; the engine loads it and asks again.
@@ -72,10 +94,15 @@ pub enum Effect {
         /// Until just before here.
         expires_at: Ts,
     },
-    /// Lets go of a hold and gives its stock back.
+    /// Lets go of a hold; its stock is given back by counts beside this.
     Release {
         /// Which.
         id: HoldId,
+    },
+    /// Takes points from the member's wallet; void when there are too few.
+    SpendPoints {
+        /// How many.
+        points: i64,
     },
 }
 

@@ -67,3 +67,9 @@ pub enum Gives {
     /// A share off this order.
     PercentOff(BasisPoints),
 }
+
+impl super::Behaviour for SpendThreshold {
+    fn kind(&self) -> &'static str {
+        "spendThreshold"
+    }
+}

@@ -52,7 +52,9 @@ pub(crate) fn apply(
     }
     let mut result = live.clone();
     if let Some(mine) = &mine {
-        mine.fields.minus(&wanted).minus(&of_others).remove_from(&mut result);
+        let mut kept = of_others;
+        kept.union(&wanted);
+        mine.fields.remove_from(&kept, &mut result);
     }
     merge_config(&mut result, config, schema);
     let mut entry = Entry::new(manager, "Apply", wanted);
@@ -185,6 +187,15 @@ mod tests {
         assert_eq!(live["spec"]["steps"], json!([{"name": "a", "t": "1"}, {"name": "b", "t": "2"}]));
         let live = run(&live, json!({"steps": [{"name": "c"}]}), "a", Conflicts::Refuse).unwrap();
         assert_eq!(live["spec"]["steps"], json!([{"name": "b", "t": "2"}, {"name": "c"}]));
+    }
+
+    #[test]
+    fn a_map_that_was_owned_as_a_whole_keeps_what_others_put_into_it() {
+        let mut live = run(&empty(), json!({"owner": "crm"}), "a", Conflicts::Refuse).unwrap();
+        // As kubectl migrates from client-side apply: the map itself is in the set.
+        live["metadata"]["managedFields"][0]["fieldsV1"] = json!({"f:spec": {".": {}, "f:owner": {}}});
+        let live = run(&live, json!({"n": 1}), "b", Conflicts::Refuse).unwrap();
+        assert_eq!(run(&live, json!({}), "a", Conflicts::Refuse).unwrap()["spec"], json!({"n": 1}));
     }
 
     #[test]

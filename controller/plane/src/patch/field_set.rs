@@ -166,27 +166,33 @@ impl FieldSet {
         set
     }
 
-    /// Removes these fields from a value, and containers that become empty by it.
-    pub(crate) fn remove_from(&self, value: &mut Value) {
+    /// Removes these fields from a value, except what `kept` holds; containers that become empty go too.
+    ///
+    /// The mark of a map beside what is in it says only that the map may stay empty, so it removes nothing by itself.
+    pub(crate) fn remove_from(&self, kept: &Self, value: &mut Value) {
+        let nothing = Self::default();
         for (key, child) in &self.children {
+            let kept = kept.children.get(key);
             match value {
                 Value::Object(map) => {
                     let Some(field) = key.strip_prefix("f:") else { continue };
                     if child.children.is_empty() {
-                        map.remove(field);
+                        if kept.is_none() {
+                            map.remove(field);
+                        }
                     } else if let Some(v) = map.get_mut(field) {
-                        child.remove_from(v);
-                        if is_empty_container(v) {
+                        child.remove_from(kept.unwrap_or(&nothing), v);
+                        if kept.is_none() && is_empty_container(v) {
                             map.remove(field);
                         }
                     }
                 }
                 Value::Array(items) => {
                     let Some(i) = items.iter().position(|item| entry_matches(item, key)) else { continue };
-                    if child.member {
+                    if child.member && kept.is_none() {
                         items.remove(i);
                     } else {
-                        child.remove_from(&mut items[i]);
+                        child.remove_from(kept.unwrap_or(&nothing), &mut items[i]);
                     }
                 }
                 _ => {}
