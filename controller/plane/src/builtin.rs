@@ -14,7 +14,7 @@ use crate::json_path::JsonPath;
 use crate::object::GroupResource;
 use crate::registry::{Origin, Resource};
 use crate::schema::{Schema, compile_builtin, compile_object_meta};
-use crate::table::{Column, age_of, human_duration_since};
+use crate::table::{Column, human_duration_since};
 
 pub(crate) const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 pub(crate) const EVENTS_GROUP: &str = "events.k8s.io";
@@ -38,7 +38,8 @@ struct Kind {
 }
 
 const NAME: ColumnRow = ("Name", "string", 0, |o, _| o["metadata"]["name"].clone());
-const AGE: ColumnRow = ("Age", "string", 0, |o, now| json!(age_of(&o["metadata"]["creationTimestamp"], now)));
+const AGE: ColumnRow =
+    ("Age", "string", 0, |o, now| json!(human_duration_since(&o["metadata"]["creationTimestamp"], now)));
 
 const EVENT_COLUMNS: &[ColumnRow] = &[
     ("Last Seen", "string", 0, |o, now| json!(human_duration_since(last_seen(o), now))),
@@ -118,9 +119,7 @@ const KINDS: &[Kind] = &[
     Kind {
         group: "", kind: "ServiceAccount", plural: "serviceaccounts", short_names: &["sa"], categories: &[],
         namespaced: true, has_status: false, model: "io.k8s.api.core.v1.ServiceAccount",
-        columns: &[
-            NAME, ("Secrets", "string", 0, |o, _| json!(o["secrets"].as_array().map_or(0, Vec::len).to_string())), AGE,
-        ],
+        columns: &[NAME, AGE],
         selectable: &[],
     },
     Kind {
@@ -272,9 +271,9 @@ fn of_containers(deployment: &Value, field: &str) -> String {
 }
 
 fn involved(event: &Value) -> String {
-    let object = &event["involvedObject"];
-    let part = |key: &str| object[key].as_str().unwrap_or_default();
-    format!("{}/{}", part("kind").to_lowercase(), part("name"))
+    let part = |key: &str| event["involvedObject"][key].as_str().unwrap_or_default();
+    let kind = part("kind").to_lowercase();
+    if part("name").is_empty() { kind } else { format!("{kind}/{}", part("name")) }
 }
 
 fn source(event: &Value) -> Value {
