@@ -54,31 +54,14 @@ const EVENT_COLUMNS: &[ColumnRow] = &[
     ("Name", "string", 1, |o, _| o["metadata"]["name"].clone()),
 ];
 
+/// Of the object that an Event is about; core/v1 and events.k8s.io/v1 name it differently.
+const SUBJECT_FIELDS: &[&str] = &["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
 const EVENT_FIELDS: &[(&str, &str)] = &[
-    ("involvedObject.kind", ".involvedObject.kind"),
-    ("involvedObject.namespace", ".involvedObject.namespace"),
-    ("involvedObject.name", ".involvedObject.name"),
-    ("involvedObject.uid", ".involvedObject.uid"),
-    ("involvedObject.apiVersion", ".involvedObject.apiVersion"),
-    ("involvedObject.resourceVersion", ".involvedObject.resourceVersion"),
-    ("involvedObject.fieldPath", ".involvedObject.fieldPath"),
     ("reason", ".reason"),
+    ("type", ".type"),
     ("reportingComponent", ".reportingComponent"),
-    ("source", ".source.component"),
-    ("type", ".type"),
-];
-
-const NEW_EVENT_FIELDS: &[(&str, &str)] = &[
-    ("regarding.kind", ".involvedObject.kind"),
-    ("regarding.namespace", ".involvedObject.namespace"),
-    ("regarding.name", ".involvedObject.name"),
-    ("regarding.uid", ".involvedObject.uid"),
-    ("regarding.apiVersion", ".involvedObject.apiVersion"),
-    ("regarding.resourceVersion", ".involvedObject.resourceVersion"),
-    ("regarding.fieldPath", ".involvedObject.fieldPath"),
-    ("reason", ".reason"),
     ("reportingController", ".reportingComponent"),
-    ("type", ".type"),
+    ("source", ".source.component"),
 ];
 
 #[rustfmt::skip]
@@ -130,7 +113,7 @@ const KINDS: &[Kind] = &[
     Kind {
         group: EVENTS_GROUP, kind: "Event", plural: "events", short_names: &["ev"], categories: &[],
         namespaced: true, has_status: false, model: "io.k8s.api.events.v1.Event",
-        columns: EVENT_COLUMNS, selectable: NEW_EVENT_FIELDS,
+        columns: EVENT_COLUMNS, selectable: EVENT_FIELDS,
     },
     Kind {
         group: "coordination.k8s.io", kind: "Lease", plural: "leases", short_names: &[], categories: &[],
@@ -223,13 +206,21 @@ fn resource(kind: &Kind) -> Resource {
             .iter()
             .map(|(name, ty, priority, cell)| Column::computed(name, ty, *priority, *cell))
             .collect(),
-        selectable: kind
-            .selectable
-            .iter()
-            .filter_map(|(label, path)| Some(((*label).to_owned(), JsonPath::parse(path).ok()?)))
-            .collect(),
+        selectable: selectable(kind),
         origin: Origin::Builtin { model: kind.model },
     }
+}
+
+fn selectable(kind: &Kind) -> Vec<(String, JsonPath)> {
+    let parsed = |label: String, path: &str| Some((label, JsonPath::parse(path).ok()?));
+    let mut fields: Vec<_> =
+        kind.selectable.iter().filter_map(|(label, path)| parsed((*label).to_owned(), path)).collect();
+    if kind.kind == "Event" {
+        let subject = if kind.group == EVENTS_GROUP { "regarding" } else { "involvedObject" };
+        let of_subject = |f: &&str| parsed(format!("{subject}.{f}"), &format!(".involvedObject.{f}"));
+        fields.extend(SUBJECT_FIELDS.iter().filter_map(of_subject));
+    }
+    fields
 }
 
 fn ready(deployment: &Value) -> String {
