@@ -214,6 +214,7 @@ impl Problem {
     /// 422 with what is wrong in which field.
     pub fn invalid(mut errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => format!("the body: {}; {}", one.reason, one.remedy),
             [one] => format!("{}: {}; {}", one.pointer, one.reason, one.remedy),
             many => format!("{} fields are wrong; see errors", many.len()),
         };

@@ -1,6 +1,7 @@
 //! The members as memory keeps them: a cache of the database, rebuilt at start and updated after each commit and before
 //! its answer, so that a decision never waits for a query and a reader sees what was acknowledged.
 
+use crate::segments::Counted;
 use fanfare_core::{
     ids::{MemberId, Name},
     model::segment::Scalar,
@@ -14,7 +15,10 @@ use futures::StreamExt;
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// What is known of one member.
@@ -34,8 +38,27 @@ pub struct Record {
     pub facts: Vec<Fact>,
     /// Campaigns that the member takes part in.
     pub participations: BTreeMap<Name, Participation>,
+    /// How far mechanics have counted for the member, by the counter's key: what progress is read from.
+    pub counters: BTreeMap<Arc<str>, i64>,
     /// Whether the member itself is known, or only a list or an event names it.
     pub known: bool,
+}
+
+impl Record {
+    /// This record with what a row of the member says instead.
+    pub(crate) fn with_row(&self, row: &Member) -> Self {
+        let mut record = self.clone();
+        record.take(row.clone());
+        record
+    }
+
+    fn take(&mut self, row: Member) {
+        self.attributes = row.attributes;
+        self.tags = row.tags;
+        self.consent = row.consent;
+        self.identities = row.identities.into_iter().map(|(kind, _)| kind).collect();
+        self.known = row.merged_into.is_none();
+    }
 }
 
 /// Something that a member did.
@@ -60,6 +83,9 @@ impl Fact {
 #[derive(Debug, Default)]
 pub struct Audience {
     members: RwLock<Members>,
+    changes: AtomicU64,
+    /// Sizes that were counted over it lately.
+    pub(crate) counted: Counted,
 }
 
 /// Members by id.
@@ -71,6 +97,7 @@ pub(crate) struct Learned {
     members: Vec<Member>,
     facts: Vec<(MemberId, Fact)>,
     participations: Vec<Participation>,
+    counters: Vec<(MemberId, String, i64)>,
     lists_set: Vec<(Name, Vec<MemberId>)>,
     list_added: Vec<(Name, MemberId)>,
     list_removed: Vec<(Name, MemberId)>,
@@ -84,6 +111,7 @@ impl Learned {
             members: writes.members.clone(),
             facts: writes.new_events.iter().filter_map(fact).collect(),
             participations: writes.participations.clone(),
+            counters: writes.counters.iter().filter_map(|(key, delta)| Some((holder(key)?, key.clone(), *delta))).collect(),
             lists_set: writes.lists_set.clone(),
             list_added: writes.list_added.clone(),
             list_removed: writes.list_removed.clone(),
@@ -94,6 +122,7 @@ impl Learned {
         self.members.is_empty()
             && self.facts.is_empty()
             && self.participations.is_empty()
+            && self.counters.is_empty()
             && self.lists_set.is_empty()
             && self.list_added.is_empty()
             && self.list_removed.is_empty()
@@ -127,10 +156,20 @@ impl Audience {
         while let Some(row) = participations.next().await {
             take_participation(&mut members, row?);
         }
+        for (key, value) in store.counters(ns, "mechanic|").await? {
+            if let Some(member) = holder(&key) {
+                members.entry(member).or_default().counters.insert(key.into(), value);
+            }
+        }
         for record in members.values_mut() {
             record.facts.sort_by_key(|fact| fact.time);
         }
-        Ok(Self { members: RwLock::new(members) })
+        Ok(Self { members: RwLock::new(members), changes: AtomicU64::new(0), counted: Counted::default() })
+    }
+
+    /// How often something was learned: what was computed at the same number stands.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Every member, for a scan. Writers wait meanwhile.
@@ -150,8 +189,13 @@ impl Audience {
         if learned.is_empty() {
             return;
         }
-        let Learned { members: rows, facts, participations, lists_set, list_added, list_removed } = learned;
+        let Learned { members: rows, facts, participations, counters, lists_set, list_added, list_removed } = learned;
         let mut members = self.members.write();
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        for (member, key, delta) in counters {
+            let counters = &mut members.entry(member).or_default().counters;
+            *counters.entry(key.into()).or_default() += delta;
+        }
         for row in rows {
             take_member(&mut members, row);
         }
@@ -183,12 +227,15 @@ impl Audience {
 }
 
 fn take_member(members: &mut Members, row: Member) {
-    let record = members.entry(row.id).or_default();
-    record.attributes = row.attributes;
-    record.tags = row.tags;
-    record.consent = row.consent;
-    record.identities = row.identities.into_iter().map(|(kind, _)| kind).collect();
-    record.known = row.merged_into.is_none();
+    members.entry(row.id.clone()).or_default().take(row);
+}
+
+/// The member for whom a mechanic counts under this key, as [`fanfare_core::mechanic::key::member`] makes it.
+fn holder(key: &str) -> Option<MemberId> {
+    let mut parts = key.splitn(4, '|');
+    let (kind, tail) = (parts.next()?, parts.nth(2)?);
+    let (member, _) = tail.strip_prefix("member:")?.rsplit_once('|')?;
+    (kind == "mechanic").then(|| member.into())
 }
 
 fn take_participation(members: &mut Members, row: Participation) {

@@ -133,30 +133,26 @@ pub(crate) fn reserve(tx: &mut Tx<'_>, plan: &CampaignPlan, amount: Minor, why: 
         return Ok(Minor::ZERO);
     }
     let unit = money(tx)?;
-    count_day(tx, &plan.name, tx.now, amount)?;
     if let Some(posting) = ledger::reserve_budget(why.rule, why.reference, &unit, &plan.name, amount) {
         tx.post(posting);
     }
     Ok(amount)
 }
 
-/// Gives back what was set aside at `since`.
-pub(crate) fn release(tx: &mut Tx<'_>, campaign: &Name, amount: Minor, since: Ts, why: Why<'_>) -> Result<(), Halt> {
+/// Gives back what was set aside.
+pub(crate) fn release(tx: &mut Tx<'_>, campaign: &Name, amount: Minor, why: Why<'_>) -> Result<(), Halt> {
     let unit = money(tx)?;
-    count_day(tx, campaign, since, amount.negated())?;
     if let Some(posting) = ledger::release_budget(why.rule, why.reference, &unit, campaign, amount) {
         tx.post(posting);
     }
     Ok(())
 }
 
-/// Money that a campaign spends: what was set aside for it and when, and what it came to.
+/// Money that a campaign spends: what was set aside for it, and what it came to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spent {
-    /// Set aside before, 0 when nothing was.
+    /// Set aside before, 0 when nothing was; negative sets aside again.
     pub(crate) reserved: Minor,
-    /// When it was set aside; the day's share of the difference returns to that day.
-    pub(crate) since: Ts,
     /// What was really given; negative takes back what was spent.
     pub(crate) actual: Minor,
     /// As what it is booked.
@@ -165,13 +161,13 @@ pub(crate) struct Spent {
 
 /// Spends and books the cost, in one transaction of the ledger.
 pub(crate) fn spend(tx: &mut Tx<'_>, campaign: &Name, spent: Spent, why: Why<'_>) -> Result<(), Halt> {
-    let Spent { reserved, since, actual, cost } = spent;
+    let Spent { reserved, actual, cost } = spent;
     let unit = money(tx)?;
     let (source, target) = (account::cost_source(campaign), cost.account(campaign));
     let booked = Posting::transfer(why.rule, why.reference, &unit, &source, &target, actual.0);
     let has_budget = reserved != Minor::ZERO || served(tx, campaign).is_some_and(|plan| plan.budget.is_some());
     let drawn = if has_budget {
-        count_day(tx, campaign, since, actual.minus(reserved))?;
+        let actual = if actual < Minor::ZERO { within_spent(tx, campaign, actual, &unit)? } else { actual };
         ledger::spend_budget(why.rule, why.reference, &unit, campaign, reserved, actual)
     } else {
         None
@@ -183,11 +179,26 @@ pub(crate) fn spend(tx: &mut Tx<'_>, campaign: &Name, spent: Spent, why: Why<'_>
     Ok(())
 }
 
-/// Moves a day's share of the budget, where the campaign bounds its days.
-fn count_day(tx: &mut Tx<'_>, campaign: &Name, at: Ts, delta: Minor) -> Result<(), Halt> {
+/// What is taken back of a budget's spending: never more than was spent of it, which was nothing while there was none.
+fn within_spent(tx: &Tx<'_>, campaign: &Name, back: Minor, unit: &str) -> Result<Minor, Halt> {
+    let spent = tx.balance(&account::budget_actual(campaign), unit)?;
+    Ok(back.max(Minor(-spent.max(0))))
+}
+
+/// Counts what was given out on a day, where the campaign bounds its days. Orders count theirs by what pricing says.
+pub(crate) fn count_day(tx: &mut Tx<'_>, campaign: &Name, at: Ts, delta: Minor) -> Result<(), Halt> {
     let Some(plan) = served(tx, campaign) else { return Ok(()) };
     if delta != Minor::ZERO && plan.budget.is_some_and(|budget| budget.per_day.is_some()) {
         tx.count_up(&day_key(&plan, at), delta.0)?;
+    }
+    Ok(())
+}
+
+/// Books a cost that no budget pays for.
+pub(crate) fn book(tx: &mut Tx<'_>, campaign: &Name, amount: Minor, cost: Cost, why: Why<'_>) -> Result<(), Halt> {
+    let (source, target) = (account::cost_source(campaign), cost.account(campaign));
+    if let Some(posting) = Posting::transfer(why.rule, why.reference, &money(tx)?, &source, &target, amount.0) {
+        tx.post(posting);
     }
     Ok(())
 }

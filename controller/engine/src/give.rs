@@ -3,30 +3,30 @@
 //! What is given reserves first: the reward's stock, its limits, the budget of the campaign that pays. Who may be given
 //! something was decided by whoever calls this; whether there is anything left is decided here.
 
-use crate::codes_tmp as codes;
 use crate::{
     Halt,
-    budget::{self, Cost, Spent, Why},
+    budget::{self, Why},
     tx::Tx,
     vouchers::{self, Scene},
     wallet,
 };
 use fanfare_core::{
-    //codes,
+    codes,
     ids::{Code, GrantId, MemberId, Name, StoreId},
     ledger::{Posting, account, stock_unit},
     mechanic::{State, key},
     model::{
         CampaignPlan, RewardPlan,
-        campaign::Per,
-        reward::{Claim, RewardKind, ValidFrom},
+        campaign::{Counted, Limit, Per},
+        reward::{Claim, RewardKind},
     },
     money::Minor,
     reason::{Reason, Refusal},
-    time::{Ts, Tz},
+    reward::{self, Terms},
+    time::Tz,
 };
 use fanfare_store::rows::{Grant, GrantState};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The most grants that one decision gives of one reward.
 pub const GIVE_MAX: i64 = 100;
@@ -36,21 +36,21 @@ const CODE_TRIES_MAX: usize = 20;
 
 /// Who is given what, and why.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct To<'a> {
+pub struct To<'a> {
     /// To whom.
-    pub(crate) member: &'a MemberId,
+    pub member: &'a MemberId,
     /// What.
-    pub(crate) reward: &'a Name,
+    pub reward: &'a Name,
     /// How many; at most [`GIVE_MAX`].
-    pub(crate) quantity: i64,
+    pub quantity: i64,
     /// Who pays; without it nobody's budget is asked.
-    pub(crate) campaign: Option<&'a Name>,
+    pub campaign: Option<&'a Name>,
     /// By which of its mechanics.
-    pub(crate) mechanic: Option<&'a Name>,
+    pub mechanic: Option<&'a Name>,
     /// In which store, for limits per store.
-    pub(crate) store: Option<&'a StoreId>,
+    pub store: Option<&'a StoreId>,
     /// What brought it about: `order:<id>`, `event:<source>/<id>`, `draw:<id>`, `run:<id>`.
-    pub(crate) cause: &'a str,
+    pub cause: &'a str,
 }
 
 /// What was given.
@@ -63,7 +63,10 @@ pub struct Given {
 }
 
 /// Gives a reward: all that were asked for, or as many as are left and the reason why not more.
-pub(crate) fn give(tx: &mut Tx<'_>, to: To<'_>) -> Result<Given, Halt> {
+///
+/// # Errors
+/// [`Halt::Missing`] to be run again with more rows; refused as `member-unknown`.
+pub fn give(tx: &mut Tx<'_>, to: To<'_>) -> Result<Given, Halt> {
     let mut given = Given::default();
     let terms = match offered(tx, &to) {
         Ok(terms) => terms,
@@ -158,25 +161,25 @@ impl Issue<'_> {
                 return Ok(Err(Refusal::new(Reason::LimitReached, detail)));
             }
         }
-        let worth = vouchers::estimate(tx, self.terms)?;
+        let worth = if self.is_paid_at_once() { given(tx, self.terms)? } else { reward::cost(self.terms, tx.runtime()?) };
         match self.payer {
             Some(payer) => Ok(budget::allows(tx, payer, worth)?.map(|()| worth)),
             None => Ok(Ok(worth)),
         }
     }
 
-    /// The counters of the reward's own limits, with how far each may count.
-    fn limits(&self, tx: &Tx<'_>) -> Vec<(String, i64)> {
-        let zone = self.zone(tx);
-        let key = |limit: &fanfare_core::model::campaign::Limit| {
+    /// The counters of the reward's own limits, with how far each may count: those that `core::reward` asks about.
+    fn limits(&self, tx: &Tx<'_>) -> BTreeMap<String, i64> {
+        let own = self.terms.limits.iter().filter(|limit| limit.count == Counted::Rewards);
+        let key = |limit: &Limit| {
             let holder = match limit.per {
                 Per::Member => format!("member:{}", self.to.member),
-                Per::Store => format!("store:{}", self.to.store?),
-                Per::Campaign => format!("campaign:{}", self.to.campaign?),
+                Per::Store => format!("store:{}", self.to.store.map_or("", StoreId::as_str)),
+                Per::Campaign => format!("campaign:{}", self.to.campaign.map_or("", Name::as_str)),
             };
-            Some((key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(tx.now, zone)), limit.max))
+            key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(tx.now, tx.zone()))
         };
-        self.terms.limits.iter().filter_map(key).collect()
+        own.map(|limit| (key(limit), limit.max)).collect()
     }
 
     fn zone(&self, tx: &Tx<'_>) -> Tz {
@@ -186,30 +189,29 @@ impl Issue<'_> {
     /// Writes the grant and everything that it moves.
     fn write(&self, tx: &mut Tx<'_>, worth: Minor, code: Option<Code>) -> Result<GrantId, Halt> {
         let id = GrantId::from(tx.new_id());
-        let limits: std::collections::BTreeMap<_, _> = self.limits(tx).into_iter().collect();
-        for key in limits.keys() {
+        for key in self.limits(tx).keys() {
             tx.count_up(key, 1)?;
         }
         self.take_stock(tx, &id);
         let mut grant = self.grant(tx, id.clone(), code);
         vouchers::enter(&mut grant, GrantState::Granted, tx.now, Scene { store: self.to.store, ..Scene::default() });
         vouchers::tally(tx, &grant, "issued", 1);
-        let auto = self.terms.claim == Claim::Auto;
-        if auto && matches!(self.terms.kind, RewardKind::Points { .. }) {
-            // Credited at once: nothing needs to be set aside in between.
+        if let Some(payer) = self.payer.filter(|_| !self.is_paid_at_once()) {
+            let why = Why { rule: "grant-issued", reference: id.as_str() };
+            grant.reserved = budget::reserve(tx, payer, worth, why)?;
+            budget::count_day(tx, &payer.name, tx.now, grant.reserved)?;
+        }
+        if self.terms.claim == Claim::Auto {
             claim(tx, &mut grant, self.account)?;
-        } else {
-            if let Some(payer) = self.payer {
-                let why = Why { rule: "grant-issued", reference: id.as_str() };
-                grant.reserved = budget::reserve(tx, payer, worth, why)?;
-            }
-            if auto {
-                claim(tx, &mut grant, self.account)?;
-            }
         }
         vouchers::plan_close(tx, &grant);
         tx.new_grant(grant);
         Ok(id)
+    }
+
+    /// Points that need no claim are credited at once, so nothing is set aside in between.
+    fn is_paid_at_once(&self) -> bool {
+        self.terms.claim == Claim::Auto && matches!(self.terms.kind, RewardKind::Points { .. })
     }
 
     fn take_stock(&self, tx: &mut Tx<'_>, id: &GrantId) {
@@ -224,15 +226,7 @@ impl Issue<'_> {
     }
 
     fn grant(&self, tx: &Tx<'_>, id: GrantId, code: Option<Code>) -> Grant {
-        let zone = self.zone(tx);
-        let (valid_from, valid_until) = match self.terms.validity.from {
-            ValidFrom::Issue => validity(self.terms, tx.now, zone),
-            ValidFrom::Claim => (self.terms.validity.not_before, self.terms.validity.until),
-        };
-        let claim_by = match self.terms.claim {
-            Claim::Manual => self.terms.claim_within.map(|span| span.after(tx.now, zone)),
-            Claim::Auto => None,
-        };
+        let Terms { claim_by, valid_from, valid_until } = reward::terms(self.terms, tx.now, self.zone(tx));
         Grant {
             id,
             member: self.to.member.clone(),
@@ -254,20 +248,18 @@ impl Issue<'_> {
     }
 }
 
-/// From when until when something is valid that starts to count at `start`.
-fn validity(terms: &RewardPlan, start: Ts, zone: Tz) -> (Option<Ts>, Option<Ts>) {
-    let from = terms.validity.not_before.map_or(start, |at| at.max(start));
-    let lasts = terms.validity.lasts.map(|span| span.after(start, zone));
-    (Some(from), [lasts, terms.validity.until].into_iter().flatten().min())
+/// What credited points really cost: their worth, or where points are worth nothing, what the author says.
+fn given(tx: &Tx<'_>, terms: &RewardPlan) -> Result<Minor, Halt> {
+    let worth = reward::worth(terms, tx.runtime()?);
+    Ok(if worth > Minor::ZERO { worth } else { terms.unit_cost })
 }
 
 /// A grant becomes the member's to use: vouchers and free items are Claimed, points are credited and thereby Redeemed.
 pub(crate) fn claim(tx: &mut Tx<'_>, grant: &mut Grant, account: &fanfare_core::ids::AccountId) -> Result<(), Halt> {
     let zone = vouchers::zone(tx, grant.campaign.as_ref());
     grant.claimed_at = Some(tx.now);
-    if grant.terms.validity.from == ValidFrom::Claim {
-        (grant.valid_from, grant.valid_until) = validity(&grant.terms, tx.now, zone);
-    }
+    let times = reward::claimed(&grant.terms, vouchers::terms(grant), tx.now, zone);
+    (grant.valid_from, grant.valid_until) = (times.valid_from, times.valid_until);
     vouchers::enter(grant, GrantState::Claimed, tx.now, Scene::default());
     vouchers::tally(tx, grant, "claimed", 1);
     let RewardKind::Points { amount, expire_after } = grant.terms.kind.clone() else { return Ok(()) };
@@ -278,12 +270,7 @@ pub(crate) fn claim(tx: &mut Tx<'_>, grant: &mut Grant, account: &fanfare_core::
     grant.uses_left = 0;
     vouchers::enter(grant, GrantState::Redeemed, tx.now, Scene::default());
     vouchers::tally(tx, grant, "redeemed", 1);
-    let actual = vouchers::estimate(tx, &grant.terms)?;
-    tx.tally(&key::reward(&grant.terms.name, "cost"), actual.0);
+    let actual = given(tx, &grant.terms)?;
     let reserved = std::mem::take(&mut grant.reserved);
-    if let Some(campaign) = grant.campaign.clone() {
-        let spent = Spent { reserved, since: grant.issued_at, actual, cost: Cost::Rewards };
-        budget::spend(tx, &campaign, spent, why)?;
-    }
-    Ok(())
+    vouchers::book(tx, grant, reserved, actual, why)
 }

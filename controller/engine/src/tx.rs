@@ -164,7 +164,7 @@ tables! {
     events: (String, String) => Event, events;
     runs: RunId => Run, runs;
     messages: String => Message, messages;
-    jobs: String => Job, jobs;
+    jobs: String => Option<Job>, jobs;
     idempotency: (String, String) => Stored, idempotency;
 }
 
@@ -183,7 +183,6 @@ macro_rules! logs {
 logs! {
     counted: (String, i64);
     postings: Posting;
-    done_jobs: String;
     published: Published;
     retired: (Kind, Name);
     lists_set: (Name, Vec<MemberId>);
@@ -291,7 +290,7 @@ impl Base {
             t.messages.known(row.id.to_string(), Some(row));
         }
         for row in jobs {
-            t.jobs.known(row.id.clone(), Some(row));
+            t.jobs.known(row.id.clone(), Some(Some(row)));
         }
         for row in idempotency {
             t.idempotency.known((row.scope.clone(), row.key.clone()), Some(row));
@@ -336,9 +335,13 @@ impl Base {
         let (new_orders, orders) = tables.orders.split();
         let (new_redemptions, redemptions) = tables.redemptions.split();
         let (new_events, _) = tables.events.split();
-        let done: HashSet<&String> = logs.done_jobs.kept.iter().collect();
-        let jobs =
-            tables.jobs.changed.iter().filter(|(id, _)| !done.contains(id)).map(|(_, job)| job.clone()).collect();
+        let (mut jobs, mut done_jobs) = (Vec::new(), Vec::new());
+        for (id, job) in tables.jobs.changed {
+            match job {
+                Some(job) => jobs.push(job),
+                None => done_jobs.push(id),
+            }
+        }
         let mut counters: BTreeMap<String, i64> = BTreeMap::new();
         for (key, delta) in logs.counted.kept {
             *counters.entry(key).or_default() += delta;
@@ -360,7 +363,7 @@ impl Base {
             runs: tables.runs.all(),
             messages: tables.messages.all(),
             jobs,
-            done_jobs: logs.done_jobs.kept,
+            done_jobs,
             idempotency: tables.idempotency.all(),
             published: logs.published.kept,
             retired: logs.retired.kept,
@@ -427,6 +430,11 @@ impl Tx<'_> {
     /// A member.
     pub fn member(&self, id: &MemberId) -> Result<Option<&Member>, Halt> {
         Ok(want!(self, self.base.tables.members.get(id), members, id.clone())?)
+    }
+    /// A member's row where this batch changed it, which memory does not know yet.
+    pub(crate) fn changed_member(&self, id: &MemberId) -> Option<&Member> {
+        let table = &self.base.tables.members;
+        table.mine.get(id).or_else(|| table.changed.get(id))
     }
     /// Writes a member whole; its identities become findable within the batch.
     pub fn put_member(&mut self, row: Member) {
@@ -634,16 +642,16 @@ impl Tx<'_> {
 
     /// Has something done later; the same id again moves it.
     pub fn schedule(&mut self, job: Job) {
-        self.base.tables.jobs.put(job.id.clone(), job, false);
+        self.base.tables.jobs.put(job.id.clone(), Some(job), false);
     }
     /// A job that is scheduled.
     pub fn job(&self, id: &str) -> Result<Option<&Job>, Halt> {
         let id = id.to_owned();
-        Ok(want!(self, self.base.tables.jobs.get(&id), jobs, id.clone())?)
+        Ok(want!(self, self.base.tables.jobs.get(&id), jobs, id.clone())?.and_then(Option::as_ref))
     }
-    /// Takes a job off, whether there or not.
+    /// Takes a job off, whether there or not; scheduling it afterwards puts it back.
     pub fn done(&mut self, id: &str) {
-        self.base.logs.done_jobs.mine.push(id.to_owned());
+        self.base.tables.jobs.put(id.to_owned(), None, false);
     }
 
     /// Serves a revision from the commit on.

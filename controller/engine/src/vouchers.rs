@@ -15,7 +15,7 @@ use fanfare_core::{
     mechanic::key,
     model::reward::{OnReversal, RewardKind},
     money::Minor,
-    reason::{Reason, Refusal},
+    reward::{self, GrantView, Terms},
     time::{Ts, Tz},
 };
 use fanfare_store::rows::{Grant, GrantState, Happening};
@@ -58,11 +58,19 @@ pub(crate) fn tally(tx: &mut Tx<'_>, grant: &Grant, what: &str, delta: i64) {
     tx.tally(&key::reward(&grant.terms.name, what), delta);
 }
 
-/// Books what a reward really cost, or takes it back when negative.
-fn book(tx: &mut Tx<'_>, grant: &Grant, reserved: Minor, actual: Minor, why: Why<'_>) -> Result<(), Halt> {
+/// Books what a reward really cost, or takes it back when negative. The day's share of the budget follows on the day of
+/// issue.
+pub(crate) fn book(
+    tx: &mut Tx<'_>,
+    grant: &Grant,
+    reserved: Minor,
+    actual: Minor,
+    why: Why<'_>,
+) -> Result<(), Halt> {
     tx.tally(&key::reward(&grant.terms.name, "cost"), actual.0);
     let Some(campaign) = &grant.campaign else { return Ok(()) };
-    budget::spend(tx, campaign, Spent { reserved, since: grant.issued_at, actual, cost: Cost::Rewards }, why)
+    budget::count_day(tx, campaign, grant.issued_at, actual.minus(reserved))?;
+    budget::spend(tx, campaign, Spent { reserved, actual, cost: Cost::Rewards }, why)
 }
 
 /// When a grant that nobody uses closes by itself.
@@ -171,27 +179,9 @@ fn set_aside_again(tx: &Tx<'_>, grant: &Grant, amount: Minor) -> Result<Minor, H
     if plan.budget.is_none() {
         return Ok(Minor::ZERO);
     }
-    let estimate = estimate(tx, &grant.terms)?;
+    let estimate = reward::cost(&grant.terms, tx.runtime()?);
     let room = budget::room(tx, &plan, tx.now)?.map_or(estimate, |room| room.or_zero().plus(amount));
     Ok(Minor(estimate.0.min(room.0)))
-}
-
-/// What one is set aside with: points at their worth, anything else at its unit cost, or where its author named none, at
-/// the most it can be worth.
-pub(crate) fn estimate(tx: &Tx<'_>, terms: &fanfare_core::model::RewardPlan) -> Result<Minor, Halt> {
-    use fanfare_core::model::reward::VoucherWorth;
-    let worth = match &terms.kind {
-        RewardKind::Points { amount, .. } => {
-            let worth = tx.runtime()?.worth_of_points(*amount);
-            return Ok(if worth > Minor::ZERO { worth } else { terms.unit_cost });
-        }
-        RewardKind::Voucher(voucher) => match voucher.worth {
-            VoucherWorth::Amount(amount) => amount,
-            VoucherWorth::Percent { max, .. } => max.unwrap_or(Minor::ZERO),
-        },
-        RewardKind::FreeItem { .. } => Minor::ZERO,
-    };
-    Ok(if terms.unit_cost > Minor::ZERO { terms.unit_cost } else { worth })
 }
 
 /// A grant's time is over: its money returns to the budget. Its stock does not return: a reward's quantity is how many
@@ -238,8 +228,8 @@ fn free(tx: &mut Tx<'_>, grant: &mut Grant, rule: &'static str) -> Result<(), Ha
     let reserved = std::mem::take(&mut grant.reserved);
     match &grant.campaign {
         Some(campaign) if reserved != Minor::ZERO => {
-            let why = Why { rule, reference: grant.id.as_str() };
-            budget::release(tx, campaign, reserved, grant.issued_at, why)
+            budget::count_day(tx, campaign, grant.issued_at, reserved.negated())?;
+            budget::release(tx, campaign, reserved, Why { rule, reference: grant.id.as_str() })
         }
         Some(_) | None => Ok(()),
     }
@@ -265,53 +255,38 @@ pub(crate) fn occurred(now: Ts, said: Option<Ts>) -> Ts {
     said.map_or(now, |at| at.clamp(now - LATE_MAX, now))
 }
 
-/// Where and when a voucher is to be used.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Use<'a> {
-    /// In which store.
-    pub(crate) store: Option<&'a StoreId>,
-    /// Through which channel.
-    pub(crate) channel: &'a str,
-    /// When.
-    pub(crate) at: Ts,
+/// A grant as core's decisions meet it. One that the order `own` holds counts as claimed.
+pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: bool) -> GrantView<'a> {
+    let state = match grant.state {
+        GrantState::Reserved if own => reward::GrantState::Claimed,
+        state => core_state(state),
+    };
+    GrantView {
+        id: &grant.id,
+        code: grant.code.as_ref(),
+        member: Some(&grant.member),
+        campaign: grant.campaign.as_ref(),
+        mechanic: grant.mechanic.as_ref(),
+        plan: &grant.terms,
+        suspended: tx.plans.rewards.get(&grant.terms.name).is_some_and(|plan| plan.suspended),
+        state,
+        terms: terms(grant),
+    }
 }
 
-/// Whether a voucher can be used there and then, whatever is in the cart. The first reason in the order of the API's list
-/// is the one that is told.
-pub(crate) fn usable(tx: &Tx<'_>, grant: &Grant, place: &Use<'_>) -> Result<(), Refusal> {
-    let no = |reason: Reason, detail: &str| Err(Refusal::new(reason, detail));
-    let over = closes_at(grant).is_some_and(|end| end <= place.at);
-    match grant.state {
-        GrantState::Redeemed => return no(Reason::AlreadyRedeemed, "it was used already"),
-        GrantState::Expired => return no(Reason::Expired, "its time is over"),
-        GrantState::Pending | GrantState::Granted | GrantState::Claimed if over => {
-            return no(Reason::Expired, "its time is over");
-        }
-        GrantState::Pending => return no(Reason::NotStarted, "it is not given yet"),
-        GrantState::Revoked => return no(Reason::Revoked, "it was taken back"),
-        GrantState::Granted | GrantState::Claimed | GrantState::Reserved => {}
+/// A grant's times, as core's decisions read them.
+pub(crate) fn terms(grant: &Grant) -> Terms {
+    Terms { claim_by: grant.claim_by, valid_from: grant.valid_from, valid_until: grant.valid_until }
+}
+
+pub(crate) fn core_state(state: GrantState) -> reward::GrantState {
+    match state {
+        GrantState::Pending => reward::GrantState::Pending,
+        GrantState::Granted => reward::GrantState::Granted,
+        GrantState::Claimed => reward::GrantState::Claimed,
+        GrantState::Reserved => reward::GrantState::Reserved,
+        GrantState::Redeemed => reward::GrantState::Redeemed,
+        GrantState::Expired => reward::GrantState::Expired,
+        GrantState::Revoked => reward::GrantState::Revoked,
     }
-    if grant.valid_from.is_some_and(|from| place.at < from) {
-        return no(Reason::NotStarted, "it is not valid yet");
-    }
-    if tx.plans.rewards.get(&grant.terms.name).is_some_and(|reward| reward.suspended) {
-        return no(Reason::Suspended, "it cannot be used for now; try again later");
-    }
-    if grant.state == GrantState::Granted {
-        return no(Reason::NotClaimed, "its holder has to claim it first");
-    }
-    let places = &grant.terms.redemption.places;
-    if !places.has_store(place.store) {
-        let valid_stores = places.stores.iter().flatten().map(ToString::to_string).collect();
-        let detail = "it cannot be used in this store".to_owned();
-        return Err(Refusal { reason: Reason::WrongStore, detail, valid_stores });
-    }
-    if !places.has_channel(place.channel) {
-        let detail = format!("it can be used only through {}", places.channels.join(", "));
-        return Err(Refusal::new(Reason::WrongChannel, detail));
-    }
-    if grant.state == GrantState::Reserved {
-        return no(Reason::ReservedElsewhere, "an order or another till holds it; try again when that is done");
-    }
-    Ok(())
 }

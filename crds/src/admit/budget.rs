@@ -179,11 +179,12 @@ fn money_off(plan: &CampaignPlan, findings: &mut Findings) -> Vec<Part> {
             let reason = format!("nothing bounds what `{name}` takes off, and the budget has cover: WorstCase");
             findings.push(at.field(field), code::BUDGET, reason, remedy);
         };
-        let limit = "add a limit {count: Orders, per: Campaign, every: Lifetime, max: …}";
+        let limit = "a limit {count: Orders, per: Campaign, every: Lifetime, max: …}";
         match &mechanic.rule {
             Rule::Discount(rule) => match (each_order(rule), orders) {
-                (None, _) => unbounded("discount", "add maxAmount with maxAmountPer: Order"),
-                (_, None) => unbounded("discount", limit),
+                (None, None) => unbounded("discount", &format!("add maxAmount with maxAmountPer: Order, and {limit}")),
+                (None, Some(_)) => unbounded("discount", "add maxAmount with maxAmountPer: Order"),
+                (Some(_), None) => unbounded("discount", &format!("add {limit}")),
                 (Some(each), Some(count)) => {
                     let lever = format!("the limit of orders of {name}");
                     parts.push(Part { what: format!("`{name}`"), lever, count, each });
@@ -203,7 +204,7 @@ fn money_off(plan: &CampaignPlan, findings: &mut Findings) -> Vec<Part> {
                 match (off.is_empty(), each, orders) {
                     (true, ..) => {}
                     (_, None, _) => unbounded("spendThreshold", "use amountOff without repeat, or a reward"),
-                    (_, _, None) => unbounded("spendThreshold", limit),
+                    (_, _, None) => unbounded("spendThreshold", &format!("add {limit}")),
                     (_, Some(each), Some(count)) => {
                         let lever = format!("the limit of orders of {name}");
                         parts.push(Part { what: format!("`{name}`"), lever, count, each });

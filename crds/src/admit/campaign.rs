@@ -172,7 +172,7 @@ fn budget(budget: &wire::Budget, context: &mut Context<'_>, path: Path<'_>) -> p
     let wire::Budget { limit, per_day, on_exhausted, cover } = budget;
     let limit = context.money_above_zero(limit, path.field("limit"));
     let per_day: Option<Minor> = per_day.as_ref().map(|amount| context.money_above_zero(amount, path.field("perDay")));
-    if per_day.is_some_and(|per_day| per_day > limit) {
+    if limit > Minor::ZERO && per_day.is_some_and(|per_day| per_day > limit) {
         let remedy = "write a smaller perDay, or leave it out";
         context.findings.push(path.field("perDay"), code::CONFLICT, "perDay is more than the limit", remedy);
     }

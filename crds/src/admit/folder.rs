@@ -113,8 +113,10 @@ impl Item<'_> {
     /// The same identity twice, or a second Runtime in a namespace.
     fn taken(&self, seen: &mut BTreeSet<Identity>) -> Option<FieldError> {
         let (kind, name) = (self.kind?, self.name.clone()?);
-        let other_runtime =
-            seen.iter().find(|(home, of, _)| *home == self.home && *of == kind && kind == Kind::CampaignRuntime).cloned();
+        let other_runtime = seen
+            .iter()
+            .find(|(home, of, _)| *home == self.home && *of == kind && kind == Kind::CampaignRuntime)
+            .cloned();
         let is_new = seen.insert((self.home.clone(), kind, name.clone()));
         let (reason, remedy) = match (is_new, other_runtime) {
             (false, _) => (format!("there is another {} `{name}`", kind.as_str()), "give one of them another name"),

@@ -26,13 +26,13 @@ use fanfare_core::ids::Revision;
 use fanfare_core::model::{Kind, Plan, RuntimePlan};
 use fanfare_core::time::Ts;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::nearest::did_you_mean;
 use crate::{generate, wire};
 use context::Context;
-pub(crate) use error::Findings;
 use error::Path;
+pub(crate) use error::{FAULTS_MAX, Findings};
 
 pub use error::{FieldError, code};
 pub use folder::{Verdict, admit_all};
@@ -127,7 +127,11 @@ pub fn admit_one(object: &Value, door: &Door<'_>) -> Result<Admitted, Vec<FieldE
     findings.follow_up(rules::check(kind, object));
     let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     let mut context = Context::new(door.runtime);
-    let compiled = compile(kind, name, object, &mut context);
+    let compiled = if findings.errors.is_empty() {
+        compile(kind, name, object, &mut context)
+    } else {
+        compile(kind, name, &whole(kind, object), &mut context)
+    };
     findings.follow_up(context.findings.errors);
     if let Some(old) = door.old {
         findings.follow_up(immutable::check(kind, object, old, door));
@@ -142,6 +146,20 @@ pub fn admit_one(object: &Value, door: &Door<'_>) -> Result<Admitted, Vec<FieldE
             Err(findings.errors)
         }
         _ => Err(findings.errors),
+    }
+}
+
+/// Judges one resource for storing it, as the API's admission does: only what the document itself shows is refused.
+/// What depends on another resource, which may come later in the same apply, is for reconcile to wait for; then there is
+/// no plan yet.
+///
+/// # Errors
+/// Every fault, if there is one that no other resource can heal.
+pub fn admit_to_store(object: &Value, door: &Door<'_>) -> Result<Option<Admitted>, Vec<FieldError>> {
+    match admit_one(object, door) {
+        Ok(admitted) => Ok(Some(admitted)),
+        Err(errors) if errors.iter().all(|error| code::is_waiting(error.code)) => Ok(None),
+        Err(errors) => Err(errors),
     }
 }
 
@@ -163,6 +181,25 @@ pub fn admit_with(object: &Value, door: &Door<'_>, catalog: &dyn Catalog) -> Res
     if missing.is_empty() { Ok(admitted) } else { Err(missing) }
 }
 
+/// What Kubernetes keeps in `metadata`.
+const METADATA_FIELDS: [&str; 15] = [
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "generateName",
+    "finalizers",
+    "ownerReferences",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
 fn metadata(object: &Value, findings: &mut Findings) {
     let at = Path::root("metadata");
     let path = at.field("name");
@@ -174,6 +211,13 @@ fn metadata(object: &Value, findings: &mut Findings) {
         }
         Some(_) => findings.push(path, code::WRONG_TYPE, "the name is no text", remedy),
         None => findings.push(path, code::REQUIRED, "is missing", "give the resource a name"),
+    }
+    for name in object.get("metadata").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str()) {
+        if !METADATA_FIELDS.contains(&name) {
+            let remedy =
+                did_you_mean(name, METADATA_FIELDS, "remove it; name, namespace, labels and annotations stand here");
+            findings.push(at.field(name), code::UNKNOWN_FIELD, format!("there is no field `{name}`"), remedy);
+        }
     }
     for group in ["labels", "annotations"] {
         let entries = object.pointer(&format!("/metadata/{group}")).and_then(Value::as_object);
@@ -198,6 +242,12 @@ fn body(kind: Kind, object: &Value, findings: &mut Findings) {
         (Some(schema), Some(spec)) => structure::check(schema, spec, Path::SPEC, findings),
         _ => findings.push(Path::SPEC, code::REQUIRED, "is missing", "add `spec`"),
     }
+}
+
+/// The resource with a specification that can be read, whatever is wrong with it.
+fn whole(kind: Kind, object: &Value) -> Value {
+    let schema = generate::schema(kind).pointer("/properties/spec").unwrap_or(&Value::Null);
+    json!({"metadata": object.get("metadata"), "spec": structure::repaired(schema, object.get("spec"))})
 }
 
 /// Compiles the specification where it can be read at all; the structural check has said what hinders it.

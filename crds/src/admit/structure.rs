@@ -32,6 +32,49 @@ pub(crate) fn check(schema: &Value, value: &Value, path: Path<'_>, findings: &mu
     }
 }
 
+/// `value` with everything that a reader could not take replaced by something that it can, so that the rest can still
+/// be judged. What is judged of a replacement follows from a fault that `check` has reported at the same path.
+pub(crate) fn repaired(schema: &Value, value: Option<&Value>) -> Value {
+    let text = |key: &str| schema.get(key).and_then(Value::as_str);
+    match (text("type"), value) {
+        (Some("object"), value) => repaired_object(schema, value.and_then(Value::as_object)),
+        (Some("array"), Some(Value::Array(items))) => match schema.get("items") {
+            Some(entry) => items.iter().map(|item| repaired(entry, Some(item))).collect(),
+            None => Value::Array(items.clone()),
+        },
+        (Some("array"), _) => Value::Array(Vec::new()),
+        (Some("string"), value) => {
+            let allowed = schema.get("enum").and_then(Value::as_array);
+            match (value, allowed) {
+                (Some(value), Some(allowed)) if allowed.contains(value) => value.clone(),
+                (_, Some(allowed)) => allowed.first().cloned().unwrap_or_default(),
+                (Some(Value::String(text)), None) => Value::String(text.clone()),
+                (_, None) => Value::String(String::new()),
+            }
+        }
+        (Some("integer"), value) => value.filter(|value| value.is_i64()).cloned().unwrap_or_else(|| 1.into()),
+        (Some("boolean"), value) => Value::Bool(value.and_then(Value::as_bool).unwrap_or(false)),
+        (_, value) => value.cloned().unwrap_or_default(),
+    }
+}
+
+fn repaired_object(schema: &Value, fields: Option<&Map<String, Value>>) -> Value {
+    let mut whole = Map::new();
+    let present = fields.into_iter().flatten().filter(|(_, value)| !value.is_null());
+    for (name, value) in present {
+        let sub = schema.get("additionalProperties").or_else(|| schema.get("properties")?.get(name));
+        if let Some(sub) = sub {
+            whole.insert(name.clone(), repaired(sub, Some(value)));
+        }
+    }
+    for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        if let (false, Some(sub)) = (whole.contains_key(name), schema.get("properties").and_then(|all| all.get(name))) {
+            whole.insert(name.to_owned(), repaired(sub, None));
+        }
+    }
+    Value::Object(whole)
+}
+
 fn number(schema: &Value, key: &str) -> Option<usize> {
     schema.get(key).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok())
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report as Diagnostic};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report as Diagnostic,
+};
 use serde_json::{Value, json};
 
 use super::{Finding, Report};
@@ -59,7 +62,11 @@ fn text(report: &Report, colour: Colour) -> String {
     for finding in report.findings.iter().take(SHOWN_MAX) {
         // Writing to a String cannot fail; a diagnostic that cannot be drawn is still told in one line.
         if handler.render_report(&mut out, diagnostic(report, finding).as_ref()).is_err() {
-            let _ = writeln!(out, "{}:{}:{}: {}; {}", finding.file, finding.line, finding.column, finding.reason, finding.remedy);
+            let _ = writeln!(
+                out,
+                "{}:{}:{}: {}; {}",
+                finding.file, finding.line, finding.column, finding.reason, finding.remedy
+            );
         }
         out.push('\n');
     }
@@ -74,15 +81,18 @@ fn text(report: &Report, colour: Colour) -> String {
 }
 
 fn diagnostic(report: &Report, finding: &Finding) -> Diagnostic {
-    let subject: Vec<&str> =
-        [finding.resource.as_deref().unwrap_or(""), &finding.path].into_iter().filter(|text| !text.is_empty()).collect();
+    let subject: Vec<&str> = [finding.resource.as_deref().unwrap_or(""), &finding.path]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect();
     let message =
         if subject.is_empty() { finding.reason.clone() } else { format!("{}: {}", subject.join(" "), finding.reason) };
     let diagnostic = MietteDiagnostic::new(message).with_code(finding.code).with_help(finding.remedy.clone());
     match report.texts.get(&finding.file) {
         Some(text) if finding.length > 0 => {
             let span = LabeledSpan::at(finding.offset..finding.offset + finding.length, "here");
-            Diagnostic::new(diagnostic.with_label(span)).with_source_code(NamedSource::new(&finding.file, text.clone()))
+            Diagnostic::new(diagnostic.with_label(span))
+                .with_source_code(NamedSource::new(&finding.file, Arc::clone(&text.text)))
         }
         _ => {
             let place = format!("{}:{}:{}: {}", finding.file, finding.line, finding.column, diagnostic.message);
@@ -138,7 +148,7 @@ fn as_sarif(report: &Report) -> Value {
 fn sarif_result(finding: &Finding) -> Value {
     let mut location = json!({
         "physicalLocation": {
-            "artifactLocation": {"uri": finding.file},
+            "artifactLocation": {"uri": uri(&finding.file)},
             "region": {
                 "startLine": finding.line,
                 "startColumn": finding.column,
@@ -156,6 +166,17 @@ fn sarif_result(finding: &Finding) -> Value {
         "message": {"text": format!("{}: {}; {}", subject(finding), finding.reason, finding.remedy)},
         "locations": [location]
     })
+}
+
+/// A path as a relative reference (RFC 3986).
+fn uri(path: &str) -> String {
+    path.bytes()
+        .map(|byte| match byte {
+            b'/' | b'.' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
+            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 fn subject(finding: &Finding) -> String {

@@ -128,7 +128,21 @@ mod tests {
 
     #[test]
     fn scalars_that_readers_differ_on_are_refused_unless_quoted() {
-        for text in ["yes", "No", "ON", "off", "y", "N", "0644", "0o644", "0x1F", "0b11", "1_000", ".inf", "99999999999999999999"] {
+        for text in [
+            "yes",
+            "No",
+            "ON",
+            "off",
+            "y",
+            "N",
+            "0644",
+            "0o644",
+            "0x1F",
+            "0b11",
+            "1_000",
+            ".inf",
+            "99999999999999999999",
+        ] {
             let trap = resolve(text, ScalarStyle::Plain).unwrap_err();
             assert!(trap.remedy.contains(&format!("\"{text}\"")), "{text}: {}", trap.remedy);
             assert_eq!(resolve(text, ScalarStyle::DoubleQuoted).unwrap(), json!(text));

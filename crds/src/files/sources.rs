@@ -30,7 +30,10 @@ pub(crate) struct Source {
 pub(crate) enum Content {
     Text(String),
     /// A file whose bytes are no text, or too many: a fault of the file, not of reading it.
-    Refused { reason: String, remedy: &'static str },
+    Refused {
+        reason: String,
+        remedy: &'static str,
+    },
 }
 
 /// Why a file is read.
@@ -119,7 +122,8 @@ fn folder(path: &Path, depth: usize, sources: &mut Vec<Source>) -> io::Result<()
 }
 
 fn sorted(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut entries: Vec<PathBuf> = fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     entries.sort();
     Ok(entries)
 }
@@ -127,7 +131,9 @@ fn sorted(path: &Path) -> io::Result<Vec<PathBuf>> {
 /// Whether a file of that name holds resources: YAML or JSON, but no kustomization.
 pub fn is_resource_file(name: &str) -> bool {
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-    ["yaml", "yml", "json"].contains(&extension) && !["kustomization", "Kustomization"].contains(&stem) && !name.starts_with('.')
+    ["yaml", "yml", "json"].contains(&extension)
+        && !["kustomization", "Kustomization"].contains(&stem)
+        && !name.starts_with('.')
 }
 
 /// Adds what lies beside single files, so that references to it resolve.

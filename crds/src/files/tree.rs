@@ -4,7 +4,7 @@
 //! what kubectl, which reads YAML 1.1, would read differently. Aliases are shared, never copied, and their expanded
 //! size and depth are counted before anything is expanded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScanError, Span, StrInput, Tag};
 
 use super::scalar;
-use crate::admit::{FieldError, code};
+use crate::admit::{FAULTS_MAX, FieldError, code};
 
 /// The deepest nesting of a document, aliases expanded. Resources need 15.
 pub const DEPTH_MAX: usize = 40;
@@ -68,9 +68,9 @@ impl Node {
         match &self.shape {
             Shape::Scalar(value) => value.clone(),
             Shape::List(items) => Value::Array(items.iter().map(|item| item.value()).collect()),
-            Shape::Fields(fields) => {
-                Value::Object(fields.iter().map(|field| (field.key.clone(), field.value.value())).collect::<Map<_, _>>())
-            }
+            Shape::Fields(fields) => Value::Object(
+                fields.iter().map(|field| (field.key.clone(), field.value.value())).collect::<Map<_, _>>(),
+            ),
         }
     }
 }
@@ -90,7 +90,12 @@ pub(crate) fn documents(text: &str) -> Vec<Document> {
                 if documents.len() == DOCUMENTS_MAX {
                     let fault = Fault {
                         at: 0..0,
-                        error: fault_of("", code::TOO_LARGE, format!("has more than {DOCUMENTS_MAX} documents"), "split the file"),
+                        error: fault_of(
+                            "",
+                            code::TOO_LARGE,
+                            format!("has more than {DOCUMENTS_MAX} documents"),
+                            "split the file",
+                        ),
                     };
                     documents.push(Document { root: None, faults: vec![fault] });
                     return documents;
@@ -195,6 +200,7 @@ impl<'t> Reader<'t> {
 
     fn fields(&mut self, anchor: usize, at: Range<usize>, path: &str) -> Result<Arc<Node>, Stop> {
         let mut fields: Vec<Field> = Vec::new();
+        let mut keys: HashSet<String> = HashSet::new();
         let (mut bytes, mut depth) = (NODE_BYTES, 1);
         loop {
             let (event, span) = self.need()?;
@@ -208,7 +214,7 @@ impl<'t> Reader<'t> {
             let value = self.node(event, &span, &inner)?;
             self.grow(&value, &span, &inner, (&mut bytes, &mut depth))?;
             bytes += key.len();
-            if fields.iter().any(|field| field.key == key) {
+            if !keys.insert(key.clone()) {
                 let reason = format!("`{key}` is there twice");
                 self.fault(key_at, &inner, code::DUPLICATE, reason, "keep one of the two");
             } else {
@@ -220,7 +226,13 @@ impl<'t> Reader<'t> {
     fn key(&mut self, event: Event<'t>, span: &Span, path: &str) -> Result<String, Stop> {
         let at = range(span);
         let Event::Scalar(text, style, _, tag) = event else {
-            self.fault(at, path, code::SYNTAX, "the name of a field is no text".to_owned(), "write a plain name before the colon");
+            self.fault(
+                at,
+                path,
+                code::SYNTAX,
+                "the name of a field is no text".to_owned(),
+                "write a plain name before the colon",
+            );
             return Err(Stop);
         };
         let inner = if path.is_empty() { text.to_string() } else { format!("{path}.{text}") };
@@ -230,7 +242,10 @@ impl<'t> Reader<'t> {
             self.refuse_tag(tag.as_deref(), &at, &inner);
             match scalar::resolve(&text, style) {
                 Ok(_) => {}
-                Err(trap) => self.fault(at, &inner, code::SYNTAX, trap.reason, &trap.remedy),
+                Err(trap) => {
+                    let remedy = format!("quote it: \"{text}\"");
+                    self.fault(at, &inner, code::SYNTAX, trap.reason, &remedy);
+                }
             }
         }
         Ok(text.into_owned())
@@ -275,7 +290,10 @@ impl<'t> Reader<'t> {
         *bytes = bytes.saturating_add(child.bytes);
         *depth = (*depth).max(child.depth + 1);
         let (reason, remedy) = if *bytes > DOCUMENT_MAX_BYTES {
-            (format!("the document stands for more than {DOCUMENT_MAX_BYTES} bytes"), "write less, and no aliases of aliases")
+            (
+                format!("the document stands for more than {DOCUMENT_MAX_BYTES} bytes"),
+                "write less, and no aliases of aliases",
+            )
         } else if *depth > DEPTH_MAX {
             (format!("the document is nested deeper than {DEPTH_MAX}"), "write it flatter")
         } else {
@@ -286,6 +304,9 @@ impl<'t> Reader<'t> {
     }
 
     fn fault(&mut self, at: Range<usize>, path: &str, code: &'static str, reason: String, remedy: &str) {
+        if self.faults.len() >= FAULTS_MAX {
+            return;
+        }
         self.faults.push(Fault { at, error: fault_of(path, code, reason, remedy) });
     }
 
@@ -300,8 +321,13 @@ impl<'t> Reader<'t> {
             return;
         }
         let info = error.info();
-        let said = if info.is_empty() { "the text is no YAML".to_owned() } else { format!("the text is no YAML: {info}") };
-        let end = self.text.get(offset..).and_then(|rest| rest.chars().next()).map_or(offset, |next| offset + next.len_utf8());
+        let said =
+            if info.is_empty() { "the text is no YAML".to_owned() } else { format!("the text is no YAML: {info}") };
+        let end = self
+            .text
+            .get(offset..)
+            .and_then(|rest| rest.chars().next())
+            .map_or(offset, |next| offset + next.len_utf8());
         let remedy = "check indentation, colons, quotes and brackets here and in the line before";
         self.fault(offset..end, "", code::SYNTAX, said, remedy);
     }

@@ -7,6 +7,7 @@ mod auth_dev;
 mod auth_guest;
 mod auth_refresh;
 mod grant_code;
+mod grant_claim;
 mod grants;
 mod lists;
 mod login;
@@ -14,9 +15,16 @@ mod me;
 mod me_code;
 mod me_consent;
 mod members;
+mod members_import;
 mod members_resolve;
 mod messages;
 mod operations;
+mod points;
+mod redemption_answer;
+mod redemption_commit;
+mod redemption_reverse;
+mod redemption_void;
+mod redemptions;
 mod shown;
 
 use crate::app::App;
@@ -31,6 +39,15 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(grants::list_grants))
         .routes(routes!(grants::get_grant))
         .routes(routes!(grant_code::get_grant_code))
+        .routes(routes!(grant_claim::claim_grant))
+        .routes(routes!(redemptions::redeem, redemptions::list_redemptions))
+        .routes(routes!(redemptions::get_redemption))
+        .routes(routes!(redemption_commit::commit_redemption))
+        .routes(routes!(redemption_void::void_redemption))
+        .routes(routes!(redemption_reverse::reverse_redemption))
+        .routes(routes!(points::get_points))
+        .routes(routes!(points::list_points_entries))
+        .routes(routes!(members_import::import_members))
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::read_message))
         .routes(routes!(me::get_me, me::patch_me))

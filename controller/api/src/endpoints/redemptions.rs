@@ -176,5 +176,5 @@ async fn seen(
     let engine = app.engine();
     let grant = engine.store().grant(engine.namespace(), &row.grant).await.map_err(|error| app.store_fault(&error))?;
     let remaining = grant.map_or(Minor::ZERO, |grant| redemptions::remaining(&grant, app.now()));
-    Ok(redemption::view(&row, remaining, view))
+    Ok(redemption::view(&row, Some(remaining), view))
 }

@@ -83,7 +83,28 @@ pub(crate) struct Event {
 pub(crate) type Read = Result<Event, (String, Problem)>;
 
 /// The events of a request, in order.
-pub(crate) struct Events(pub(crate) Vec<Read>);
+pub(crate) struct Events {
+    read: Vec<Read>,
+    /// Whether it is a single event, of which a fault is the call's.
+    is_single: bool,
+}
+
+impl Events {
+    /// The events, each with id and source, which a till or an integration has to send: they are the idempotency key.
+    pub(crate) fn keyed(self) -> Result<Vec<Read>, Problem> {
+        let Self { read, is_single } = self;
+        let read: Vec<Read> = read.into_iter().map(|event| event.and_then(Event::keyed)).collect();
+        match read.as_slice() {
+            [Err((_, problem))] if is_single => Err(problem.clone()),
+            _ => Ok(read),
+        }
+    }
+
+    /// The events as they are, where id and source may be left out.
+    pub(crate) fn any(self) -> Vec<Read> {
+        self.read
+    }
+}
 
 impl FromRequest<App> for Events {
     type Rejection = Problem;
@@ -104,7 +125,7 @@ impl FromRequest<App> for Events {
 
 /// A single event that is wrong fails its call: there is no other that it could sink.
 fn one(body: EventBody) -> Result<Events, Problem> {
-    body.check().map(|event| Events(vec![Ok(event)]))
+    body.check().map(|event| Events { read: vec![Ok(event)], is_single: true })
 }
 
 fn batch(bytes: &[u8]) -> Result<Events, Problem> {
@@ -123,7 +144,7 @@ fn batch(bytes: &[u8]) -> Result<Events, Problem> {
         let id = body.id.clone().unwrap_or_default();
         body.check().map_err(|problem| (id, problem))
     };
-    Ok(Events(bodies.into_iter().map(read).collect()))
+    Ok(Events { read: bodies.into_iter().map(read).collect(), is_single: false })
 }
 
 /// An event that may have another shape than it should.
@@ -188,8 +209,7 @@ impl EventBody {
 }
 
 impl Event {
-    /// The same with id and source, which a till or an integration has to send: they are the idempotency key.
-    pub(crate) fn keyed(self) -> Read {
+    fn keyed(self) -> Read {
         let id = self.id.clone().unwrap_or_default();
         let mut faults = Faults::default();
         for (pointer, text) in [("/id", &self.id), ("/source", &self.source)] {
@@ -207,7 +227,7 @@ mod tests {
     use super::*;
 
     fn batch_of(text: &str) -> Vec<Read> {
-        batch(text.as_bytes()).unwrap().0
+        batch(text.as_bytes()).unwrap().any()
     }
 
     #[test]

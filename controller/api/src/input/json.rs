@@ -35,7 +35,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         expect_json(request.headers())?;
-        parse(&read(request, BODY_MAX_BYTES).await?).map(Self)
+        object(&read(request, BODY_MAX_BYTES).await?).map(Self)
     }
 }
 
@@ -43,7 +43,7 @@ impl<T: DeserializeOwned> FromRequest<App> for BulkBody<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         expect_json(request.headers())?;
-        parse(&read(request, BULK_MAX_BYTES).await?).map(Self)
+        object(&read(request, BULK_MAX_BYTES).await?).map(Self)
     }
 }
 
@@ -56,7 +56,7 @@ impl<T: DeserializeOwned> FromRequest<App> for OptionalBody<T> {
             return parse(b"{}").map(Self);
         }
         is_json?;
-        parse(&bytes).map(Self)
+        object(&bytes).map(Self)
     }
 }
 
@@ -92,6 +92,15 @@ pub(crate) async fn read(request: Request, max: usize) -> Result<Bytes, Problem>
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(Code::Malformed, "the body broke off; send it again")),
+    }
+}
+
+/// Reads a strict JSON object. (Serde would also take an array of a struct's fields in their order.)
+pub(crate) fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let value = parse(bytes)?;
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => Ok(value),
+        _ => Err(Problem::invalid(vec![FieldError::new("", "it is no object", "send an object")])),
     }
 }
 
@@ -134,15 +143,11 @@ fn explain(pointer: &str, message: &str) -> FieldError {
         return FieldError::new(format!("{pointer}/{}", escape(name)), "it is missing", "send it");
     }
     if let Some(name) = quoted("duplicate field `") {
-        return FieldError::new(pointer, format!("{name:?} stands twice"), "send it once");
+        return FieldError::new(below(pointer, name), format!("{name:?} stands twice"), "send it once");
     }
     if let Some(name) = quoted("unknown field `") {
         let known = message.split_once(", expected ").map_or("nothing", |(_, rest)| rest);
-        let at = if pointer.ends_with(&format!("/{}", escape(name))) {
-            pointer.to_owned()
-        } else {
-            format!("{pointer}/{}", escape(name))
-        };
+        let at = below(pointer, name);
         let remedy = format!("remove it; known here: {}", known.trim_start_matches("one of ").replace('`', ""));
         return FieldError::new(at, format!("no field {name:?} is known here"), remedy);
     }
@@ -150,6 +155,12 @@ fn explain(pointer: &str, message: &str) -> FieldError {
         Some((reason, wanted)) => FieldError::new(pointer, reason, format!("send {}", plain(wanted))),
         None => FieldError::new(pointer, message, "correct it"),
     }
+}
+
+/// The field of that name, where `pointer` does not lead to it already.
+fn below(pointer: &str, name: &str) -> String {
+    let step = format!("/{}", escape(name));
+    if pointer.ends_with(&step) { pointer.to_owned() } else { format!("{pointer}{step}") }
 }
 
 /// Rust's names of types, in words.

@@ -1,6 +1,8 @@
 //! What comes in over HTTP, bounded and checked before a handler sees it. No rule of the business is here.
 
+pub(crate) mod event;
 pub(crate) mod idempotency;
+pub(crate) mod import;
 pub(crate) mod json;
 pub(crate) mod locale;
 pub(crate) mod path;

@@ -82,7 +82,7 @@ pub(crate) fn view(order: &Order, redemptions: &[Redemption], at: &View) -> Orde
         business_date: order.business_date.clone(),
         occurred_at: at.time(order.occurred_at),
         committed_at: order.committed_at.map(|when| at.time(when)),
-        redemptions: redemptions.iter().map(|one| redemption::view(one, at)).collect(),
+        redemptions: redemptions.iter().map(|one| redemption::view(one, None, at)).collect(),
         returns: order.returns.iter().map(|one| return_view(one, at)).collect(),
         exception: order.exception.clone().map(|id| ExceptionView { id }),
     }

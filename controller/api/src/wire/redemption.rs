@@ -20,8 +20,9 @@ pub(crate) struct RedemptionView {
     currency: String,
     /// What it took off.
     amount: String,
-    /// What the voucher can still give.
-    remaining: String,
+    /// What the voucher can still give; left out where an order's redemptions are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<String>,
     /// When its reservation lapses.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
@@ -47,11 +48,11 @@ pub(crate) struct ReversalView {
 /// How what a call made of it is written.
 pub(crate) fn outcome(outcome: &Outcome, at: &View) -> RedemptionView {
     let Outcome { redemption, remaining, created: _ } = outcome;
-    view(redemption, *remaining, at)
+    view(redemption, Some(*remaining), at)
 }
 
 /// How it is written.
-pub(crate) fn view(redemption: &Redemption, remaining: Minor, view: &View) -> RedemptionView {
+pub(crate) fn view(redemption: &Redemption, remaining: Option<Minor>, view: &View) -> RedemptionView {
     let Redemption { id, grant, order, store, terminal, state, amount, expires_at, created_at, reversals } = redemption;
     let reversal = |(id, amount, reason): &(String, Minor, String)| ReversalView {
         reversal_id: id.clone(),
@@ -64,7 +65,7 @@ pub(crate) fn view(redemption: &Redemption, remaining: Minor, view: &View) -> Re
         grant: grant.to_string(),
         currency: view.currency(),
         amount: view.amount(*amount),
-        remaining: view.amount(remaining),
+        remaining: remaining.map(|amount| view.amount(amount)),
         expires_at: expires_at.filter(|_| *state == RedemptionState::Reserved).map(|at| view.time(at)),
         order_id: order.as_ref().map(ToString::to_string),
         store_id: store.as_ref().map(ToString::to_string),

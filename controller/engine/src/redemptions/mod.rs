@@ -100,7 +100,7 @@ pub(crate) fn wrong_state<T>(redemption: &Redemption, remedy: &str) -> Result<T,
 pub(crate) fn standalone(redemption: &Redemption, tx: &Tx<'_>) -> Result<(), Halt> {
     let Some(order) = &redemption.order else { return Ok(()) };
     match tx.order(order)? {
-        Some(row) if !row.reported => {
+        Some(row) if crate::orders::Booking::of(row).has(&redemption.id) => {
             refuse(Reason::RedemptionState, format!("it belongs to order {order}; commit, void or return that order"))
         }
         Some(_) | None => Ok(()),

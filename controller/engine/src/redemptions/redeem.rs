@@ -7,14 +7,16 @@ use crate::{
     plans::Plans,
     refuse,
     tx::Tx,
-    vouchers::{self, Scene, Use},
+    vouchers::{self, Scene},
 };
 use fanfare_core::{
     ids::{Code, OrderId, RedemptionId, StoreId},
     model::reward::{RewardKind, VoucherWorth},
     money::Minor,
     reason::Reason,
+    reward,
     time::Ts,
+    world::{Visit, World},
 };
 use fanfare_store::{
     Keys,
@@ -74,8 +76,7 @@ impl Command for Redeem {
             return refuse(Reason::CodeUnknown, "no voucher has this code");
         };
         let at = vouchers::occurred(tx.now, self.occurred_at);
-        let place = Use { store: Some(&self.store), channel: &self.channel, at };
-        vouchers::usable(tx, &grant, &place)?;
+        self.check(tx, &grant, at)?;
         if self.bound_to.as_ref().is_some_and(|bound| *bound != self.store) {
             return refuse(Reason::StoreMismatch, "this till is bound to another store; name its own");
         }
@@ -94,6 +95,13 @@ impl Command for Redeem {
 }
 
 impl Redeem {
+    /// Whether the voucher can be used at this time and place; the holder need not be there.
+    fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
+        let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
+        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel) };
+        Ok(reward::usable(&vouchers::met(tx, grant, false), &visit)?)
+    }
+
     /// What the voucher takes off: what the till says, within what it is worth.
     fn amount_of(&self, tx: &Tx<'_>, grant: &Grant) -> Result<Minor, Halt> {
         let total = self.order.as_ref().map(|order| order.total);

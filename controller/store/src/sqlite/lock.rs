@@ -73,3 +73,18 @@ impl Drop for Scratch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_temporary_directory_is_its_owner_s_alone_and_goes_with_it() {
+        let (one, two) = (Scratch::new().unwrap(), Scratch::new().unwrap());
+        assert_ne!(one.path(), two.path());
+        std::fs::write(one.path().join("file"), "x").unwrap();
+        let path = one.path().to_owned();
+        drop(one);
+        assert!(!path.exists() && two.path().exists());
+    }
+}

@@ -1,0 +1,233 @@
+//! What a member does with a mechanic: draws, reserves, releases.
+
+use crate::{
+    Command, Halt, attribution,
+    effects::{self, Decided},
+    knowledge::{Coming, visit},
+    mint::Mint,
+    plans::Plans,
+    progress::{self, Goals},
+    tx::Tx,
+    wallet,
+};
+use fanfare_core::{
+    decide,
+    ids::{GrantId, HoldId, MemberId, Name, StoreId},
+    mechanic::{Act, Acted, Rule, lottery::Entry},
+    model::{CampaignPlan, campaign::Mechanic},
+    time::Ts,
+};
+use fanfare_store::{
+    Keys,
+    rows::{Hold, HoldState},
+};
+use std::sync::Arc;
+
+/// What is asked of a mechanic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Draws for a prize.
+    Draw,
+    /// Holds units of a flash sale.
+    Reserve {
+        /// Of which item.
+        sku: String,
+        /// How many; at least 1.
+        quantity: i64,
+        /// From whose stock.
+        store: Option<StoreId>,
+    },
+    /// Lets a reservation go.
+    Release {
+        /// Which.
+        reservation: HoldId,
+    },
+}
+
+/// A member acts.
+#[derive(Clone, Debug)]
+pub struct DoAction {
+    /// In which campaign.
+    pub campaign: Name,
+    /// With which of its mechanics.
+    pub mechanic: Name,
+    /// Who.
+    pub member: MemberId,
+    /// What.
+    pub action: Action,
+    /// Through which channel, if the caller says so.
+    pub channel: Option<String>,
+}
+
+/// What an action came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// A word, such as `reserved`; of a draw the prize's name stands in `prize`.
+    pub outcome: String,
+    /// The prize that was drawn.
+    pub prize: Option<Name>,
+    /// What was given.
+    pub grants: Vec<GrantId>,
+    /// How far the member has come now, where the mechanic has goals.
+    pub progress: Option<Goals>,
+    /// The reservation that was made, and until just before when it holds.
+    pub reservation: Option<(HoldId, Ts)>,
+}
+
+impl Command for DoAction {
+    /// `None` when there is no such campaign, mechanic, action or reservation for this member.
+    type Answer = Option<Outcome>;
+
+    fn prefetch(&self, _: &Plans, keys: &mut Keys) {
+        keys.members.insert(self.member.clone());
+        keys.participations.insert((self.campaign.clone(), self.member.clone()));
+        if let Action::Release { reservation } = &self.action {
+            keys.holds.insert(reservation.clone());
+        }
+    }
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Outcome>, Halt> {
+        let served = tx.plans.campaigns.get(&self.campaign);
+        let Some(plan) = served.map(|campaign| Arc::clone(&campaign.plan)) else { return Ok(None) };
+        let Some(mechanic) = plan.mechanics.iter().find(|mechanic| mechanic.name == self.mechanic) else {
+            return Ok(None);
+        };
+        let held = match &self.action {
+            Action::Release { reservation } => {
+                let own = |hold: &&Hold| {
+                    hold.member == self.member && hold.campaign == self.campaign && hold.mechanic == self.mechanic
+                };
+                match tx.hold(reservation)?.filter(own).cloned() {
+                    // Letting go of what is gone is no fault.
+                    Some(hold) if hold.state != HoldState::Held => return Ok(Some(plain("released"))),
+                    Some(hold) => Some(hold),
+                    None => return Ok(None),
+                }
+            }
+            Action::Draw | Action::Reserve { .. } => None,
+        };
+        let id = tx.new_id();
+        let Some(acted) = self.decide(tx, &plan, mechanic, held.as_ref(), &id)? else { return Ok(None) };
+        let Acted { outcome, prize, reservation } = acted;
+        let store = self.store();
+        let cause = format!("draw:{id}");
+        let (campaign, mechanic_name) = (&plan.name, Some(&mechanic.name));
+        let of = Decided { campaign, mechanic: mechanic_name, member: &self.member, store, cause: &cause };
+        let done = effects::apply(tx, of, &outcome.effects)?;
+        if let Some(refusal) = done.refused {
+            return Err(refusal.into());
+        }
+        if outcome.takes_part {
+            let now = tx.now;
+            attribution::touch(tx, &plan, &self.member, now)?;
+        }
+        let progress = progress::of_tx(tx, &plan, mechanic, &self.member)?;
+        Ok(Some(Outcome { outcome: outcome.outcome, prize, grants: done.grants, progress, reservation }))
+    }
+}
+
+impl DoAction {
+    fn store(&self) -> Option<&StoreId> {
+        match &self.action {
+            Action::Reserve { store, .. } => store.as_ref(),
+            Action::Draw | Action::Release { .. } => None,
+        }
+    }
+
+    /// Asks the mechanic; `None` when it has no such action.
+    fn decide(
+        &self,
+        tx: &mut Tx<'_>,
+        plan: &CampaignPlan,
+        mechanic: &Mechanic,
+        held: Option<&Hold>,
+        id: &str,
+    ) -> Result<Option<Acted>, Halt> {
+        let points = match &mechanic.rule {
+            Rule::Lottery(lottery) if matches!(lottery.entry, Entry::Points(_)) => {
+                let account = wallet::of(tx, &self.member)?;
+                wallet::balance(tx, &account)?
+            }
+            Rule::Lottery(_) | Rule::Discount(_) | Rule::SpendThreshold(_) | Rule::FlashSale(_) => 0,
+        };
+        // The decision reads the batch while it draws, so it draws from a source of its own.
+        let mut seed = [0; 32];
+        for part in seed.chunks_exact_mut(8) {
+            part.copy_from_slice(&tx.random().bits().to_le_bytes());
+        }
+        let mut chance = Mint::new(seed).fork();
+        let hold = held.map(as_core);
+        let act = match (&self.action, &hold) {
+            (Action::Draw, _) => Act::Draw,
+            (Action::Reserve { sku, quantity, store }, _) => {
+                Act::Reserve { sku, quantity: *quantity, store: store.as_ref(), id: id.into() }
+            }
+            (Action::Release { .. }, Some(hold)) => Act::Release { hold },
+            (Action::Release { .. }, None) => return Ok(None),
+        };
+        let coming = Coming {
+            member: Some(&self.member),
+            store: self.store(),
+            channel: self.channel.as_deref(),
+            at: tx.now,
+            points,
+        };
+        let asked = visit(tx, coming, |visit| {
+            let visible = decide::is_visible(plan, visit) || visit.joined(&plan.name) || held.is_some();
+            visible.then(|| decide::act(plan, mechanic, visit, &act, &mut chance))
+        })?;
+        match asked {
+            None => Ok(None),
+            Some(answer) => match answer? {
+                None => Ok(None),
+                Some(Ok(acted)) => Ok(Some(acted)),
+                Some(Err(refusal)) => Err(refusal.into()),
+            },
+        }
+    }
+}
+
+fn plain(outcome: &str) -> Outcome {
+    Outcome { outcome: outcome.into(), prize: None, grants: Vec::new(), progress: None, reservation: None }
+}
+
+/// A hold as decisions see it.
+pub(crate) fn as_core(row: &Hold) -> fanfare_core::mechanic::Hold {
+    let Hold { id, campaign, mechanic, sku, quantity, member, store, expires_at, state, order: _ } = row.clone();
+    let open = state == HoldState::Held;
+    fanfare_core::mechanic::Hold { id, campaign, mechanic, member, sku, quantity, store, expires_at, open }
+}
+
+/// A reservation's time is over: its units can be reserved again. Done too early it plans itself again.
+///
+/// # Errors
+/// Missing when rows are not loaded.
+pub(crate) fn lapse(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
+    let Some(row) = tx.hold(id)?.filter(|hold| hold.state == HoldState::Held).cloned() else { return Ok(()) };
+    if row.expires_at > tx.now {
+        tx.schedule(crate::jobs::Task::ReleaseHold(id.clone()).at(row.expires_at));
+        return Ok(());
+    }
+    let plan = tx.plans.campaigns.get(&row.campaign).map(|campaign| Arc::clone(&campaign.plan));
+    let mechanic = plan.as_ref().and_then(|plan| plan.mechanics.iter().find(|m| m.name == row.mechanic));
+    let released = match (&plan, mechanic) {
+        (Some(plan), Some(mechanic)) => {
+            let hold = as_core(&row);
+            let coming = Coming { member: Some(&row.member), store: None, channel: None, at: tx.now, points: 0 };
+            let mut chance = Mint::new([0; 32]).fork();
+            visit(tx, coming, |visit| decide::act(plan, mechanic, visit, &Act::Release { hold: &hold }, &mut chance))??
+        }
+        // The campaign is gone, and its stock with it.
+        _ => None,
+    };
+    if let (Some(Ok(acted)), Some(plan), Some(mechanic)) = (released, &plan, mechanic) {
+        let cause = format!("hold:{id}");
+        let (campaign, mechanic) = (&plan.name, Some(&mechanic.name));
+        let of = Decided { campaign, mechanic, member: &row.member, store: None, cause: &cause };
+        effects::apply(tx, of, &acted.outcome.effects)?;
+    }
+    if tx.hold(id)?.is_some_and(|hold| hold.state == HoldState::Held) {
+        tx.put_hold(Hold { state: HoldState::Released, ..row });
+    }
+    Ok(())
+}

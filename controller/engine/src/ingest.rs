@@ -1,0 +1,380 @@
+//! Events: each is accepted, counted and answered exactly once.
+//!
+//! An event is one command, so a bad one never sinks its batch, and the writer folds all that come together into one
+//! transaction. An accepted event is a fact about its member before anything is decided on it.
+
+use crate::{
+    CallError, Command, Engine, Halt, attribution,
+    audience::Fact,
+    effects::{self, Decided as Of},
+    journeys::{self, Heard},
+    knowledge::{Coming, visit},
+    members,
+    orders::reported,
+    plans::Plans,
+    progress::{self, Goals},
+    tx::Tx,
+    writer,
+};
+use fanfare_core::{
+    decide::{self, Decision},
+    ids::{GrantId, MemberId, Name, StoreId},
+    mechanic::{Effect, Happened, Paid, Rule, lottery::Entry, spend_threshold::SpendPer},
+    model::CampaignPlan,
+    reason::{Reason, Refusal},
+    segment::{ORDER_PAID, ORDER_REFUNDED},
+    time::Ts,
+};
+use fanfare_store::{Keys, rows::Event};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The most events of one request.
+pub const EVENTS_MAX: usize = 1_000;
+/// The longest id or type of an event, in bytes.
+pub const TEXT_MAX_BYTES: usize = 256;
+
+/// Types that every member may send of itself, beside those that the Runtime names.
+pub const FROM_MEMBERS: [&str; 3] = ["campaign.viewed", "message.opened", "message.clicked"];
+
+/// Who sends events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// A till or an integration.
+    Shop,
+    /// A member, of itself alone.
+    Member(MemberId),
+}
+
+/// An event as it comes in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incoming {
+    /// Who sent it, as the event says; a member's events have a source of their own, whatever they say.
+    pub source: String,
+    /// Its id, unique with the source.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// The member that it is about.
+    pub subject: Option<MemberId>,
+    /// When it happened; now, when it does not say.
+    pub time: Option<Ts>,
+    /// Its data, an object or nothing.
+    pub data: Value,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the contract's")]
+pub enum Status {
+    Accepted,
+    Duplicate,
+    Rejected,
+}
+
+/// Why an event was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Stable, kebab-case.
+    pub code: String,
+    /// In a sentence.
+    pub detail: String,
+}
+
+/// What an event brought about in one mechanic.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Decided {
+    /// Of which campaign.
+    pub campaign: Name,
+    /// Of which mechanic.
+    pub mechanic: Name,
+    /// A word, such as `progressed`; a refusal's code where a reward could not be given.
+    pub outcome: String,
+    /// What was given.
+    pub grants: Vec<GrantId>,
+    /// How far the member has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Goals>,
+}
+
+/// The answer for one event.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EventResult {
+    /// The event's id.
+    pub id: String,
+    /// What became of it.
+    pub status: Status,
+    /// What it brought about, [`Decided`] each; those of the first time for a duplicate.
+    pub decisions: Value,
+    /// Why it was rejected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// Takes one event.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    /// The event.
+    pub event: Incoming,
+    /// Who sends it.
+    pub sender: Sender,
+}
+
+impl Engine {
+    /// Takes events, at most [`EVENTS_MAX`], and answers each in its place.
+    ///
+    /// # Errors
+    /// [`CallError`] when the database did not answer: some may have been taken, and sending all again is safe.
+    pub async fn ingest(&self, events: Vec<Incoming>, sender: &Sender) -> Result<Vec<EventResult>, CallError> {
+        let mut waiting = Vec::with_capacity(events.len());
+        for event in events.into_iter().take(EVENTS_MAX) {
+            let id = event.id.clone();
+            let (work, answer) = writer::plain(Ingest { event, sender: sender.clone() });
+            self.submit(work).await?;
+            waiting.push((id, answer));
+        }
+        let mut results = Vec::with_capacity(waiting.len());
+        for (id, answer) in waiting {
+            let (outcome, _) = answer.await.map_err(|_| CallError::Stopped)??;
+            results.push(outcome.unwrap_or_else(|refused| {
+                let Refusal { reason, detail, .. } = refused.refusal;
+                rejected(&id, reason.code(), detail)
+            }));
+        }
+        Ok(results)
+    }
+}
+
+impl Ingest {
+    fn source(&self) -> String {
+        match &self.sender {
+            Sender::Shop => self.event.source.clone(),
+            Sender::Member(member) => format!("member/{member}"),
+        }
+    }
+
+    fn subject(&self) -> Option<&MemberId> {
+        match &self.sender {
+            Sender::Shop => self.event.subject.as_ref(),
+            Sender::Member(member) => Some(member),
+        }
+    }
+
+    fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let Incoming { source: _, id: _, kind, subject: _, time, data } = &self.event;
+        let time = time.map(|at| at.to_rfc3339()).unwrap_or_default();
+        let subject = self.subject().map(MemberId::as_str).unwrap_or_default();
+        for part in [kind.as_str(), subject, &time, &data.to_string()] {
+            hasher.update(part.as_bytes());
+            hasher.update(&[0]);
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// What is wrong with the event whatever is known: its shape, its sender, its time.
+    fn fault(&self, tx: &Tx<'_>, at: Ts) -> Result<Option<(&'static str, String)>, Halt> {
+        let Incoming { source, id, kind, subject: _, time: _, data } = &self.event;
+        let rules = &tx.runtime()?.events;
+        for (name, text) in [("source", source), ("id", id), ("type", kind)] {
+            let empty = text.is_empty() && !(name == "source" && self.sender != Sender::Shop);
+            if empty || text.len() > TEXT_MAX_BYTES {
+                return Ok(Some(("invalid", format!("its {name} is empty or longer than {TEXT_MAX_BYTES} bytes"))));
+            }
+        }
+        if self.subject().is_some_and(|id| id.as_str().is_empty() || id.as_str().len() > members::ID_MAX_BYTES) {
+            let most = members::ID_MAX_BYTES;
+            return Ok(Some(("invalid", format!("its subject is empty or longer than {most} bytes"))));
+        }
+        if !data.is_object() && !data.is_null() {
+            return Ok(Some(("invalid", "its data is no JSON object".into())));
+        }
+        if self.sender != Sender::Shop && !FROM_MEMBERS.contains(&kind.as_str()) && !rules.from_members.contains(kind) {
+            return Ok(Some(("forbidden", format!("members do not send {kind}; the shop does, or the Runtime allows it"))));
+        }
+        let zone = tx.zone();
+        if at < rules.accept_past.before(tx.now, zone) {
+            let detail = format!("it happened more than {} ago, which is as far back as events are taken", rules.accept_past);
+            return Ok(Some((Reason::EventTooOld.code(), detail)));
+        }
+        if at > rules.accept_ahead.after(tx.now, zone) {
+            let detail = format!("it happens more than {} from now; check the sender's clock", rules.accept_ahead);
+            return Ok(Some((Reason::EventTooEarly.code(), detail)));
+        }
+        Ok(None)
+    }
+}
+
+impl Command for Ingest {
+    type Answer = EventResult;
+
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        keys.events.insert((self.source(), self.event.id.clone()));
+        let Some(member) = self.subject() else { return };
+        keys.members.insert(member.clone());
+        let kind = self.event.kind.as_str();
+        for campaign in plans.campaigns.values().filter(|campaign| concerns(&campaign.plan, kind)) {
+            keys.participations.insert((campaign.plan.name.clone(), member.clone()));
+        }
+        for plan in plans.automations.values() {
+            if plan.trigger == kind || plan.exit.iter().any(|exit| exit == kind) {
+                keys.runs_of.insert((plan.name.clone(), member.clone()));
+            }
+        }
+        if let Some(order) = reported::order_of(kind, &self.event.data) {
+            keys.orders.insert(order);
+        }
+    }
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<EventResult, Halt> {
+        let Incoming { source: _, id, kind, subject: _, time, data } = &self.event;
+        let (source, digest) = (self.source(), self.digest());
+        if let Some(known) = tx.event(&source, id)? {
+            if known.digest == digest {
+                let (id, decisions) = (id.clone(), known.decisions.clone());
+                return Ok(EventResult { id, status: Status::Duplicate, decisions, problem: None });
+            }
+            let detail = "this id was used by this source for other data; give each event an id of its own";
+            return Ok(rejected(id, Reason::EventIdReused.code(), detail.into()));
+        }
+        let at = time.unwrap_or(tx.now);
+        if let Some((code, detail)) = self.fault(tx, at)? {
+            return Ok(rejected(id, code, detail));
+        }
+        let member = self.subject().cloned();
+        if let Some(member) = &member {
+            members::ensure(tx, member)?;
+        }
+        let mut event = Event {
+            source,
+            id: id.clone(),
+            kind: kind.clone(),
+            member,
+            time: at,
+            digest,
+            data: data.clone(),
+            decisions: Value::Array(Vec::new()),
+        };
+        let mut paid = None;
+        match kind.as_str() {
+            ORDER_PAID => match reported::paid(tx, &event)? {
+                reported::Taken::New(order) => paid = Some(order),
+                reported::Taken::Known => {
+                    let decisions = Value::Array(Vec::new());
+                    return Ok(EventResult { id: id.clone(), status: Status::Duplicate, decisions, problem: None });
+                }
+                reported::Taken::Wrong(detail) => return Ok(rejected(id, "invalid", detail)),
+            },
+            ORDER_REFUNDED => match reported::refunded(tx, &event)? {
+                reported::Taken::New(_) => {}
+                reported::Taken::Known => {
+                    let decisions = Value::Array(Vec::new());
+                    return Ok(EventResult { id: id.clone(), status: Status::Duplicate, decisions, problem: None });
+                }
+                reported::Taken::Wrong(detail) => return Ok(rejected(id, "invalid", detail)),
+            },
+            _ => {}
+        }
+        tx.new_event(event.clone());
+        let decided = happened(tx, &event, paid)?;
+        reported::progressed(tx, &event, &decided)?;
+        if let Value::Array(decisions) = serde_json::to_value(decided).unwrap_or_default() {
+            event.decisions = Value::Array(decisions);
+        }
+        tx.new_event(event.clone());
+        Ok(EventResult { id: id.clone(), status: Status::Accepted, decisions: event.decisions, problem: None })
+    }
+}
+
+fn rejected(id: &str, code: &str, detail: String) -> EventResult {
+    let problem = Some(Problem { code: code.to_owned(), detail });
+    EventResult { id: id.to_owned(), status: Status::Rejected, decisions: Value::Array(Vec::new()), problem }
+}
+
+/// Whether an event of this type can bring anything in a campaign, so that the others need not be asked.
+fn concerns(plan: &CampaignPlan, kind: &str) -> bool {
+    plan.mechanics.iter().any(|mechanic| match &mechanic.rule {
+        Rule::Lottery(lottery) => matches!(&lottery.entry, Entry::Event(entry) if entry == kind),
+        Rule::SpendThreshold(threshold) => match threshold.per {
+            SpendPer::Order | SpendPer::Campaign => kind == ORDER_PAID,
+        },
+        Rule::Discount(_) | Rule::FlashSale(_) => false,
+    })
+}
+
+/// Lets every campaign and Automation know of an event that was accepted and written. A till's commit is one, too.
+///
+/// # Errors
+/// Missing when rows are not loaded.
+pub(crate) fn happened(tx: &mut Tx<'_>, event: &Event, paid: Option<Paid>) -> Result<Vec<Decided>, Halt> {
+    let Some(member) = &event.member else { return Ok(Vec::new()) };
+    let late = event.time < tx.runtime()?.events.reward_past.before(tx.now, tx.zone());
+    let served = tx.plans.campaigns.values().filter(|campaign| !campaign.settled);
+    let plans: Vec<Arc<CampaignPlan>> =
+        served.filter(|campaign| concerns(&campaign.plan, &event.kind)).map(|c| Arc::clone(&c.plan)).collect();
+    let mut decided = Vec::new();
+    for plan in plans {
+        for decision in decide(tx, &plan, event, member, paid)? {
+            decided.extend(follow(tx, &plan, event, member, decision, late)?);
+        }
+    }
+    let heard = Heard { member, kind: &event.kind, at: event.time, data: &event.data, late };
+    journeys::heard(tx, heard)?;
+    Ok(decided)
+}
+
+fn decide(
+    tx: &Tx<'_>,
+    plan: &CampaignPlan,
+    event: &Event,
+    member: &MemberId,
+    paid: Option<Paid>,
+) -> Result<Vec<Decision>, Halt> {
+    // A joining that memory does not know yet was made in this batch.
+    let fact = Fact::of(event);
+    let store = store_of(event);
+    let channel = event.data.get("channel").and_then(Value::as_str);
+    let coming = Coming { member: Some(member), store: store.as_ref(), channel, at: event.time, points: 0 };
+    let happened = Happened { kind: &event.kind, event: &fact, paid };
+    Ok(visit(tx, coming, |visit| decide::on_event(plan, visit, &happened))??)
+}
+
+/// Does what a mechanic decided. What happened too long ago counts and gives nothing.
+fn follow(
+    tx: &mut Tx<'_>,
+    plan: &CampaignPlan,
+    event: &Event,
+    member: &MemberId,
+    decision: Decision,
+    late: bool,
+) -> Result<Option<Decided>, Halt> {
+    let Decision { campaign, mechanic, outcome } = decision;
+    let mut effects = outcome.effects;
+    if late {
+        effects.retain(|effect| matches!(effect, Effect::Count { .. }));
+    }
+    if !effects::within_caps(tx, &effects)? {
+        return Ok(None);
+    }
+    let store = store_of(event);
+    let cause = match reported::order_of(&event.kind, &event.data) {
+        Some(order) => format!("order:{order}"),
+        None => format!("event:{}/{}", event.source, event.id),
+    };
+    let of = Of { campaign: &campaign, mechanic: Some(&mechanic), member, store: store.as_ref(), cause: &cause };
+    let done = effects::apply(tx, of, &effects)?;
+    if outcome.takes_part {
+        attribution::touch(tx, plan, member, event.time)?;
+    }
+    let progress = match plan.mechanics.iter().find(|m| m.name == mechanic) {
+        Some(of) => progress::of_tx(tx, plan, of, member)?,
+        None => None,
+    };
+    let outcome = done.refused.map_or(outcome.outcome, |refusal| refusal.reason.code().to_owned());
+    Ok(Some(Decided { campaign, mechanic, outcome, grants: done.grants, progress }))
+}
+
+fn store_of(event: &Event) -> Option<StoreId> {
+    event.data.get("storeId").and_then(Value::as_str).map(StoreId::from)
+}

@@ -1,0 +1,125 @@
+//! What a decision may know, filled from the plans in force, the memory of members and the batch.
+
+use crate::{
+    Halt,
+    audience::{Fact, Record},
+    plans::Plans,
+    tx::Tx,
+};
+use fanfare_core::{
+    ids::{MemberId, Name, StoreId},
+    ledger::{account, stock_unit},
+    mechanic::Missing,
+    model::{
+        RewardPlan,
+        segment::{Condition, Scalar},
+    },
+    money::Minor,
+    segment::{Asked, Facts, Happening, field_of},
+    time::Ts,
+    world::{Catalogue, Reserves, Visit, Who, World},
+};
+use std::collections::BTreeSet;
+
+impl Catalogue for Plans {
+    fn condition(&self, segment: &Name) -> Option<&Condition> {
+        self.segments.get(segment).map(|plan| &plan.condition)
+    }
+    fn reward(&self, reward: &Name) -> Option<&RewardPlan> {
+        self.rewards.get(reward).map(|plan| &**plan)
+    }
+}
+
+impl Reserves for Tx<'_> {
+    fn available(&self, campaign: &Name) -> Result<Minor, Missing> {
+        let Some(runtime) = &self.plans.runtime else { return Ok(Minor::ZERO) };
+        let amount = self.balance(&account::budget_available(campaign), runtime.currency.code());
+        amount.map(Minor).map_err(|_| Missing)
+    }
+    fn left(&self, reward: &Name) -> Result<i64, Missing> {
+        self.balance(&account::stock_available(reward), &stock_unit(reward)).map_err(|_| Missing)
+    }
+}
+
+impl Happening for Fact {
+    fn at(&self) -> Ts {
+        self.time
+    }
+    fn field(&self, path: &str) -> Option<Scalar> {
+        field_of(&self.data, path)
+    }
+}
+
+/// What is known of a member: what memory keeps and what this batch added to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    record: &'a Record,
+    fresh: &'a [Fact],
+}
+
+impl<'a> Known<'a> {
+    /// What memory keeps alone.
+    pub fn of(record: &'a Record) -> Self {
+        Self { record, fresh: &[] }
+    }
+}
+
+impl Facts for Known<'_> {
+    fn attribute(&self, name: &str) -> Option<Scalar> {
+        self.record.attributes.get(name).cloned()
+    }
+    fn has_tag(&self, tag: &str) -> bool {
+        self.record.tags.contains(tag)
+    }
+    fn on_list(&self, list: &Name) -> bool {
+        self.record.lists.contains(list)
+    }
+    fn events(&self, kind: &str) -> Vec<&dyn Happening> {
+        let of_kind = |fact: &&Fact| &*fact.kind == kind;
+        let kept = self.record.facts.iter().rev().filter(of_kind).map(|fact| fact as &dyn Happening);
+        let mut events: Vec<&dyn Happening> = self.fresh.iter().filter(of_kind).map(|f| f as &dyn Happening).collect();
+        let mixed = !events.is_empty();
+        events.extend(kept);
+        if mixed {
+            events.sort_by_key(|event| std::cmp::Reverse(event.at()));
+        }
+        events
+    }
+}
+
+/// The question whether a member of memory belongs somewhere.
+pub fn asked<'a>(plans: &'a Plans, facts: &'a dyn Facts, now: Ts) -> Asked<'a> {
+    let zone = plans.runtime.as_ref().map_or(fanfare_core::time::Tz::UTC, |runtime| runtime.zone);
+    Asked { facts, catalogue: plans, now, zone }
+}
+
+/// Who comes, where, when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coming<'a> {
+    pub(crate) member: Option<&'a MemberId>,
+    pub(crate) store: Option<&'a StoreId>,
+    pub(crate) channel: Option<&'a str>,
+    pub(crate) at: Ts,
+    /// Points that the member may spend, where the decision asks for them.
+    pub(crate) points: i64,
+}
+
+/// Asks a decision with everything that memory and the batch know of whoever comes.
+pub(crate) fn visit<T>(tx: &Tx<'_>, coming: Coming<'_>, ask: impl FnOnce(&Visit<'_>) -> T) -> Result<T, Halt> {
+    let Coming { member, store, channel, at, points } = coming;
+    let runtime = tx.runtime()?;
+    let world = World { runtime, catalogue: tx.plans, state: tx, reserves: tx, now: at };
+    let Some(id) = member else {
+        return Ok(ask(&Visit { world, who: None, store, channel }));
+    };
+    let fresh: Vec<Fact> = tx.pending_events(id).into_iter().map(Fact::of).collect();
+    let changed = tx.changed_member(id);
+    Ok(tx.audience.with(id, |record| {
+        let updated = changed.map(|row| record.with_row(row));
+        let record = updated.as_ref().unwrap_or(record);
+        let known = Known { record, fresh: &fresh };
+        let joined: BTreeSet<Name> = record.participations.keys().cloned().collect();
+        let who = Who { id, facts: &known, points, joined: &joined };
+        ask(&Visit { world, who: Some(who), store, channel })
+    }))
+}

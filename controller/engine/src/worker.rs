@@ -1,0 +1,148 @@
+//! The worker: does what falls due, and sends what waits.
+//!
+//! It holds no state that matters: every job is a row and every step a command, so it may stop at any point and another
+//! process goes on. Due is by business time; the worker looks again when a job was planned, when the next one falls due,
+//! and at the latest after [`LOOK_AGAIN_MS`], since business time may be moved.
+
+use crate::{CallError, Command, Engine, Halt, jobs::Task, journeys, outbox::{Outbox, Sender}, redemptions, grants, orders, holds, settle, plans::Plans, tx::Tx};
+use fanfare_store::{Keys, rows::Job};
+use futures::future::join_all;
+use std::{pin::pin, sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// How many due jobs are taken at once; each is one command, and a batch folds them.
+pub const DUE_MAX: usize = 256;
+/// The longest that the worker waits before it looks again.
+pub const LOOK_AGAIN_MS: u64 = 1_000;
+/// How long a job that could not be done waits for its next try, in seconds.
+const POSTPONED_S: i64 = 60;
+
+/// One job.
+struct Perform {
+    job: Job,
+    task: Task,
+}
+
+impl Command for Perform {
+    /// Whether there was something to do.
+    type Answer = bool;
+
+    fn prefetch(&self, _: &Plans, keys: &mut Keys) {
+        keys.jobs.insert(self.job.id.clone());
+        match &self.task {
+            Task::Settle(_) => {}
+            Task::LapseOrder(id) => {
+                keys.orders.insert(id.clone());
+                keys.redemptions_of.insert(id.clone());
+            }
+            Task::LapseRedemption(id) => drop(keys.redemptions.insert(id.clone())),
+            Task::ReleaseHold(id) => drop(keys.holds.insert(id.clone())),
+            Task::CloseGrant(id) => drop(keys.grants.insert(id.clone())),
+            Task::Step(id) => drop(keys.runs.insert(id.clone())),
+        }
+    }
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<bool, Halt> {
+        // It may have been moved or done since it was seen.
+        if tx.job(&self.job.id)?.is_none_or(|job| job.due_at > tx.now) {
+            return Ok(false);
+        }
+        tx.done(&self.job.id);
+        match &self.task {
+            Task::Settle(name) => settle::settle(tx, name).map(drop)?,
+            Task::LapseOrder(id) => orders::lapse(tx, id)?,
+            Task::LapseRedemption(id) => redemptions::lapse(tx, id)?,
+            Task::ReleaseHold(id) => holds::lapse(tx, id)?,
+            Task::CloseGrant(id) => grants::close(tx, id)?,
+            Task::Step(id) => journeys::step(tx, id)?,
+        }
+        Ok(true)
+    }
+}
+
+/// Moves a job that could not be done.
+struct Postpone(Job);
+
+impl Command for Postpone {
+    type Answer = ();
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+        let due_at = tx.now + chrono::TimeDelta::seconds(POSTPONED_S);
+        tx.schedule(Job { due_at, ..self.0.clone() });
+        Ok(())
+    }
+}
+
+/// Does every job that is due now; answers how many there were.
+///
+/// # Errors
+/// [`CallError`] when the database does not answer.
+pub async fn work_off(engine: &Engine) -> Result<usize, CallError> {
+    let mut done = 0;
+    loop {
+        let due = engine.store().due(engine.namespace(), engine.clock().now(), DUE_MAX).await?;
+        let full = due.len() == DUE_MAX;
+        let count = due.len();
+        let performed = join_all(due.into_iter().map(|job| perform(engine, job))).await;
+        for outcome in performed {
+            outcome?;
+        }
+        done += count;
+        if !full {
+            return Ok(done);
+        }
+    }
+}
+
+async fn perform(engine: &Engine, job: Job) -> Result<(), CallError> {
+    let reason = match serde_json::from_value::<Task>(job.task.clone()) {
+        Ok(task) => match engine.execute(Perform { job: job.clone(), task }).await?.0 {
+            Ok(_) => return Ok(()),
+            Err(refused) => refused.refusal.reason.code().to_owned(),
+        },
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(job = job.id, reason, "a job could not be done and is tried again later");
+    drop(engine.execute(Postpone(job)).await?);
+    Ok(())
+}
+
+/// Works until `stop` is set: what is under way is finished first.
+pub async fn run(engine: Engine, sender: Arc<dyn Sender>, mut stop: watch::Receiver<bool>) {
+    let mut outbox = Outbox::default();
+    while !*stop.borrow() {
+        let mut woken = pin!(engine.woken());
+        // Registered before it looks, so that what is planned meanwhile wakes it.
+        let already = futures::poll!(woken.as_mut()).is_ready();
+        let more = match pass(&engine, &*sender, &mut outbox).await {
+            Ok(more) => more,
+            Err(error) => {
+                tracing::warn!(%error, "the worker could not reach the database and tries again");
+                false
+            }
+        };
+        if more || already {
+            continue;
+        }
+        let wait = until_next(&engine).await;
+        tokio::select! {
+            () = woken => {}
+            () = tokio::time::sleep(wait) => {}
+            changed = stop.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn pass(engine: &Engine, sender: &dyn Sender, outbox: &mut Outbox) -> Result<bool, CallError> {
+    work_off(engine).await?;
+    outbox.pass(engine, sender).await
+}
+
+/// How long until the next job falls due.
+async fn until_next(engine: &Engine) -> Duration {
+    let longest = Duration::from_millis(LOOK_AGAIN_MS);
+    match engine.store().next_due(engine.namespace()).await {
+        Ok(Some(due)) => (due - engine.clock().now()).to_std().unwrap_or(Duration::ZERO).min(longest),
+        Ok(None) | Err(_) => longest,
+    }
+}
