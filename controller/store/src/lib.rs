@@ -5,8 +5,11 @@
 //! statement a table, appends to the ledger's chain and moves the lane's sequence. Reads that need no transaction are on
 //! [`Store`] itself. SQL for business tables exists in this room alone; decisions exist elsewhere.
 
+pub mod chain;
+mod fold;
 pub mod keys;
 pub mod rows;
+pub mod sqlite;
 pub mod writes;
 
 use fanfare_core::ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId};
@@ -17,6 +20,7 @@ pub use rows::Rows;
 use rows::{
     Audit, Credential, Event, Grant, Job, LedgerLine, Member, Message, Order, Published, Redemption, RefreshToken, Run,
 };
+pub use sqlite::SqliteStore;
 use thiserror::Error;
 pub use writes::Writes;
 
@@ -108,10 +112,10 @@ pub trait Store: Send + Sync {
     fn redemptions_of<'a>(&'a self, ns: &'a Namespace, order: &'a OrderId) -> Answer<'a, Vec<Redemption>>;
     /// A member's inbox, newest first: messages of in-app channels that were sent.
     fn inbox<'a>(&'a self, ns: &'a Namespace, member: &'a MemberId, page: Page) -> Answer<'a, Vec<Message>>;
-    /// A wallet's ledger lines, newest first.
+    /// A wallet's ledger lines, newest first; a page goes on after [`LedgerLine::cursor`].
     fn wallet_lines<'a>(&'a self, ns: &'a Namespace, account: &'a AccountId, page: Page)
     -> Answer<'a, Vec<LedgerLine>>;
-    /// Every ledger line from a position on, in order, for verification and export.
+    /// Every ledger line behind a position, in order, for verification and export.
     fn ledger<'a>(&'a self, ns: &'a Namespace, from: Position) -> BoxStream<'a, Result<LedgerLine>>;
     /// The audit trail, newest first.
     fn audit<'a>(&'a self, ns: &'a Namespace, page: Page) -> Answer<'a, Vec<Audit>>;
@@ -121,6 +125,8 @@ pub trait Store: Send + Sync {
     fn next_due<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Option<Ts>>;
     /// Messages that wait to be sent, oldest first, at most `limit`.
     fn outbox<'a>(&'a self, ns: &'a Namespace, limit: usize) -> Answer<'a, Vec<Message>>;
+    /// Messages that a sender has taken, oldest first, at most `limit`: after a start, those that are ambiguous.
+    fn sending<'a>(&'a self, ns: &'a Namespace, limit: usize) -> Answer<'a, Vec<Message>>;
 
     /// A credential by the digest of its secret.
     fn credential<'a>(&'a self, digest: &'a str) -> Answer<'a, Option<Credential>>;
@@ -128,11 +134,11 @@ pub trait Store: Send + Sync {
     fn refresh_token<'a>(&'a self, digest: &'a str) -> Answer<'a, Option<RefreshToken>>;
     /// A value of the installation (such as a signing key or the clock's offset) by name.
     fn setting<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Vec<u8>>>;
-    /// Writes such a value at once.
+    /// Writes such a value at once. It waits for the lane, so not within a batch.
     fn set_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, ()>;
     /// The former and present revisions of a resource, newest first, at most [`PAGE_MAX`].
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>>;
-    /// Active runs of an automation, for its status.
+    /// Active runs of an automation, newest first, for its status.
     fn runs<'a>(&'a self, ns: &'a Namespace, automation: &'a Name, page: Page) -> Answer<'a, Vec<Run>>;
     /// Checks what must always hold of the rows themselves (`docs/ARCHITECTURE.md`, invariants 1 to 4 and 10): chain and
     /// sums of the ledger, balances equal to entries, caps, one live redemption per voucher, events unique. Empty: fine.

@@ -14,6 +14,35 @@ use fanfare_core::{
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Gives a state its names: those that the API and the database use.
+macro_rules! names {
+    ($state:ident: $($name:ident)*) => {
+        impl $state {
+            /// Every state.
+            pub const ALL: [Self; [$(stringify!($name)),*].len()] = [$(Self::$name),*];
+
+            /// The name that the API and the database use.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// The state of that name.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.into_iter().find(|state| state.as_str() == text)
+            }
+        }
+    };
+}
+
+names!(GrantState: Pending Granted Claimed Reserved Redeemed Expired Revoked);
+names!(OrderState: Reserved Committed Voided Lapsed PartiallyReturned Returned);
+names!(RedemptionState: Reserved Committed Voided Lapsed PartiallyReversed Reversed);
+names!(HoldState: Held Used Released);
+names!(RunState: Active Completed Exited Stopped);
+names!(MessageState: Queued Sending Sent Dropped);
+
 /// What a batch loaded. A key that was asked for and is not here does not exist.
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "each is the table of its rows")]
@@ -104,28 +133,6 @@ pub enum GrantState {
 }
 
 impl GrantState {
-    /// Every state.
-    pub const ALL: [Self; 7] =
-        [Self::Pending, Self::Granted, Self::Claimed, Self::Reserved, Self::Redeemed, Self::Expired, Self::Revoked];
-
-    /// The name that the API and the database use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "Pending",
-            Self::Granted => "Granted",
-            Self::Claimed => "Claimed",
-            Self::Reserved => "Reserved",
-            Self::Redeemed => "Redeemed",
-            Self::Expired => "Expired",
-            Self::Revoked => "Revoked",
-        }
-    }
-
-    /// The state of that name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-
     /// Whether it may still be used.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Pending | Self::Granted | Self::Claimed | Self::Reserved)
@@ -266,18 +273,6 @@ pub enum RedemptionState {
 }
 
 impl RedemptionState {
-    /// The name that the API and the database use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reserved => "Reserved",
-            Self::Committed => "Committed",
-            Self::Voided => "Voided",
-            Self::Lapsed => "Lapsed",
-            Self::PartiallyReversed => "PartiallyReversed",
-            Self::Reversed => "Reversed",
-        }
-    }
-
     /// Whether it holds or has used the voucher.
     pub fn is_live(self) -> bool {
         matches!(self, Self::Reserved | Self::Committed | Self::PartiallyReversed)

@@ -12,16 +12,17 @@ use fanfare_core::{
 };
 
 /// Everything that one batch writes. Rows are written whole: `new_*` must not exist yet (else the batch is void), the
-/// others replace the row of their id and must exist or may, as each says.
+/// others replace the row of their id and must exist or may, as each says. A row that is written several times in one
+/// batch is there as it was written last, also when it is new and then changed.
 #[derive(Clone, Debug, Default)]
 pub struct Writes {
-    /// The instant of the batch.
+    /// The instant of the batch; required. Instants are kept to the microsecond.
     pub at: Option<Ts>,
     /// Inserted or replaced; identities are replaced with them and are UNIQUE in the namespace.
     pub members: Vec<Member>,
     /// Must not exist.
     pub new_grants: Vec<Grant>,
-    /// Must exist.
+    /// Must exist. What was issued stays as it was: terms, campaign, mechanic, cause and instant of issue.
     pub grants: Vec<Grant>,
     /// Must not exist.
     pub new_orders: Vec<Order>,
@@ -29,7 +30,7 @@ pub struct Writes {
     pub orders: Vec<Order>,
     /// Must not exist; a grant has at most one live one.
     pub new_redemptions: Vec<Redemption>,
-    /// Must exist.
+    /// Must exist, of the same grant.
     pub redemptions: Vec<Redemption>,
     /// Inserted or replaced.
     pub holds: Vec<Hold>,
@@ -41,19 +42,19 @@ pub struct Writes {
     pub postings: Vec<Posting>,
     /// Must not exist.
     pub new_events: Vec<Event>,
-    /// Inserted or replaced.
+    /// Inserted or replaced; the plan stays the one that a run entered under.
     pub runs: Vec<Run>,
     /// Inserted or replaced; `cause` is UNIQUE.
     pub messages: Vec<Message>,
-    /// Inserted or moved.
+    /// Inserted or moved, after `done_jobs` are deleted: a job in both is there again.
     pub jobs: Vec<Job>,
     /// Deleted, whether there or not.
     pub done_jobs: Vec<String>,
-    /// Must not exist.
+    /// Must not exist. They are kept for 7 days.
     pub idempotency: Vec<Stored>,
     /// Becomes the one served; the former stays as a revision. The same revision again replaces flags only.
     pub published: Vec<Published>,
-    /// No longer served, but kept.
+    /// No longer served, but kept; done after `published`.
     pub retired: Vec<(Kind, Name)>,
     /// (list, members): replaces the list.
     pub lists_set: Vec<(Name, Vec<MemberId>)>,
@@ -65,7 +66,7 @@ pub struct Writes {
     pub credentials: Vec<Credential>,
     /// Inserted or replaced.
     pub refresh_tokens: Vec<RefreshToken>,
-    /// Families of refresh tokens that are revoked.
+    /// Families of refresh tokens that are revoked: each of their tokens counts as used. Lapsed tokens are deleted.
     pub revoked_families: Vec<String>,
     /// Appended.
     pub audit: Vec<Audit>,

@@ -1,0 +1,236 @@
+//! What a cart costs: gathers what pricing asks for, and answers a till's questions without changing anything.
+
+use crate::{
+    Command, Halt,
+    knowledge::{self, Coming},
+    plans::Plans,
+    refuse,
+    tx::Tx,
+    vouchers,
+};
+use fanfare_core::{
+    cart::{Cart, Evaluation},
+    ids::{Code, GrantId, MemberId},
+    mechanic::Hold,
+    model::CampaignPlan,
+    money::Minor,
+    pricing::{self, Ask, Priced},
+    reason::{Reason, Refusal},
+    reward::GrantView,
+    time::Ts,
+};
+use fanfare_store::{
+    Keys,
+    rows::{self, Grant, HoldState, Order},
+};
+use std::collections::BTreeSet;
+
+/// What pricing reads beside the plans: rows that were loaded for one cart.
+struct Gathered {
+    grants: Vec<Grant>,
+    holds: Vec<Hold>,
+    /// Grants and holds that the order at hand has itself.
+    own: BTreeSet<GrantId>,
+}
+
+/// Names the rows that pricing this cart will ask for.
+pub(crate) fn prefetch(_: &Plans, cart: &Cart, keys: &mut Keys) {
+    keys.codes.extend(cart.codes.iter().cloned());
+    keys.holds.extend(cart.reservations.iter().cloned());
+    if let Some(member) = &cart.member {
+        keys.members.insert(member.clone());
+        keys.grants_of.insert(member.clone());
+    }
+}
+
+/// Refuses a cart that names a member whom nobody knows.
+pub(crate) fn check_member(tx: &Tx<'_>, member: Option<&MemberId>) -> Result<(), Halt> {
+    match member {
+        Some(id) if tx.member(id)?.is_none() => {
+            refuse(Reason::MemberUnknown, "nobody knows this member; log it in, send an event, or register it first")
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Prices a cart as of `at`.
+pub(crate) fn price(tx: &Tx<'_>, cart: &Cart, at: Ts) -> Result<Priced, Halt> {
+    let gathered = gather(tx, cart, None)?;
+    ask(tx, cart, at, &gathered, pricing::evaluate)
+}
+
+/// Prices the final cart of an order within what it has reserved.
+pub(crate) fn recompute(tx: &Tx<'_>, order: &Order, cart: &Cart, reserved: &Priced) -> Result<Priced, Halt> {
+    let gathered = gather(tx, cart, Some(order))?;
+    ask(tx, cart, order.occurred_at, &gathered, |ask| pricing::recompute(ask, reserved))
+}
+
+fn gather(tx: &Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathered, Halt> {
+    check_member(tx, cart.member.as_ref())?;
+    let mut grants: Vec<Grant> = Vec::new();
+    for code in &cart.codes {
+        grants.extend(tx.grant_by_code(code)?.cloned());
+    }
+    if let Some(member) = &cart.member {
+        let others = tx.grants_of(member)?.into_iter().filter(|grant| grant.code.is_some());
+        let fresh: Vec<Grant> = others.filter(|own| grants.iter().all(|named| named.id != own.id)).cloned().collect();
+        grants.extend(fresh);
+    }
+    let mut holds = Vec::new();
+    for id in &cart.reservations {
+        if let Some(row) = tx.hold(id)? {
+            holds.push(met_hold(row, order));
+        }
+    }
+    let used = order.into_iter().flat_map(|order| &order.evaluation.discounts);
+    let own = used.filter_map(|discount| discount.grant.clone()).collect();
+    Ok(Gathered { grants, holds, own })
+}
+
+/// A hold as core's decisions meet it. One that the order at hand uses counts as open.
+pub(crate) fn met_hold(row: &rows::Hold, order: Option<&Order>) -> Hold {
+    let rows::Hold { id, campaign, mechanic, sku, quantity, member, store, expires_at, state, order: user } = row.clone();
+    let mine = order.is_some_and(|order| user.as_ref() == Some(&order.id));
+    let open = match state {
+        HoldState::Held => true,
+        HoldState::Used => mine,
+        HoldState::Released => false,
+    };
+    Hold { id, campaign, mechanic, member, sku, quantity, store, expires_at, open }
+}
+
+fn ask<T>(
+    tx: &Tx<'_>,
+    cart: &Cart,
+    at: Ts,
+    gathered: &Gathered,
+    decide: impl FnOnce(&Ask<'_>) -> Result<T, fanfare_core::mechanic::Missing>,
+) -> Result<T, Halt> {
+    let campaigns: Vec<&CampaignPlan> =
+        tx.plans.campaigns.values().filter(|served| !served.settled).map(|served| &*served.plan).collect();
+    let grants: Vec<GrantView<'_>> =
+        gathered.grants.iter().map(|grant| vouchers::met(tx, grant, gathered.own.contains(&grant.id))).collect();
+    let coming = Coming {
+        member: cart.member.as_ref(),
+        store: cart.store.as_ref(),
+        channel: Some(&cart.channel),
+        at,
+        points: 0,
+    };
+    let decided = knowledge::visit(tx, coming, |visit| {
+        decide(&Ask { cart, visit: *visit, campaigns: &campaigns, grants: &grants, holds: &gathered.holds })
+    })?;
+    Ok(decided?)
+}
+
+/// Prices a cart. Changes nothing.
+#[derive(Clone, Debug)]
+pub struct EvaluateCart {
+    /// The cart.
+    pub cart: Cart,
+}
+
+/// A price, with the rules that it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluated {
+    /// What it costs and why.
+    pub evaluation: Evaluation,
+    /// The revision of the rules.
+    pub revision: String,
+}
+
+impl Command for EvaluateCart {
+    type Answer = Evaluated;
+
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        prefetch(plans, &self.cart, keys);
+    }
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Evaluated, Halt> {
+        let Priced { evaluation, .. } = price(tx, &self.cart, self.cart.at.unwrap_or(tx.now))?;
+        Ok(Evaluated { evaluation, revision: tx.plans.digest.clone() })
+    }
+}
+
+/// Asks whether codes can be used, in a cart or on their own. Changes nothing.
+#[derive(Clone, Debug)]
+pub struct Validate {
+    /// As read, normalised; at most [`fanfare_core::cart::CODES_MAX`].
+    pub codes: Vec<Code>,
+    /// What is in the cart, where there is one; its own codes and reservations count too.
+    pub cart: Option<Cart>,
+    /// The store that asks, where there is no cart.
+    pub store: Option<fanfare_core::ids::StoreId>,
+    /// The channel that asks, where there is no cart.
+    pub channel: Option<String>,
+}
+
+/// What a till is told of one code.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validated {
+    /// The code.
+    pub code: Code,
+    /// Why it cannot be used; nothing when it can.
+    pub refusal: Option<Refusal>,
+    /// The voucher that has this code.
+    pub grant: Option<GrantId>,
+    /// What it takes off, where that is known.
+    pub amount: Option<Minor>,
+}
+
+impl Command for Validate {
+    type Answer = Vec<Validated>;
+
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        keys.codes.extend(self.codes.iter().cloned());
+        if let Some(cart) = &self.cart {
+            prefetch(plans, cart, keys);
+        }
+    }
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Validated>, Halt> {
+        match &self.cart {
+            Some(cart) => self.in_cart(tx, cart),
+            None => self.codes.iter().map(|code| self.alone(tx, code)).collect(),
+        }
+    }
+}
+
+impl Validate {
+    /// Whether a code can be used at this place and time, whatever will be in the cart.
+    fn alone(&self, tx: &Tx<'_>, code: &Code) -> Result<Validated, Halt> {
+        let Some(grant) = tx.grant_by_code(code)? else { return Ok(unknown(code)) };
+        let (store, channel) = (self.store.as_ref(), self.channel.as_deref());
+        let coming = Coming { member: None, store, channel, at: tx.now, points: 0 };
+        let met = vouchers::met(tx, grant, false);
+        let refusal = knowledge::visit(tx, coming, |visit| fanfare_core::reward::usable(&met, visit).err())?;
+        let worth = crate::redemptions::remaining(grant, tx.now);
+        let amount = refusal.is_none().then_some(worth).filter(|worth| *worth > Minor::ZERO);
+        Ok(Validated { code: code.clone(), refusal, grant: Some(grant.id.clone()), amount })
+    }
+
+    fn in_cart(&self, tx: &Tx<'_>, cart: &Cart) -> Result<Vec<Validated>, Halt> {
+        let mut named = cart.clone();
+        named.codes.extend(self.codes.iter().filter(|code| !cart.codes.contains(code)).cloned());
+        let Priced { evaluation, .. } = price(tx, &named, cart.at.unwrap_or(tx.now))?;
+        let told = |code: &Code| {
+            let Some(grant) = tx.grant_by_code(code)? else { return Ok(unknown(code)) };
+            let used = evaluation.discounts.iter().find(|discount| discount.code.as_ref() == Some(code));
+            let subject = fanfare_core::cart::Subject::Code(code.clone());
+            let rejected = evaluation.rejected.iter().find(|rejected| rejected.subject == subject);
+            let refusal = match (used, rejected) {
+                (Some(_), _) => None,
+                (None, Some(rejected)) => Some(Refusal::new(rejected.reason, rejected.detail.clone())),
+                (None, None) => Some(Refusal::new(Reason::ItemsNotEligible, "it takes nothing off this cart")),
+            };
+            let amount = used.map(|discount| discount.amount);
+            Ok(Validated { code: code.clone(), refusal, grant: Some(grant.id.clone()), amount })
+        };
+        self.codes.iter().map(told).collect()
+    }
+}
+
+fn unknown(code: &Code) -> Validated {
+    let refusal = Some(Refusal::new(Reason::CodeUnknown, "no voucher has this code"));
+    Validated { code: code.clone(), refusal, grant: None, amount: None }
+}

@@ -1,0 +1,276 @@
+//! Gives a reward to a member: the one door through which anything is issued.
+//!
+//! What is given reserves first: the reward's stock, its limits, the budget of the campaign that pays. Who may be given
+//! something was decided by whoever calls this; whether there is anything left is decided here.
+
+use crate::{
+    Halt,
+    budget::{self, Why},
+    tx::Tx,
+    vouchers::{self, Scene},
+    wallet,
+};
+use fanfare_core::{
+    codes,
+    ids::{Code, GrantId, MemberId, Name, StoreId},
+    ledger::{Posting, account, stock_unit},
+    mechanic::{State, key},
+    model::{
+        CampaignPlan, RewardPlan,
+        campaign::{Counted, Limit, Per},
+        reward::{Claim, RewardKind},
+    },
+    money::Minor,
+    reason::{Reason, Refusal},
+    reward::{self, Terms},
+    time::Tz,
+};
+use fanfare_store::rows::{Grant, GrantState};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The most grants that one decision gives of one reward.
+pub const GIVE_MAX: i64 = 100;
+/// How often a code that is taken is drawn again. With twelve characters one try is enough for ever; with the shortest
+/// codes a space that is half full needs more than this once in a million.
+const CODE_TRIES_MAX: usize = 20;
+
+/// Who is given what, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct To<'a> {
+    /// To whom.
+    pub member: &'a MemberId,
+    /// What.
+    pub reward: &'a Name,
+    /// How many; at most [`GIVE_MAX`].
+    pub quantity: i64,
+    /// Who pays; without it nobody's budget is asked.
+    pub campaign: Option<&'a Name>,
+    /// By which of its mechanics.
+    pub mechanic: Option<&'a Name>,
+    /// In which store, for limits per store.
+    pub store: Option<&'a StoreId>,
+    /// What brought it about: `order:<id>`, `event:<source>/<id>`, `draw:<id>`, `run:<id>`.
+    pub cause: &'a str,
+}
+
+/// What was given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Given {
+    /// In the order in which they were issued.
+    pub grants: Vec<GrantId>,
+    /// Why there are fewer than were asked for.
+    pub refused: Option<Refusal>,
+}
+
+/// Gives a reward: all that were asked for, or as many as are left and the reason why not more.
+///
+/// # Errors
+/// [`Halt::Missing`] to be run again with more rows; refused as `member-unknown`.
+pub fn give(tx: &mut Tx<'_>, to: To<'_>) -> Result<Given, Halt> {
+    let mut given = Given::default();
+    let terms = match offered(tx, &to) {
+        Ok(terms) => terms,
+        Err(refusal) => {
+            given.refused = Some(refusal);
+            return Ok(given);
+        }
+    };
+    let account = wallet::of(tx, to.member)?;
+    let payer = to.campaign.and_then(|name| budget::served(tx, name));
+    let quantity = to.quantity.clamp(0, GIVE_MAX);
+    let mut fresh = draw_codes(tx, &terms, quantity)?.into_iter();
+    for _ in 0..quantity {
+        let issue = Issue { to, terms: &terms, payer: payer.as_deref(), account: &account };
+        match issue.check(tx)? {
+            Ok(worth) => given.grants.push(issue.write(tx, worth, fresh.next())?),
+            Err(refusal) => {
+                given.refused = Some(refusal);
+                break;
+            }
+        }
+    }
+    Ok(given)
+}
+
+/// The reward as it is served, unless it cannot be issued at all.
+fn offered(tx: &Tx<'_>, to: &To<'_>) -> Result<Arc<RewardPlan>, Refusal> {
+    let Some(terms) = tx.plans.rewards.get(to.reward) else {
+        let detail = format!("the reward {:?} is not served; apply it", to.reward.as_str());
+        return Err(Refusal::new(Reason::Suspended, detail));
+    };
+    if terms.suspended {
+        return Err(Refusal::new(Reason::Suspended, format!("{:?} is suspended for now", terms.title)));
+    }
+    if terms.validity.until.is_some_and(|until| until <= tx.now) {
+        return Err(Refusal::new(
+            Reason::Expired,
+            format!("{:?} could be used until a time that is over", terms.title),
+        ));
+    }
+    Ok(Arc::clone(terms))
+}
+
+/// Draws as many codes as are needed, all unlike each other and unlike every code of the namespace.
+fn draw_codes(tx: &mut Tx<'_>, terms: &RewardPlan, quantity: i64) -> Result<Vec<Code>, Halt> {
+    let mut fresh: Vec<Code> = Vec::new();
+    if !terms.kind.has_code() {
+        return Ok(fresh);
+    }
+    let wanted = usize::try_from(quantity).unwrap_or(0);
+    for _ in 0..CODE_TRIES_MAX {
+        let mut drawn: Vec<Code> = Vec::new();
+        while drawn.len() + fresh.len() < wanted {
+            let code = codes::generate(&terms.codes, tx.random());
+            if !drawn.contains(&code) && !fresh.contains(&code) {
+                drawn.push(code);
+            }
+        }
+        // All are asked for before any is missing, so that they come in one look at the database.
+        let taken: Vec<_> = drawn.iter().map(|code| tx.grant_by_code(code).map(|grant| grant.is_some())).collect();
+        for (code, taken) in drawn.into_iter().zip(taken) {
+            if !taken? {
+                fresh.push(code);
+            }
+        }
+        if fresh.len() == wanted {
+            return Ok(fresh);
+        }
+    }
+    let detail = format!("no free code of {:?} was found; lengthen its codes", terms.title);
+    Err(Refusal::new(Reason::OutOfStock, detail).into())
+}
+
+/// One grant that is about to be issued.
+struct Issue<'a> {
+    to: To<'a>,
+    terms: &'a RewardPlan,
+    payer: Option<&'a CampaignPlan>,
+    account: &'a fanfare_core::ids::AccountId,
+}
+
+impl Issue<'_> {
+    /// Whether there is one left, within all limits and the budget; answers what to set aside for it.
+    fn check(&self, tx: &mut Tx<'_>) -> Result<Result<Minor, Refusal>, Halt> {
+        let reward = &self.terms.name;
+        if self.terms.quantity.is_some() && tx.balance(&account::stock_available(reward), &stock_unit(reward))? < 1 {
+            return Ok(Err(Refusal::new(Reason::OutOfStock, format!("none of {:?} is left", self.terms.title))));
+        }
+        for (key, max) in self.limits(tx) {
+            if tx.count(&key)? >= max {
+                let detail = format!("{:?} is limited to {max} here", self.terms.title);
+                return Ok(Err(Refusal::new(Reason::LimitReached, detail)));
+            }
+        }
+        let worth = if self.is_paid_at_once() { given(tx, self.terms)? } else { reward::cost(self.terms, tx.runtime()?) };
+        match self.payer {
+            Some(payer) => Ok(budget::allows(tx, payer, worth)?.map(|()| worth)),
+            None => Ok(Ok(worth)),
+        }
+    }
+
+    /// The counters of the reward's own limits, with how far each may count: those that `core::reward` asks about.
+    fn limits(&self, tx: &Tx<'_>) -> BTreeMap<String, i64> {
+        let own = self.terms.limits.iter().filter(|limit| limit.count == Counted::Rewards);
+        let key = |limit: &Limit| {
+            let holder = match limit.per {
+                Per::Member => format!("member:{}", self.to.member),
+                Per::Store => format!("store:{}", self.to.store.map_or("", StoreId::as_str)),
+                Per::Campaign => format!("campaign:{}", self.to.campaign.map_or("", Name::as_str)),
+            };
+            key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(tx.now, tx.zone()))
+        };
+        own.map(|limit| (key(limit), limit.max)).collect()
+    }
+
+    fn zone(&self, tx: &Tx<'_>) -> Tz {
+        self.payer.map_or(tx.zone(), |payer| payer.schedule.zone)
+    }
+
+    /// Writes the grant and everything that it moves.
+    fn write(&self, tx: &mut Tx<'_>, worth: Minor, code: Option<Code>) -> Result<GrantId, Halt> {
+        let id = GrantId::from(tx.new_id());
+        for key in self.limits(tx).keys() {
+            tx.count_up(key, 1)?;
+        }
+        self.take_stock(tx, &id);
+        let mut grant = self.grant(tx, id.clone(), code);
+        vouchers::enter(&mut grant, GrantState::Granted, tx.now, Scene { store: self.to.store, ..Scene::default() });
+        vouchers::tally(tx, &grant, "issued", 1);
+        if let Some(payer) = self.payer.filter(|_| !self.is_paid_at_once()) {
+            let why = Why { rule: "grant-issued", reference: id.as_str() };
+            grant.reserved = budget::reserve(tx, payer, worth, why)?;
+            budget::count_day(tx, &payer.name, tx.now, grant.reserved)?;
+        }
+        if self.terms.claim == Claim::Auto {
+            claim(tx, &mut grant, self.account)?;
+        }
+        vouchers::plan_close(tx, &grant);
+        tx.new_grant(grant);
+        Ok(id)
+    }
+
+    /// Points that need no claim are credited at once, so nothing is set aside in between.
+    fn is_paid_at_once(&self) -> bool {
+        self.terms.claim == Claim::Auto && matches!(self.terms.kind, RewardKind::Points { .. })
+    }
+
+    fn take_stock(&self, tx: &mut Tx<'_>, id: &GrantId) {
+        let reward = &self.terms.name;
+        if self.terms.quantity.is_none() {
+            return;
+        }
+        let (from, to) = (account::stock_available(reward), account::stock_issued(reward));
+        if let Some(posting) = Posting::transfer("grant-issued", id.as_str(), &stock_unit(reward), &from, &to, 1) {
+            tx.post(posting);
+        }
+    }
+
+    fn grant(&self, tx: &Tx<'_>, id: GrantId, code: Option<Code>) -> Grant {
+        let Terms { claim_by, valid_from, valid_until } = reward::terms(self.terms, tx.now, self.zone(tx));
+        Grant {
+            id,
+            member: self.to.member.clone(),
+            terms: self.terms.clone(),
+            campaign: self.to.campaign.cloned(),
+            mechanic: self.to.mechanic.cloned(),
+            cause: self.to.cause.to_owned(),
+            code,
+            state: GrantState::Granted,
+            issued_at: tx.now,
+            claim_by,
+            claimed_at: None,
+            valid_from,
+            valid_until,
+            uses_left: 1,
+            reserved: Minor::ZERO,
+            history: Vec::new(),
+        }
+    }
+}
+
+/// What credited points really cost: their worth, or where points are worth nothing, what the author says.
+fn given(tx: &Tx<'_>, terms: &RewardPlan) -> Result<Minor, Halt> {
+    let worth = reward::worth(terms, tx.runtime()?);
+    Ok(if worth > Minor::ZERO { worth } else { terms.unit_cost })
+}
+
+/// A grant becomes the member's to use: vouchers and free items are Claimed, points are credited and thereby Redeemed.
+pub(crate) fn claim(tx: &mut Tx<'_>, grant: &mut Grant, account: &fanfare_core::ids::AccountId) -> Result<(), Halt> {
+    let zone = vouchers::zone(tx, grant.campaign.as_ref());
+    grant.claimed_at = Some(tx.now);
+    let times = reward::claimed(&grant.terms, vouchers::terms(grant), tx.now, zone);
+    (grant.valid_from, grant.valid_until) = (times.valid_from, times.valid_until);
+    vouchers::enter(grant, GrantState::Claimed, tx.now, Scene::default());
+    vouchers::tally(tx, grant, "claimed", 1);
+    let RewardKind::Points { amount, expire_after } = grant.terms.kind.clone() else { return Ok(()) };
+    let id = grant.id.clone();
+    let why = Why { rule: "points-credited", reference: id.as_str() };
+    wallet::credit(tx, account, amount, why)?;
+    grant.valid_until = expire_after.map(|span| span.after(grant.issued_at, zone));
+    grant.uses_left = 0;
+    vouchers::enter(grant, GrantState::Redeemed, tx.now, Scene::default());
+    vouchers::tally(tx, grant, "redeemed", 1);
+    let actual = given(tx, &grant.terms)?;
+    let reserved = std::mem::take(&mut grant.reserved);
+    vouchers::book(tx, grant, reserved, actual, why)
+}

@@ -1,0 +1,117 @@
+//! Places an order: evaluates its cart and takes what the evaluation says, held or spent at once.
+
+use super::{
+    Booking, Placed, facts, placed, refuse_with,
+    take::{note_exhausted, spend, take},
+};
+use crate::{
+    Command, Halt,
+    carts,
+    jobs::Task,
+    plans::Plans,
+    refuse,
+    tx::Tx,
+    vouchers,
+};
+pub use crate::redemptions::Mode;
+use fanfare_core::{
+    cart::Cart,
+    ids::OrderId,
+    money::Minor,
+    reason::Reason,
+    time::Ts,
+};
+use fanfare_store::{
+    Keys,
+    rows::{Order, OrderState},
+};
+
+/// Places an order.
+#[derive(Clone, Debug)]
+pub struct PlaceOrder {
+    /// The till's id, unique in the namespace.
+    pub id: OrderId,
+    /// Hold or spend.
+    pub mode: Mode,
+    /// What is bought.
+    pub cart: Cart,
+    /// What the till shows as payable; another evaluation refuses the order.
+    pub expected_payable: Option<Minor>,
+    /// The till's receipt.
+    pub receipt_number: Option<String>,
+    /// The till's day, `YYYY-MM-DD`.
+    pub business_date: Option<String>,
+    /// When, where the till was offline; neither ahead of now nor further back than [`vouchers::LATE_MAX`].
+    pub occurred_at: Option<Ts>,
+    /// Digest of all the above, so that the same id with another body is seen.
+    pub digest: String,
+}
+
+impl Command for PlaceOrder {
+    type Answer = Placed;
+
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        keys.orders.insert(self.id.clone());
+        carts::prefetch(plans, &self.cart, keys);
+    }
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Placed, Halt> {
+        if let Some(order) = tx.order(&self.id)?.cloned() {
+            if order.digest == self.digest && !order.reported {
+                return placed(tx, order, false);
+            }
+            return refuse(Reason::OrderIdReused, "this order id was used with another body; choose a new one");
+        }
+        let at = vouchers::occurred(tx.now, self.occurred_at);
+        let priced = carts::price(tx, &self.cart, at)?;
+        let evaluation = priced.evaluation.clone();
+        if let Some(rejected) = evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
+            let detail = format!("a code or reservation that it names does not apply: {}", rejected.detail);
+            return refuse_with(Reason::OrderRefused, detail, evaluation);
+        }
+        if self.expected_payable.is_some_and(|expected| expected != evaluation.payable) {
+            let detail = "it costs something else than the till expects; show the new price and ask again".to_owned();
+            return refuse_with(Reason::PriceChanged, detail, evaluation);
+        }
+        note_exhausted(tx, &priced.exhausted)?;
+        let mut order = Order {
+            id: self.id.clone(),
+            state: OrderState::Reserved,
+            digest: self.digest.clone(),
+            cart: self.cart.clone(),
+            evaluation,
+            revision: tx.plans.digest.clone(),
+            booking: serde_json::Value::Null,
+            expires_at: None,
+            receipt_number: self.receipt_number.clone(),
+            business_date: self.business_date.clone(),
+            occurred_at: at,
+            committed_at: None,
+            returns: Vec::new(),
+            exception: None,
+            reported: false,
+        };
+        if self.mode == Mode::Reserve {
+            let end = tx.runtime()?.reserve_for.after(tx.now, tx.zone());
+            order.expires_at = Some(end);
+            tx.schedule(Task::LapseOrder(self.id.clone()).at(end));
+        }
+        let mut booking = take(tx, &order, &priced)?;
+        if self.mode == Mode::Commit {
+            commit(tx, &mut order, &mut booking, at)?;
+        }
+        order.booking = booking.to_value();
+        tx.new_order(order.clone());
+        placed(tx, order, true)
+    }
+}
+
+/// Spends what the order holds, for good.
+pub(crate) fn commit(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, at: Ts) -> Result<(), Halt> {
+    order.state = OrderState::Committed;
+    order.committed_at = Some(at);
+    order.expires_at = None;
+    tx.done(&Task::LapseOrder(order.id.clone()).id());
+    spend(tx, order, booking, at)?;
+    facts::paid(tx, order, booking)
+}

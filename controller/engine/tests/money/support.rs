@@ -1,0 +1,378 @@
+//! A shop to test with: a namespace on a database in memory, a clock that is set, chance from a fixed seed.
+
+use chrono::TimeDelta;
+use fanfare_core::{
+    cart::{Cart, Items, Line},
+    ids::{AccountId, Code, GrantId, MemberId, Name, Namespace, OrderId, Revision, StoreId},
+    ledger::account,
+    mechanic::{Rule, discount, spend_threshold},
+    model::{
+        CampaignPlan, Plan, RewardPlan, RuntimePlan,
+        campaign::{
+            Audience, Budget, Content, Cover, Join, Mechanic, Objective, OnExhausted, Participation, Places, Scope,
+            Visibility,
+        },
+        reward::{
+            Claim, CodeRule, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity, Voucher, VoucherWorth,
+        },
+        runtime::EventRules,
+        schedule::Schedule,
+    },
+    money::{BasisPoints, Currency, Minor},
+    time::{Clock, Span, Ts, Tz},
+};
+use fanfare_engine::{
+    Command, Engine, Halt, Refused,
+    give::{self, Given},
+    publish::Publish,
+    redemptions::{Mode, Redeem},
+    tx::Tx,
+};
+use fanfare_store::{
+    SqliteStore, Store,
+    rows::{Consent, Grant, Member},
+};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A clock that stands still until it is moved.
+pub struct SetClock(Mutex<Ts>);
+
+impl Clock for SetClock {
+    fn now(&self) -> Ts {
+        *self.0.lock()
+    }
+}
+
+/// A namespace with its engine.
+pub struct Shop {
+    pub engine: Engine,
+    pub clock: Arc<SetClock>,
+    pub store: Arc<SqliteStore>,
+    pub ns: Namespace,
+}
+
+pub fn at(text: &str) -> Ts {
+    text.parse().unwrap()
+}
+
+pub fn start() -> Ts {
+    at("2026-11-11T00:00:00Z")
+}
+
+impl Shop {
+    /// A shop with a Runtime and the members m1, m2, m3.
+    pub async fn open() -> Self {
+        let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let clock = Arc::new(SetClock(Mutex::new(start() + TimeDelta::hours(1))));
+        let ns = Namespace::from("brand-a");
+        let engine = Engine::open(ns.clone(), store.clone(), clock.clone(), [7; 32]).await.unwrap();
+        let shop = Self { engine, clock, store, ns };
+        shop.publish(Plan::CampaignRuntime(runtime())).await;
+        for id in ["m1", "m2", "m3"] {
+            shop.run(Register(id.into())).await.unwrap();
+        }
+        shop
+    }
+
+    pub async fn publish(&self, plan: Plan) {
+        let name = match &plan {
+            Plan::Campaign(plan) => plan.name.clone(),
+            Plan::Reward(plan) => plan.name.clone(),
+            _ => Name::from("runtime"),
+        };
+        let revision = Revision::from(format!("r-{name}"));
+        self.run(Publish { name, revision, plan, generation: 1, author: None }).await.unwrap();
+    }
+
+    pub async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
+        self.engine.execute(command).await.unwrap().0
+    }
+
+    pub fn forward(&self, by: TimeDelta) {
+        *self.clock.0.lock() += by;
+    }
+
+    /// Gives and answers the grants.
+    pub async fn give(&self, member: &str, reward: &str, quantity: i64, campaign: Option<&str>) -> Given {
+        let give = Give {
+            member: member.into(),
+            reward: reward.into(),
+            quantity,
+            campaign: campaign.map(Name::from),
+            cause: "test".into(),
+        };
+        self.run(give).await.unwrap()
+    }
+
+    /// Gives one voucher and answers it.
+    pub async fn voucher(&self, member: &str, reward: &str, campaign: Option<&str>) -> Grant {
+        let given = self.give(member, reward, 1, campaign).await;
+        assert_eq!(given.refused, None);
+        self.grant(&given.grants[0]).await
+    }
+
+    pub async fn grant(&self, id: &GrantId) -> Grant {
+        self.store.grant(&self.ns, id).await.unwrap().unwrap()
+    }
+
+    pub async fn balance(&self, account: &str) -> i64 {
+        let all = self.store.balances(&self.ns, account).await.unwrap();
+        all.iter().filter(|entry| entry.account == account).map(|entry| entry.amount).sum()
+    }
+
+    /// (available, reserved, actual) of a campaign's budget.
+    pub async fn budget(&self, campaign: &str) -> (i64, i64, i64) {
+        let campaign = Name::from(campaign);
+        (
+            self.balance(&account::budget_available(&campaign)).await,
+            self.balance(&account::budget_reserved(&campaign)).await,
+            self.balance(&account::budget_actual(&campaign)).await,
+        )
+    }
+
+    pub async fn counter(&self, key: &str) -> i64 {
+        let all = self.store.counters(&self.ns, key).await.unwrap();
+        all.iter().filter(|(name, _)| name == key).map(|(_, value)| *value).sum()
+    }
+
+    pub async fn points(&self, member: &str) -> i64 {
+        self.balance(&account::wallet(&AccountId::from(format!("a-{member}")))).await
+    }
+
+    /// Every job that is due, done.
+    pub async fn work(&self) {
+        loop {
+            let due = self.store.due(&self.ns, self.clock.now(), 100).await.unwrap();
+            if due.is_empty() {
+                return;
+            }
+            for job in due {
+                let task = serde_json::from_value(job.task).unwrap();
+                self.run(Do(task)).await.unwrap();
+            }
+        }
+    }
+
+    /// What must hold whatever happened.
+    pub async fn verify(&self) {
+        assert_eq!(self.store.verify(&self.ns).await.unwrap(), Vec::<String>::new());
+    }
+}
+
+struct Register(String);
+
+impl Command for Register {
+    type Answer = ();
+    fn run(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+        tx.put_member(Member {
+            id: self.0.as_str().into(),
+            account: AccountId::from(format!("a-{}", self.0)),
+            attributes: BTreeMap::new(),
+            tags: Default::default(),
+            consent: Consent::default(),
+            identities: Default::default(),
+            created_at: tx.now,
+            merged_into: None,
+        });
+        Ok(())
+    }
+}
+
+struct Give {
+    member: MemberId,
+    reward: Name,
+    quantity: i64,
+    campaign: Option<Name>,
+    cause: String,
+}
+
+impl Command for Give {
+    type Answer = Given;
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Given, Halt> {
+        let Self { member, reward, quantity, campaign, cause } = self;
+        let campaign = campaign.as_ref();
+        let to = give::To { member, reward, quantity: *quantity, campaign, mechanic: None, store: None, cause };
+        give::give(tx, to)
+    }
+}
+
+struct Do(fanfare_engine::jobs::Task);
+
+impl Command for Do {
+    type Answer = ();
+    fn run(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+        use fanfare_engine::{grants, holds, jobs::Task, orders, redemptions};
+        match &self.0 {
+            Task::LapseOrder(id) => orders::lapse(tx, id),
+            Task::LapseRedemption(id) => redemptions::lapse(tx, id),
+            Task::ReleaseHold(id) => holds::release_due(tx, id),
+            Task::CloseGrant(id) => grants::close(tx, id),
+            Task::Settle(_) | Task::Step(_) => {
+                tx.done(&self.0.id());
+                Ok(())
+            }
+        }
+    }
+}
+
+pub fn runtime() -> RuntimePlan {
+    RuntimePlan {
+        name: "runtime".into(),
+        zone: Tz::UTC,
+        currency: Currency::parse("THB").unwrap(),
+        margin: BasisPoints::FULL,
+        default_locale: "en".into(),
+        other_locales: Vec::new(),
+        attributes: BTreeMap::new(),
+        stores: BTreeMap::new(),
+        point_worth_e4: 20_000,
+        dev_login: true,
+        events: EventRules::default(),
+        reserve_for: Span::seconds(900),
+    }
+}
+
+/// A campaign with a budget in minor units, without a mechanic.
+pub fn campaign(name: &str, budget: Option<i64>) -> CampaignPlan {
+    CampaignPlan {
+        name: name.into(),
+        revision: Revision::from(format!("r-{name}")),
+        title: name.into(),
+        objective: Objective::Promotion,
+        tags: Vec::new(),
+        schedule: Schedule {
+            zone: Tz::UTC,
+            publish_at: None,
+            start_at: start(),
+            end_at: Some(start() + TimeDelta::days(30)),
+            cool_down: Span::days(30),
+            windows: Vec::new(),
+        },
+        suspended: false,
+        visibility: Visibility::Public,
+        audience: Audience::default(),
+        participation: Participation { join: Join::Automatic, places: Places::default(), limits: Vec::new() },
+        mechanics: Vec::new(),
+        stacking: None,
+        budget: budget.map(|limit| Budget {
+            limit: Minor(limit),
+            per_day: None,
+            on_exhausted: OnExhausted::Stop,
+            cover: Cover::HardStop,
+        }),
+        costs: BTreeMap::new(),
+        attribution_window: Span::days(7),
+        content: Content::default(),
+    }
+}
+
+pub fn mechanic(name: &str, rule: Rule) -> Mechanic {
+    Mechanic { name: name.into(), scope: Scope::default(), rule }
+}
+
+/// A share off everything.
+pub fn percent_off(share: &str) -> Rule {
+    Rule::Discount(discount::Discount {
+        off: discount::Off::Percent(BasisPoints::parse(share).unwrap()),
+        items: Items::default(),
+        min_spend: Minor::ZERO,
+        max: None,
+        floor_price: Minor::ZERO,
+    })
+}
+
+/// A reward for spending so much in one order.
+pub fn reward_from(spend: i64, reward: &str) -> Rule {
+    Rule::SpendThreshold(spend_threshold::SpendThreshold {
+        basis: spend_threshold::Basis::AfterDiscounts,
+        per: spend_threshold::SpendPer::Order,
+        award: spend_threshold::Award::Highest,
+        repeat: false,
+        tiers: vec![spend_threshold::Tier {
+            spend: Minor(spend),
+            gives: spend_threshold::Gives::Reward(reward.into()),
+        }],
+    })
+}
+
+fn reward(name: &str, kind: RewardKind, unit_cost: i64) -> RewardPlan {
+    RewardPlan {
+        name: name.into(),
+        revision: Revision::from(format!("r-{name}")),
+        title: name.into(),
+        kind,
+        codes: CodeRule::default(),
+        quantity: None,
+        limits: Vec::new(),
+        claim: Claim::Auto,
+        claim_within: None,
+        validity: Validity { from: ValidFrom::Issue, lasts: Some(Span::days(14)), until: None, not_before: None },
+        redemption: Redemption {
+            places: Places::default(),
+            symbology: Symbology::Qr,
+            reserve_for: Span::seconds(600),
+            on_reversal: OnReversal::Restore,
+        },
+        stacking: None,
+        unit_cost: Minor(unit_cost),
+        suspended: false,
+    }
+}
+
+/// A voucher of an amount.
+pub fn voucher(name: &str, amount: i64, unit_cost: i64) -> RewardPlan {
+    let worth = VoucherWorth::Amount(Minor(amount));
+    let kind = RewardKind::Voucher(Voucher { worth, min_spend: Minor::ZERO, items: Items::default() });
+    reward(name, kind, unit_cost)
+}
+
+/// Points without an end.
+pub fn points(name: &str, amount: i64) -> RewardPlan {
+    reward(name, RewardKind::Points { amount, expire_after: None }, 0)
+}
+
+pub fn line(id: &str, quantity: i64, price: i64) -> Line {
+    let sku = format!("SKU-{id}");
+    Line { id: id.into(), sku, quantity, unit_price: Minor(price), category: None, brand: None }
+}
+
+pub fn cart(member: Option<&str>, lines: Vec<Line>, codes: Vec<Code>) -> Cart {
+    Cart {
+        member: member.map(MemberId::from),
+        store: Some(StoreId::from("bkk-01")),
+        channel: "pos".into(),
+        at: None,
+        lines,
+        codes,
+        reservations: Vec::new(),
+    }
+}
+
+pub fn place(id: &str, mode: Mode, cart: Cart) -> fanfare_engine::orders::PlaceOrder {
+    let digest = format!("{id}{mode:?}{cart:?}");
+    fanfare_engine::orders::PlaceOrder {
+        id: OrderId::from(id),
+        mode,
+        cart,
+        expected_payable: None,
+        receipt_number: None,
+        business_date: None,
+        occurred_at: None,
+        digest,
+    }
+}
+
+pub fn redeem(code: &Code, mode: Mode) -> Redeem {
+    Redeem {
+        code: code.clone(),
+        mode,
+        store: "bkk-01".into(),
+        bound_to: None,
+        terminal: Some("t1".into()),
+        channel: "pos".into(),
+        amount: None,
+        order: None,
+        occurred_at: None,
+    }
+}

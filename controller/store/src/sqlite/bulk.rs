@@ -1,0 +1,129 @@
+//! Many rows as one JSON parameter, so that a batch needs one statement a table: `INSERT … SELECT … FROM jsonb_each(?)`.
+//!
+//! A row is an array; statements pick its columns by place. Texts never hold NUL: SQLite would cut them there.
+
+use super::error::refused;
+use crate::{Error, Result};
+use fanfare_core::time::Ts;
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+/// Rows of one statement.
+#[derive(Default)]
+pub(super) struct Bulk {
+    json: Vec<u8>,
+    rows: u64,
+    fault: Option<Error>,
+}
+
+impl Bulk {
+    /// The rows that `write` makes of `items`.
+    pub(super) fn of<T>(items: impl IntoIterator<Item = T>, write: impl Fn(&mut Columns<'_>, T)) -> Self {
+        let mut bulk = Self::default();
+        for item in items {
+            bulk.json.push(if bulk.rows == 0 { b'[' } else { b',' });
+            bulk.json.push(b'[');
+            bulk.rows += 1;
+            write(&mut Columns { bulk: &mut bulk, first: true }, item);
+            bulk.json.push(b']');
+        }
+        bulk.json.extend_from_slice(if bulk.rows == 0 { b"[]" } else { b"]" });
+        bulk
+    }
+
+    /// Runs `sql` with the namespace as `?1` and the rows as `?2`, unless there is none. Answers the affected rows.
+    pub(super) async fn run(self, conn: &mut SqliteConnection, ns: i64, sql: &'static str) -> Result<u64> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        if self.rows == 0 {
+            return Ok(0);
+        }
+        let json = String::from_utf8(self.json).map_err(|error| Error::Corrupt(error.to_string()))?;
+        let done = sqlx::query(sql).bind(ns).bind(json).execute(conn).await.map_err(refused)?;
+        Ok(done.rows_affected())
+    }
+
+    /// Like [`Bulk::run`]; each row must affect exactly one, else the batch is void.
+    pub(super) async fn run_each(
+        self,
+        conn: &mut SqliteConnection,
+        ns: i64,
+        what: &str,
+        sql: &'static str,
+    ) -> Result<()> {
+        let expected = self.rows;
+        let affected = self.run(conn, ns, sql).await?;
+        if affected == expected {
+            return Ok(());
+        }
+        Err(Error::Conflict(format!("{expected} rows of {what} had to be there, {affected} were")))
+    }
+}
+
+/// Keys as a JSON array of texts, for `json_each(?)`.
+pub(super) fn keys<'a, T: AsRef<str> + 'a>(keys: impl IntoIterator<Item = &'a T>) -> Result<String> {
+    to_json(&keys.into_iter().map(AsRef::as_ref).collect::<Vec<&str>>())
+}
+
+/// A value as JSON.
+pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::Corrupt(format!("a row cannot be written: {error}")))
+}
+
+/// The columns of one row, written in order.
+pub(super) struct Columns<'a> {
+    bulk: &'a mut Bulk,
+    first: bool,
+}
+
+impl Columns<'_> {
+    /// A text.
+    pub(super) fn text(&mut self, value: impl AsRef<str>) -> &mut Self {
+        let value = value.as_ref();
+        if value.as_bytes().contains(&0) {
+            self.bulk.fault = Some(Error::Conflict("a text holds the character NUL".into()));
+        }
+        self.json(value)
+    }
+
+    /// A text or NULL.
+    pub(super) fn opt_text(&mut self, value: Option<impl AsRef<str>>) -> &mut Self {
+        match value {
+            Some(value) => self.text(value),
+            None => self.json(&()),
+        }
+    }
+
+    /// A number.
+    pub(super) fn int(&mut self, value: i64) -> &mut Self {
+        self.json(&value)
+    }
+
+    /// Yes or no, as 1 or 0.
+    pub(super) fn flag(&mut self, value: bool) -> &mut Self {
+        self.int(i64::from(value))
+    }
+
+    /// An instant.
+    pub(super) fn at(&mut self, value: Ts) -> &mut Self {
+        self.int(value.timestamp_micros())
+    }
+
+    /// An instant or NULL.
+    pub(super) fn opt_at(&mut self, value: Option<Ts>) -> &mut Self {
+        self.json(&value.map(|at| at.timestamp_micros()))
+    }
+
+    /// A structure; the statement picks it with `->`, which keeps it JSON.
+    pub(super) fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> &mut Self {
+        if !self.first {
+            self.bulk.json.push(b',');
+        }
+        self.first = false;
+        if let Err(error) = serde_json::to_writer(&mut self.bulk.json, value) {
+            self.bulk.fault = Some(Error::Corrupt(format!("a row cannot be written: {error}")));
+        }
+        self
+    }
+}

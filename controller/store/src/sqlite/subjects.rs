@@ -1,0 +1,267 @@
+//! Members and what stands around the money: lists, participations, holds, runs, messages, published revisions, credentials.
+
+use super::{bulk::Bulk, terms::Distinct};
+use crate::{
+    Error, Result,
+    rows::{Credential, Hold, Member, Message, Participation, Published, RefreshToken, Run},
+};
+use fanfare_core::{
+    ids::{MemberId, Name, Namespace},
+    model::Kind,
+    time::Ts,
+};
+use sqlx::SqliteConnection;
+
+/// Inserts or replaces members; their identities are replaced with them.
+pub(super) async fn members(conn: &mut SqliteConnection, ns: i64, members: &[Member]) -> Result<()> {
+    if members.is_empty() {
+        return Ok(());
+    }
+    let rows = Bulk::of(members, |c, row| {
+        c.text(&row.id).text(&row.account).json(&row.attributes).json(&row.tags).json(&row.consent);
+        c.json(&row.identities).at(row.created_at).opt_text(row.merged_into.as_ref());
+    });
+    let sql = "INSERT INTO members (ns, id, account, attributes, tags, consent, identities, created_at, merged_into)
+        SELECT ?1, value->>'$[0]', value->>'$[1]', value->'$[2]', value->'$[3]', value->'$[4]', value->'$[5]',
+            value->>'$[6]', value->>'$[7]'
+        FROM jsonb_each(?2) WHERE true
+        ON CONFLICT (ns, id) DO UPDATE SET account = excluded.account, attributes = excluded.attributes,
+            tags = excluded.tags, consent = excluded.consent, identities = excluded.identities,
+            created_at = excluded.created_at, merged_into = excluded.merged_into";
+    rows.run_each(conn, ns, "members", sql).await?;
+
+    let ids = Bulk::of(members, |c, row| {
+        c.text(&row.id);
+    });
+    let sql = "DELETE FROM identities WHERE ns = ?1 AND member IN (SELECT value->>'$[0]' FROM jsonb_each(?2))";
+    ids.run(conn, ns, sql).await?;
+
+    let pairs = members.iter().flat_map(|row| row.identities.iter().map(move |identity| (identity, &row.id)));
+    let identities = Bulk::of(pairs, |c, ((kind, value), member)| {
+        c.text(kind).text(value).text(member);
+    });
+    let sql = "INSERT INTO identities (ns, type, value, member)
+        SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]' FROM jsonb_each(?2)";
+    identities.run_each(conn, ns, "identities", sql).await
+}
+
+/// Inserts or replaces holds.
+pub(super) async fn holds(conn: &mut SqliteConnection, ns: i64, holds: &[Hold]) -> Result<()> {
+    let rows = Bulk::of(holds, |c, row| {
+        c.text(&row.id).text(&row.campaign).text(&row.mechanic).text(&row.sku).int(row.quantity);
+        c.text(&row.member).opt_text(row.store.as_ref()).at(row.expires_at).text(row.state.as_str());
+        c.opt_text(row.order.as_ref());
+    });
+    let sql =
+        "INSERT INTO holds (ns, id, campaign, mechanic, sku, quantity, member, store, expires_at, state, order_id)
+        SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]',
+            value->>'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]'
+        FROM jsonb_each(?2) WHERE true
+        ON CONFLICT (ns, id) DO UPDATE SET campaign = excluded.campaign, mechanic = excluded.mechanic,
+            sku = excluded.sku, quantity = excluded.quantity, member = excluded.member, store = excluded.store,
+            expires_at = excluded.expires_at, state = excluded.state, order_id = excluded.order_id";
+    rows.run_each(conn, ns, "holds", sql).await
+}
+
+/// Inserts or replaces participations.
+pub(super) async fn participations(conn: &mut SqliteConnection, ns: i64, rows: &[Participation]) -> Result<()> {
+    let rows = Bulk::of(rows, |c, row| {
+        c.text(&row.campaign).text(&row.member).at(row.joined_at).at(row.touched_at).flag(row.converted);
+        c.text(&row.revision);
+    });
+    let sql = "INSERT INTO participations (ns, campaign, member, joined_at, touched_at, converted, revision)
+        SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]'
+        FROM jsonb_each(?2) WHERE true
+        ON CONFLICT (ns, campaign, member) DO UPDATE SET joined_at = excluded.joined_at,
+            touched_at = excluded.touched_at, converted = excluded.converted, revision = excluded.revision";
+    rows.run_each(conn, ns, "participations", sql).await
+}
+
+/// Replaces whole lists, then adds to lists, then removes from lists.
+pub(super) async fn lists(
+    conn: &mut SqliteConnection,
+    ns: i64,
+    set: &[(Name, Vec<MemberId>)],
+    added: &[(Name, MemberId)],
+    removed: &[(Name, MemberId)],
+) -> Result<()> {
+    let replaced = Bulk::of(set, |c, (list, _)| {
+        c.text(list);
+    });
+    let sql = "DELETE FROM list_members WHERE ns = ?1 AND list IN (SELECT value->>'$[0]' FROM jsonb_each(?2))";
+    replaced.run(conn, ns, sql).await?;
+
+    let members = set.iter().flat_map(|(list, members)| members.iter().map(move |member| (list, member)));
+    let pairs = Bulk::of(members.chain(added.iter().map(|(list, member)| (list, member))), |c, (list, member)| {
+        c.text(list).text(member);
+    });
+    let sql = "INSERT INTO list_members (ns, list, member)
+        SELECT ?1, value->>'$[0]', value->>'$[1]' FROM jsonb_each(?2) WHERE true
+        ON CONFLICT (ns, list, member) DO NOTHING";
+    pairs.run(conn, ns, sql).await?;
+
+    let pairs = Bulk::of(removed, |c, (list, member)| {
+        c.text(list).text(member);
+    });
+    let sql = "DELETE FROM list_members WHERE ns = ?1 AND (list, member) IN
+        (SELECT value->>'$[0]', value->>'$[1]' FROM jsonb_each(?2))";
+    pairs.run(conn, ns, sql).await.map(drop)
+}
+
+/// Inserts or replaces runs; the plan stays the one that each entered under.
+pub(super) async fn runs(conn: &mut SqliteConnection, ns: i64, runs: &[Run]) -> Result<()> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let terms = Distinct::new(runs.iter().map(|row| &row.plan))?;
+    terms.write(conn, ns).await?;
+    let rows = Bulk::of(runs.iter().zip(terms.digests()), |c, (row, digest)| {
+        c.text(&row.id).text(&row.plan.name).text(digest).text(&row.member).text(row.state.as_str());
+        c.int(i64::try_from(row.step).unwrap_or(i64::MAX)).at(row.entered_at).opt_at(row.left_at).json(&row.trigger);
+    });
+    let sql = "INSERT INTO runs (ns, id, automation, terms, member, state, step, entered_at, left_at, trigger_data)
+        SELECT ?1, value->>'$[0]', value->>'$[1]',
+            (SELECT t.id FROM terms t WHERE t.ns = ?1 AND t.digest = value->>'$[2]'),
+            value->>'$[3]', value->>'$[4]', value->>'$[5]', value->>'$[6]', value->>'$[7]', value->'$[8]'
+        FROM jsonb_each(?2) WHERE true
+        ON CONFLICT (ns, id) DO UPDATE SET member = excluded.member, state = excluded.state, step = excluded.step,
+            entered_at = excluded.entered_at, left_at = excluded.left_at, trigger_data = excluded.trigger_data";
+    rows.run_each(conn, ns, "runs", sql).await
+}
+
+/// Inserts or replaces messages.
+pub(super) async fn messages(conn: &mut SqliteConnection, ns: i64, messages: &[Message]) -> Result<()> {
+    let rows = Bulk::of(messages, |c, row| {
+        c.text(&row.id).text(&row.member).text(&row.channel).flag(row.in_app).text(&row.template).text(&row.cause);
+        c.opt_text(row.campaign.as_ref()).text(&row.subject).text(&row.body).text(&row.locale);
+        c.flag(row.skip_when_ambiguous).flag(row.marketing).text(row.state.as_str()).opt_text(row.reason.as_ref());
+        c.int(row.attempts).at(row.created_at).opt_at(row.sent_at).opt_at(row.read_at);
+    });
+    let sql = "INSERT INTO messages (ns, id, member, channel, in_app, template, cause, campaign, subject, body, locale,
+            skip_when_ambiguous, marketing, state, reason, attempts, created_at, sent_at, read_at)
+        SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]',
+            value->>'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]', value->>'$[10]', value->>'$[11]',
+            value->>'$[12]', value->>'$[13]', value->>'$[14]', value->>'$[15]', value->>'$[16]', value->>'$[17]'
+        FROM jsonb_each(?2) WHERE true
+        ON CONFLICT (ns, id) DO UPDATE SET member = excluded.member, channel = excluded.channel,
+            in_app = excluded.in_app, template = excluded.template, cause = excluded.cause,
+            campaign = excluded.campaign, subject = excluded.subject, body = excluded.body,
+            locale = excluded.locale, skip_when_ambiguous = excluded.skip_when_ambiguous,
+            marketing = excluded.marketing, state = excluded.state, reason = excluded.reason,
+            attempts = excluded.attempts, created_at = excluded.created_at, sent_at = excluded.sent_at,
+            read_at = excluded.read_at";
+    rows.run_each(conn, ns, "messages", sql).await
+}
+
+/// Serves each revision in the place of the former. One by one, since several may be of one resource: this is not the
+/// path of shoppers.
+pub(super) async fn published(conn: &mut SqliteConnection, ns: i64, published: &[Published]) -> Result<()> {
+    let former = "UPDATE published SET served = 0 FROM jsonb_each(?2) k
+        WHERE published.ns = ?1 AND published.kind = k.value->>'$[0]' AND published.name = k.value->>'$[1]'
+            AND published.served = 1 AND published.revision <> k.value->>'$[2]'";
+    // A revision that is served again counts as published anew; one that is served already changes its flags only.
+    let present = "INSERT INTO published (ns, kind, name, revision, plan, generation, at, author, settled, retired,
+            served, ordinal)
+        SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->'$[3]', value->>'$[4]', value->>'$[5]',
+            value->>'$[6]', value->>'$[7]', value->>'$[8]', 1 - value->>'$[8]',
+            1 + coalesce((SELECT max(p.ordinal) FROM published p
+                WHERE p.ns = ?1 AND p.kind = value->>'$[0]' AND p.name = value->>'$[1]'), 0)
+        FROM jsonb_each(?2) WHERE true
+        ON CONFLICT (ns, kind, name, revision) DO UPDATE SET generation = excluded.generation,
+            author = excluded.author, settled = excluded.settled, retired = excluded.retired,
+            at = CASE served WHEN 1 THEN at ELSE excluded.at END,
+            ordinal = CASE served WHEN 1 THEN ordinal ELSE excluded.ordinal END, served = excluded.served";
+    for row in published {
+        if row.plan.kind() != row.kind {
+            return Err(Error::Conflict(format!("the plan of {} {} is of another kind", row.kind.as_str(), row.name)));
+        }
+        let rows = || {
+            Bulk::of([row], |c, row| {
+                c.text(row.kind.as_str()).text(&row.name).text(&row.revision).json(&row.plan).int(row.generation);
+                c.at(row.at).opt_text(row.author.as_ref()).flag(row.settled).flag(row.retired);
+            })
+        };
+        rows().run(conn, ns, former).await?;
+        rows().run_each(conn, ns, "published revisions", present).await?;
+    }
+    Ok(())
+}
+
+/// Serves these resources no longer.
+pub(super) async fn retired(conn: &mut SqliteConnection, ns: i64, retired: &[(Kind, Name)]) -> Result<()> {
+    let rows = Bulk::of(retired, |c, (kind, name)| {
+        c.text(kind.as_str()).text(name);
+    });
+    let sql = "UPDATE published SET served = 0, retired = 1 FROM jsonb_each(?2) k
+        WHERE published.ns = ?1 AND published.kind = k.value->>'$[0]' AND published.name = k.value->>'$[1]'
+            AND published.served = 1";
+    rows.run(conn, ns, sql).await.map(drop)
+}
+
+/// Inserts or replaces credentials of this namespace.
+pub(super) async fn credentials(
+    conn: &mut SqliteConnection,
+    ns: i64,
+    namespace: &Namespace,
+    credentials: &[Credential],
+) -> Result<()> {
+    same_namespace(namespace, credentials.iter().map(|row| &row.namespace))?;
+    let rows = Bulk::of(credentials, |c, row| {
+        c.text(&row.id).text(&row.digest).opt_text(row.store.as_ref()).json(&row.scopes).text(&row.label);
+        c.opt_at(row.expires_at).flag(row.revoked);
+    });
+    let sql = "INSERT INTO credentials (ns, id, digest, store, scopes, label, expires_at, revoked)
+        SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->'$[3]', value->>'$[4]', value->>'$[5]',
+            value->>'$[6]'
+        FROM jsonb_each(?2) WHERE true
+        ON CONFLICT (ns, id) DO UPDATE SET digest = excluded.digest, store = excluded.store,
+            scopes = excluded.scopes, label = excluded.label, expires_at = excluded.expires_at,
+            revoked = excluded.revoked";
+    rows.run_each(conn, ns, "credentials", sql).await
+}
+
+/// Inserts or replaces refresh tokens, marks every token of a revoked family as used, and deletes those that have lapsed.
+pub(super) async fn refresh_tokens(
+    conn: &mut SqliteConnection,
+    ns: i64,
+    namespace: &Namespace,
+    at: Ts,
+    tokens: &[RefreshToken],
+    revoked: &[String],
+) -> Result<()> {
+    same_namespace(namespace, tokens.iter().map(|row| &row.namespace))?;
+    let rows = Bulk::of(tokens, |c, row| {
+        c.text(&row.digest).text(&row.member).at(row.expires_at).flag(row.used).text(&row.family);
+    });
+    let sql = "INSERT INTO refresh_tokens (ns, digest, member, expires_at, used, family)
+        SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]'
+        FROM jsonb_each(?2) WHERE true
+        ON CONFLICT (digest) DO UPDATE SET member = excluded.member, expires_at = excluded.expires_at,
+            used = excluded.used, family = excluded.family WHERE ns = excluded.ns";
+    rows.run_each(conn, ns, "refresh tokens", sql).await?;
+
+    let families = Bulk::of(revoked, |c, family| {
+        c.text(family);
+    });
+    let sql = "UPDATE refresh_tokens SET used = 1
+        WHERE ns = ?1 AND family IN (SELECT value->>'$[0]' FROM jsonb_each(?2))";
+    families.run(conn, ns, sql).await?;
+
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("DELETE FROM refresh_tokens WHERE ns = ?1 AND expires_at < ?2")
+        .bind(ns)
+        .bind(at.timestamp_micros())
+        .execute(conn)
+        .await
+        .map_err(super::error::refused)?;
+    Ok(())
+}
+
+fn same_namespace<'a>(namespace: &Namespace, mut others: impl Iterator<Item = &'a Namespace>) -> Result<()> {
+    match others.find(|other| *other != namespace) {
+        Some(other) => Err(Error::Conflict(format!("a batch of {namespace} writes a credential of {other}"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,55 @@
+//! One suite over `dyn Store`, run on every database that this room has, and what only SQLite promises.
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod sqlite;
+#[cfg(test)]
+mod suite;
+
+#[cfg(test)]
+macro_rules! contract {
+    ($($module:ident :: $test:ident;)*) => {
+        mod on_a_sqlite_file {
+            $(#[tokio::test]
+            async fn $test() {
+                let file = crate::fixtures::File::new(concat!("contract-", stringify!($test)));
+                crate::suite::$module::$test(&file.open().await).await;
+            })*
+        }
+        mod on_sqlite_in_memory {
+            $(#[tokio::test]
+            async fn $test() {
+                crate::suite::$module::$test(&fanfare_store::SqliteStore::in_memory().await.unwrap()).await;
+            })*
+        }
+    };
+}
+
+#[cfg(test)]
+contract! {
+    batches::an_empty_namespace_answers_nothing;
+    batches::every_row_comes_back_as_it_was_written;
+    batches::what_must_not_exist_voids_the_batch;
+    batches::what_must_exist_voids_the_batch;
+    batches::what_cannot_be_written_voids_the_batch;
+    batches::a_dropped_batch_leaves_nothing_and_frees_the_lane;
+    batches::a_cancelled_batch_frees_the_lane;
+    batches::an_empty_batch_moves_nothing;
+    batches::batches_of_one_lane_follow_each_other;
+    batches::namespaces_do_not_see_each_other;
+    money::counters_and_balances_add_up;
+    money::the_ledger_is_one_chain_in_order;
+    money::a_voucher_has_one_live_redemption;
+    money::a_change_keeps_the_terms_of_the_issue;
+    money::rows_written_several_times_are_there_as_written_last;
+    subjects::pages_go_on_where_the_last_ended;
+    subjects::a_revision_replaces_the_served_one_and_stays;
+    subjects::lists_are_set_added_to_and_removed_from;
+    subjects::jobs_are_due_moved_and_done;
+    subjects::messages_wait_are_taken_and_arrive;
+    subjects::identities_move_with_their_member;
+    subjects::tokens_are_used_revoked_and_forgotten;
+    subjects::settings_are_kept;
+    subjects::answers_are_kept_seven_days;
+}

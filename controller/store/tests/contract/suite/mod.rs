@@ -1,0 +1,5 @@
+//! The contract as tests: each takes an empty store and leaves rows behind.
+
+pub(crate) mod batches;
+pub(crate) mod money;
+pub(crate) mod subjects;
