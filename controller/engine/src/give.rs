@@ -161,7 +161,8 @@ impl Issue<'_> {
                 return Ok(Err(Refusal::new(Reason::LimitReached, detail)));
             }
         }
-        let worth = if self.is_paid_at_once() { given(tx, self.terms)? } else { reward::cost(self.terms, tx.runtime()?) };
+        let worth =
+            if self.is_paid_at_once() { given(tx, self.terms)? } else { reward::cost(self.terms, tx.runtime()?) };
         match self.payer {
             Some(payer) => Ok(budget::allows(tx, payer, worth)?.map(|()| worth)),
             None => Ok(Ok(worth)),

@@ -60,13 +60,7 @@ pub(crate) fn tally(tx: &mut Tx<'_>, grant: &Grant, what: &str, delta: i64) {
 
 /// Books what a reward really cost, or takes it back when negative. The day's share of the budget follows on the day of
 /// issue.
-pub(crate) fn book(
-    tx: &mut Tx<'_>,
-    grant: &Grant,
-    reserved: Minor,
-    actual: Minor,
-    why: Why<'_>,
-) -> Result<(), Halt> {
+pub(crate) fn book(tx: &mut Tx<'_>, grant: &Grant, reserved: Minor, actual: Minor, why: Why<'_>) -> Result<(), Halt> {
     tx.tally(&key::reward(&grant.terms.name, "cost"), actual.0);
     let Some(campaign) = &grant.campaign else { return Ok(()) };
     budget::count_day(tx, campaign, grant.issued_at, actual.minus(reserved))?;

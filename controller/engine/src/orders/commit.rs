@@ -7,14 +7,7 @@ use super::{
     take::{self, count_all},
     wrong_state,
 };
-use crate::{
-    Command, Halt, budget, carts,
-    effects::within_caps,
-    plans::Plans,
-    refuse,
-    tx::Tx,
-    vouchers,
-};
+use crate::{Command, Halt, budget, carts, effects::within_caps, plans::Plans, refuse, tx::Tx, vouchers};
 use fanfare_core::{cart::Cart, ids::OrderId, money::Minor, pricing, reason::Reason, time::Ts};
 use fanfare_store::{
     Keys,

@@ -96,9 +96,8 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         returned: &booking.returned,
         called_back: &booking.called_back,
     };
-    let given = returns::give_back(&sold, back.lines, &|grant| {
-        fates.get(grant).copied().unwrap_or(OnReversal::Forfeit)
-    })?;
+    let given =
+        returns::give_back(&sold, back.lines, &|grant| fates.get(grant).copied().unwrap_or(OnReversal::Forfeit))?;
     count_all(tx, &given.effects)?;
     pay_back(tx, &order.id, &booking, &given)?;
     for (index, amount) in &given.discounts {
@@ -255,13 +254,23 @@ fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Claw
 /// Mechanics that counted the order as an event count back what came back.
 fn regress(tx: &mut Tx<'_>, order: &Order, progressed: &[Name], part: Paid) -> Result<Minor, Halt> {
     let Some(member) = order.cart.member.clone() else { return Ok(Minor::ZERO) };
+    let paid_back: Minor = order.returns.iter().map(|back| back.refund).sum();
+    let was = Paid { before: order.evaluation.total, after: order.evaluation.payable, evaluated: part.evaluated };
+    let less = |from: Paid, by: Minor, before: Minor| Paid {
+        before: from.before.minus(before).or_zero(),
+        after: from.after.minus(by).or_zero(),
+        evaluated: from.evaluated,
+    };
+    let prior = less(was, paid_back, paid_back);
+    let returned =
+        fanfare_core::mechanic::behaviour::Returned { was, prior, left: less(prior, part.after, part.before) };
     let mut worth = Minor::ZERO;
     for campaign in progressed {
         let Some(plan) = budget::served(tx, campaign) else { continue };
         let store = order.cart.store.as_ref();
         let channel = Some(order.cart.channel.as_str()).filter(|channel| !channel.is_empty());
         let coming = Coming { member: Some(&member), store, channel, at: order.occurred_at, points: 0 };
-        let undone = knowledge::visit(tx, coming, |visit| decide::on_return(&plan, visit, &part))??;
+        let undone = knowledge::visit(tx, coming, |visit| decide::on_return(&plan, visit, &returned))??;
         count_all(tx, &undone.effects)?;
         for clawback in &undone.clawbacks {
             worth = worth.plus(claw_back_any(tx, order, &member, clawback)?);

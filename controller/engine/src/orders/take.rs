@@ -45,8 +45,7 @@ pub(crate) fn take_budget(tx: &mut Tx<'_>, order: &OrderId, campaign: Name, amou
     let mut spend = Spend { campaign, amount, reserved: Minor::ZERO, funded: true };
     if let Some(plan) = budget::served(tx, &spend.campaign) {
         budget::allows(tx, &plan, amount)??;
-        spend.reserved =
-            budget::reserve(tx, &plan, amount, Why { rule: "order-reserved", reference: order.as_str() })?;
+        spend.reserved = budget::reserve(tx, &plan, amount, Why { rule: "order-reserved", reference: order.as_str() })?;
     }
     Ok(spend)
 }
@@ -59,8 +58,12 @@ pub(crate) fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) 
         return refuse(Reason::ReservedElsewhere, "an order or another till holds it; try again when that is done");
     }
     let id = RedemptionId::from(tx.new_id());
-    let used =
-        VoucherUse { grant: grant.id.clone(), redemption: Some(id.clone()), amount: discount.amount, returned: Minor::ZERO };
+    let used = VoucherUse {
+        grant: grant.id.clone(),
+        redemption: Some(id.clone()),
+        amount: discount.amount,
+        returned: Minor::ZERO,
+    };
     tx.new_redemption(Redemption {
         id,
         grant: grant.id.clone(),
