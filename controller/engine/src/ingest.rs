@@ -191,11 +191,15 @@ impl Ingest {
             return Ok(Some(("invalid", "its data is no JSON object".into())));
         }
         if self.sender != Sender::Shop && !FROM_MEMBERS.contains(&kind.as_str()) && !rules.from_members.contains(kind) {
-            return Ok(Some(("forbidden", format!("members do not send {kind}; the shop does, or the Runtime allows it"))));
+            return Ok(Some((
+                "forbidden",
+                format!("members do not send {kind}; the shop does, or the Runtime allows it"),
+            )));
         }
         let zone = tx.zone();
         if at < rules.accept_past.before(tx.now, zone) {
-            let detail = format!("it happened more than {} ago, which is as far back as events are taken", rules.accept_past);
+            let detail =
+                format!("it happened more than {} ago, which is as far back as events are taken", rules.accept_past);
             return Ok(Some((Reason::EventTooOld.code(), detail)));
         }
         if at > rules.accept_ahead.after(tx.now, zone) {
