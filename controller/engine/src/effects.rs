@@ -51,11 +51,8 @@ pub(crate) fn within_caps(tx: &Tx<'_>, effects: &[Effect]) -> Result<bool, Halt>
 /// wants all or nothing refuses then, which undoes everything.
 pub(crate) fn apply(tx: &mut Tx<'_>, decided: Decided<'_>, effects: &[Effect]) -> Result<Done, Halt> {
     let mut done = Done::default();
-    let gives = effects.iter().any(|effect| matches!(effect, Effect::Grant { .. }));
     for effect in effects {
         match effect {
-            // The one door that gives counts these itself, for each that is really given.
-            Effect::Count { key, .. } if gives && counted_by_giving(key) => {}
             Effect::Count { key, delta, cap: _ } => {
                 tx.count_up(key, *delta)?;
             }
@@ -101,22 +98,4 @@ pub(crate) fn apply(tx: &mut Tx<'_>, decided: Decided<'_>, effects: &[Effect]) -
         }
     }
     Ok(done)
-}
-
-/// Whether [`give`] moves this counter: a reward's own limits, and what a campaign's budget gives out on a day.
-fn counted_by_giving(key: &str) -> bool {
-    key.starts_with("limit-reward|") || key.starts_with("budget-day|")
-}
-
-/// Moves counters alone, such as those that an order takes or gives back; a cap that would break voids the command.
-pub(crate) fn count_all(tx: &mut Tx<'_>, effects: &[Effect]) -> Result<(), Halt> {
-    for effect in effects {
-        if let Effect::Count { key, delta, cap } = effect {
-            let value = tx.count_up(key, *delta)?;
-            if *delta > 0 && cap.is_some_and(|cap| value > cap) {
-                return Err(Refusal::new(Reason::LimitReached, "a limit is reached; nothing more is given").into());
-            }
-        }
-    }
-    Ok(())
 }

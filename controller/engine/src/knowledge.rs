@@ -9,17 +9,17 @@ use crate::{
 use fanfare_core::{
     ids::{MemberId, Name, StoreId},
     ledger::{account, stock_unit},
-    mechanic::Missing,
+    mechanic::{Missing, State},
     model::{
         RewardPlan,
         segment::{Condition, Scalar},
     },
-    money::Minor,
+    money::{AMOUNT_MAX_MINOR, Minor},
     segment::{Asked, Facts, Happening, field_of},
     time::Ts,
     world::{Catalogue, Reserves, Visit, Who, World},
 };
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 impl Catalogue for Plans {
     fn condition(&self, segment: &Name) -> Option<&Condition> {
@@ -108,18 +108,62 @@ pub(crate) struct Coming<'a> {
 pub(crate) fn visit<T>(tx: &Tx<'_>, coming: Coming<'_>, ask: impl FnOnce(&Visit<'_>) -> T) -> Result<T, Halt> {
     let Coming { member, store, channel, at, points } = coming;
     let runtime = tx.runtime()?;
-    let world = World { runtime, catalogue: tx.plans, state: tx, reserves: tx, now: at };
+    let hopeful = Hopeful { tx, missed: Cell::new(false) };
+    let world = World { runtime, catalogue: tx.plans, state: &hopeful, reserves: &hopeful, now: at };
+    let answer = visit_in(tx, member, points, world, (store, channel), ask);
+    if hopeful.missed.get() { Err(Halt::Missing) } else { Ok(answer) }
+}
+
+/// Goes on past what is not loaded, as if there were plenty, so that one run names everything that a decision reads; what
+/// it came to is thrown away then.
+struct Hopeful<'t, 'a> {
+    tx: &'t Tx<'a>,
+    missed: Cell<bool>,
+}
+
+impl Hopeful<'_, '_> {
+    fn or<T>(&self, found: Result<T, Missing>, plenty: T) -> Result<T, Missing> {
+        Ok(found.unwrap_or_else(|Missing| {
+            self.missed.set(true);
+            plenty
+        }))
+    }
+}
+
+impl State for Hopeful<'_, '_> {
+    fn count(&self, key: &str) -> Result<i64, Missing> {
+        self.or(self.tx.count(key), 0)
+    }
+}
+
+impl Reserves for Hopeful<'_, '_> {
+    fn available(&self, campaign: &Name) -> Result<Minor, Missing> {
+        self.or(self.tx.available(campaign), Minor(AMOUNT_MAX_MINOR))
+    }
+    fn left(&self, reward: &Name) -> Result<i64, Missing> {
+        self.or(self.tx.left(reward), AMOUNT_MAX_MINOR)
+    }
+}
+
+fn visit_in<T>(
+    tx: &Tx<'_>,
+    member: Option<&MemberId>,
+    points: i64,
+    world: World<'_>,
+    (store, channel): (Option<&StoreId>, Option<&str>),
+    ask: impl FnOnce(&Visit<'_>) -> T,
+) -> T {
     let Some(id) = member else {
-        return Ok(ask(&Visit { world, who: None, store, channel }));
+        return ask(&Visit { world, who: None, store, channel });
     };
     let fresh: Vec<Fact> = tx.pending_events(id).into_iter().map(Fact::of).collect();
     let changed = tx.changed_member(id);
-    Ok(tx.audience.with(id, |record| {
+    tx.audience.with(id, |record| {
         let updated = changed.map(|row| record.with_row(row));
         let record = updated.as_ref().unwrap_or(record);
         let known = Known { record, fresh: &fresh };
         let joined: BTreeSet<Name> = record.participations.keys().cloned().collect();
         let who = Who { id, facts: &known, points, joined: &joined };
         ask(&Visit { world, who: Some(who), store, channel })
-    }))
+    })
 }

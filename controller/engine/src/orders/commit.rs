@@ -187,5 +187,5 @@ fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(
 
 fn room_for(tx: &Tx<'_>, spend: &Spend) -> Result<bool, Halt> {
     let Some(plan) = budget::served(tx, &spend.campaign) else { return Ok(false) };
-    Ok(budget::room(tx, &plan, tx.now)?.is_none_or(|room| room >= spend.amount))
+    Ok(budget::room(tx, &plan)?.is_none_or(|room| room >= spend.amount))
 }

@@ -7,7 +7,6 @@ use fanfare_core::{
         campaign::{Counted, Limit, OnExhausted, Per},
         reward::{Claim, RewardKind},
     },
-    money::Minor,
     reason::Reason,
     time::{Every, Span},
 };
@@ -49,19 +48,6 @@ async fn a_budget_that_suspends_pauses_its_campaign() {
     shop.publish(Plan::Reward(voucher("paid", 20_000, 12_000))).await;
     shop.give("m1", "paid", 1, Some("sale")).await;
     assert!(shop.engine.plans().campaigns["sale"].plan.suspended);
-    shop.verify().await;
-}
-
-#[tokio::test]
-async fn a_day_has_its_own_share_of_the_budget() {
-    let shop = Shop::open().await;
-    let mut plan = campaign("sale", Some(100_000));
-    plan.budget.as_mut().unwrap().per_day = Some(Minor(25_000));
-    shop.publish(Plan::Campaign(plan)).await;
-    shop.publish(Plan::Reward(voucher("paid", 20_000, 12_000))).await;
-    assert_eq!(shop.give("m1", "paid", 5, Some("sale")).await.grants.len(), 2);
-    shop.forward(TimeDelta::days(1));
-    assert_eq!(shop.give("m1", "paid", 5, Some("sale")).await.grants.len(), 2);
     shop.verify().await;
 }
 
