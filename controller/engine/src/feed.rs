@@ -8,21 +8,22 @@ use crate::{
     Engine,
     audience::Record,
     plans::{Campaign, Plans},
-    progress::{self, Goals},
-    qualification,
+    progress,
 };
 use fanfare_core::{
+    decide,
     ids::{MemberId, Name, StoreId},
-    mechanic::Rule,
     message::locale_chain,
     model::{
         CampaignPlan,
         campaign::{Asset, Objective, Text, Visibility},
         schedule::Phase,
     },
+    qualify,
     reason::Refusal,
     schedule::phase,
     time::{Ts, Tz},
+    world::Visit,
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
@@ -143,12 +144,13 @@ impl Face {
             texts.push((String::new(), &none));
         }
         let default = plan.content.default_locale.as_deref();
-        let fallback = texts.iter().position(|(locale, _)| default.is_some_and(|name| locale.eq_ignore_ascii_case(name)));
+        let fallback =
+            texts.iter().position(|(locale, _)| default.is_some_and(|name| locale.eq_ignore_ascii_case(name)));
         let texts = texts.into_iter().map(|(locale, text)| {
             let (item, more) = written(plan, text);
             (locale, item.into(), more.into())
         });
-        Self { texts: texts.collect(), fallback, kinds: plan.mechanics.iter().map(|m| kind(&m.rule)).collect() }
+        Self { texts: texts.collect(), fallback, kinds: plan.mechanics.iter().map(|m| m.rule.kind()).collect() }
     }
 
     /// What the reader sees: the first locale wanted that is there, else the campaign's own default, else the Runtime's.
@@ -178,8 +180,7 @@ fn written(plan: &CampaignPlan, text: &Text) -> (Vec<u8>, Vec<u8>) {
         how_to_join: how_to_join.as_deref(),
         assets: &plan.content.assets,
     };
-    let more =
-        More { terms: terms.as_deref(), share_text: share_text.as_deref(), revision: plan.revision.as_str() };
+    let more = More { terms: terms.as_deref(), share_text: share_text.as_deref(), revision: plan.revision.as_str() };
     // Plain structs of texts and numbers always serialise; an empty object would still be valid JSON.
     let mut item = serde_json::to_vec(&item).unwrap_or_else(|_| b"{}".to_vec());
     item.pop();
@@ -193,20 +194,12 @@ fn local(at: Ts, zone: Tz) -> String {
     at.with_timezone(&zone).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
-/// The name of a mechanic's kind, as the resource writes it.
-pub fn kind(rule: &Rule) -> &'static str {
-    match rule {
-        Rule::Discount(_) => "discount",
-        Rule::SpendThreshold(_) => "spendThreshold",
-        Rule::FlashSale(_) => "flashSale",
-        Rule::Lottery(_) => "lottery",
-    }
-}
-
 /// What a read knows of the reader.
 struct Reader<'a> {
     plans: &'a Plans,
-    who: Option<(&'a MemberId, &'a Record)>,
+    record: Option<&'a Record>,
+    /// The reader as decisions see it; nothing while there is no Runtime.
+    visit: Option<Visit<'a>>,
     now: Ts,
     wanted: Vec<String>,
     runtime: Vec<String>,
@@ -243,11 +236,14 @@ impl Engine {
         let now = self.clock().now();
         let wanted = locales.iter().flat_map(|locale| locale_chain(locale, "")).collect();
         let runtime = plans.runtime.as_ref().map_or_else(Vec::new, |runtime| locale_chain(&runtime.default_locale, ""));
+        let read_with = |who: Option<(&MemberId, &Record)>| {
+            progress::remembered(plans, who, now, |visit| {
+                read(&Reader { plans, record: who.map(|(_, record)| record), visit, now, wanted, runtime })
+            })
+        };
         match member {
-            None => read(&Reader { plans, who: None, now, wanted, runtime }),
-            Some(id) => self.audience().with(id, |record| {
-                read(&Reader { plans, who: Some((id, record)), now, wanted, runtime })
-            }),
+            None => read_with(None),
+            Some(id) => self.audience().with(id, |record| read_with(Some((id, record)))),
         }
     }
 }
@@ -289,8 +285,12 @@ impl Reader<'_> {
                 body.push(b',');
             }
             self.item(&mut body, shown);
-            if query.sort == Sort::Recommended && self.who.is_some() {
-                put(&mut body, "recommendation", &serde_json::json!({ "rank": at + 1, "reason": self.why_ranked(shown) }));
+            if query.sort == Sort::Recommended && self.record.is_some() {
+                put(
+                    &mut body,
+                    "recommendation",
+                    &serde_json::json!({ "rank": at + 1, "reason": self.why_ranked(shown) }),
+                );
             }
             body.push(b'}');
         }
@@ -308,28 +308,24 @@ impl Reader<'_> {
             Phase::Draft | Phase::Scheduled | Phase::Paused => return None,
             Phase::Teaser | Phase::Active | Phase::CoolDown | Phase::Settling | Phase::Ended => {}
         }
-        let shown = Shown { campaign, phase, reasons: self.reasons(plan) };
-        let may_see = match plan.visibility {
-            Visibility::Public => true,
-            Visibility::Targeted | Visibility::Unlisted => self.who.is_some() && shown.reasons.is_empty(),
-        };
-        if !may_see {
+        let visit = self.visit.as_ref()?;
+        if !decide::is_visible(plan, visit) {
             return None;
         }
+        let shown = Shown { campaign, phase, reasons: self.reasons(plan) };
         let mut body = Vec::with_capacity(4 * 1024);
         self.item(&mut body, &shown);
         let (_, more) = campaign.face.text(&self.wanted, &self.runtime);
         body.push(b',');
         body.extend_from_slice(more);
-        let record = self.who.map(|(_, record)| record);
-        put(&mut body, "mechanics", &progress::mechanics(self.plans, campaign, phase, self.who.map(|(id, _)| id), record, self.now));
+        put(&mut body, "mechanics", &progress::mechanics(campaign, phase, visit));
         body.push(b'}');
         Some(Detail { body })
     }
 
     /// The campaign with what was found of the reader, unless it is not shown in a list.
     fn shown<'b>(&self, campaign: &'b Campaign, phase: Phase) -> Option<Shown<'b>> {
-        let reasons = match (campaign.plan.visibility, self.who) {
+        let reasons = match (campaign.plan.visibility, self.record) {
             (Visibility::Public, _) => self.reasons(&campaign.plan),
             (Visibility::Targeted, Some(_)) => {
                 let reasons = self.reasons(&campaign.plan);
@@ -344,9 +340,9 @@ impl Reader<'_> {
     }
 
     fn reasons(&self, plan: &CampaignPlan) -> Vec<Refusal> {
-        match self.who {
-            Some((_, record)) => qualification::of_record(self.plans, &plan.audience, record, self.now),
-            None => Vec::new(),
+        match (&self.visit, self.record) {
+            (Some(visit), Some(_)) => qualify::audience(&plan.audience, visit).into_iter().collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -357,7 +353,7 @@ impl Reader<'_> {
         body.extend_from_slice(b",\"phase\":\"");
         body.extend_from_slice(phase.as_str().as_bytes());
         body.push(b'"');
-        let Some((id, record)) = self.who else { return };
+        let Some(record) = self.record else { return };
         let joined = record.participations.contains_key(&campaign.plan.name);
         body.extend_from_slice(if joined { b",\"joined\":true" } else { b",\"joined\":false" });
         if reasons.is_empty() {
@@ -367,7 +363,8 @@ impl Reader<'_> {
                 reasons.iter().map(|r| serde_json::json!({ "code": r.reason, "detail": r.detail })).collect();
             put(body, "qualification", &serde_json::json!({ "qualified": false, "reasons": told }));
         }
-        let goals: Vec<Goals> = progress::of_record(&campaign.plan, id, record, self.now);
+        let goals =
+            self.visit.as_ref().and_then(|visit| progress::goals(&campaign.plan, visit).ok()).unwrap_or_default();
         if goals.is_empty() {
             body.extend_from_slice(b",\"progress\":[]");
         } else {
@@ -377,7 +374,7 @@ impl Reader<'_> {
 
     fn rank(&self, shown: &Shown<'_>) -> (bool, bool, Ts, Name) {
         let plan = &shown.campaign.plan;
-        let joined = self.who.is_some_and(|(_, record)| record.participations.contains_key(&plan.name));
+        let joined = self.record.is_some_and(|record| record.participations.contains_key(&plan.name));
         (!shown.reasons.is_empty(), !joined, plan.schedule.end_at.unwrap_or(Ts::MAX_UTC), plan.name.clone())
     }
 

@@ -227,8 +227,11 @@ impl Outbox {
     /// # Errors
     /// [`CallError`] when the database does not answer.
     pub async fn pass(&mut self, engine: &Engine, sender: &dyn Sender) -> Result<bool, CallError> {
-        let waiting = engine.store().outbox(engine.namespace(), PASS_MAX).await?;
-        let full = waiting.len() == PASS_MAX;
+        // Passes do not overlap: what is found taken was held by a sender that died.
+        let (store, ns) = (engine.store(), engine.namespace());
+        let mut waiting = store.sending(ns, PASS_MAX).await?;
+        waiting.extend(store.outbox(ns, PASS_MAX).await?);
+        let full = waiting.len() >= PASS_MAX;
         let now = Instant::now();
         let rests = |channel: &Name| self.resting.get(channel).is_some_and(|(_, until)| now < *until);
         let messages: Vec<_> =
@@ -264,7 +267,12 @@ impl Outbox {
             }
             let faults = self.resting.get(channel).map_or(0, |(faults, _)| *faults) + 1;
             let rest = REST_FIRST_S.saturating_mul(1 << (faults - 1).min(10)).min(REST_MAX_S);
-            tracing::warn!(channel = channel.as_str(), faults, rest_s = rest, "a message channel does not take messages");
+            tracing::warn!(
+                channel = channel.as_str(),
+                faults,
+                rest_s = rest,
+                "a message channel does not take messages"
+            );
             self.resting.insert(channel.clone(), (faults, Instant::now() + Duration::from_secs(rest)));
         }
     }
