@@ -319,7 +319,7 @@ pub(crate) fn happened(tx: &mut Tx<'_>, event: &Event, paid: Option<Paid>) -> Re
         served.filter(|campaign| concerns(&campaign.plan, &event.kind)).map(|c| Arc::clone(&c.plan)).collect();
     let mut decided = Vec::new();
     for plan in plans {
-        for decision in decide(tx, &plan, event, member, paid)? {
+        for decision in decide(tx, &plan, event, member, paid, late)? {
             decided.extend(follow(tx, &plan, event, member, decision, late)?);
         }
     }
@@ -334,13 +334,14 @@ fn decide(
     event: &Event,
     member: &MemberId,
     paid: Option<Paid>,
+    late: bool,
 ) -> Result<Vec<Decision>, Halt> {
     // A joining that memory does not know yet was made in this batch.
     let fact = Fact::of(event);
     let store = store_of(event);
     let channel = event.data.get("channel").and_then(Value::as_str);
     let coming = Coming { member: Some(member), store: store.as_ref(), channel, at: event.time, points: 0 };
-    let happened = Happened { kind: &event.kind, event: &fact, paid };
+    let happened = Happened { kind: &event.kind, event: &fact, paid, grants: !late };
     Ok(visit(tx, coming, |visit| decide::on_event(plan, visit, &happened))??)
 }
 

@@ -1,7 +1,11 @@
 //! Points as a member sees them: what the wallet holds, what is still to come, what lapses when, and each entry.
 
 use crate::{Command, Engine, Halt, plans::Plans, tx::Tx, wallet};
-use fanfare_core::{ids::MemberId, model::reward::RewardKind, time::Ts};
+use fanfare_core::{
+    ids::MemberId,
+    model::reward::RewardKind,
+    time::Ts,
+};
 use fanfare_store::{
     Error, Keys, Page,
     rows::{Grant, GrantState, LedgerLine},
