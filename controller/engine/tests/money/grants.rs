@@ -7,7 +7,6 @@ use fanfare_core::{
         campaign::{Counted, Limit, OnExhausted, Per},
         reward::{Claim, RewardKind},
     },
-    money::Minor,
     reason::Reason,
     time::{Every, Span},
 };
