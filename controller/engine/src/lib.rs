@@ -21,7 +21,6 @@ pub mod lists;
 pub mod members;
 pub mod mint;
 pub mod plans;
-pub mod points;
 pub mod publish;
 pub mod redemptions;
 pub mod tx;

@@ -5,7 +5,7 @@
 
 use super::json::{BODY_TIMEOUT, object};
 use crate::{
-    problem::{Code, Problem},
+    problem::{Code, FieldError, Problem},
     wire::{
         Faults,
         member::{ConsentBody, IdentityBody, MemberBody},
@@ -212,8 +212,8 @@ fn from_csv(heading: &[String], record: &[u8], runtime: &RuntimePlan) -> Result<
     let mut faults = Faults::default();
     if fields.len() != heading.len() {
         let reason = format!("it has {} fields and the heading {}", fields.len(), heading.len());
-        faults.add("", reason, "quote a field that has a comma, a quote or a line break");
-        faults.done()?;
+        let remedy = "quote a field that has a comma, a quote or a line break";
+        return Err(Problem::invalid(vec![FieldError::new("", reason, remedy)]));
     }
     let (mut id, mut body) = (String::new(), MemberBody::default());
     for (name, field) in heading.iter().zip(fields).filter(|(_, field)| !field.trim().is_empty()) {

@@ -1,6 +1,9 @@
 //! The API as its callers see it: the real router over a real engine and database, with clocks that a test sets.
 
 mod authorisation;
+mod campaigns;
+mod events;
+mod import;
 mod bad_input;
 mod login;
 mod members;
