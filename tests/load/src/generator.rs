@@ -1,0 +1,157 @@
+//! The load generator: HTTP/1.1 over kept-alive connections, requests prepared as bytes, so that it costs both sides of a
+//! comparison the same and as little as possible.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::time::{Duration, Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// The most bytes of one answer.
+const ANSWER_MAX: usize = 1 << 20;
+
+/// What one run saw.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// Answers by status.
+    pub(crate) statuses: std::collections::BTreeMap<u16, usize>,
+    /// Latency of each answer.
+    pub(crate) latencies: Vec<Duration>,
+    /// From the first request to the last answer.
+    pub(crate) elapsed: Duration,
+}
+
+impl Seen {
+    /// Answers a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// How many answers had this status.
+    pub(crate) fn count(&self, status: u16) -> usize {
+        self.statuses.get(&status).copied().unwrap_or(0)
+    }
+
+    /// The latency that a share of the answers stayed below, in milliseconds.
+    pub(crate) fn percentile_ms(&self, share: f64) -> f64 {
+        let mut sorted = self.latencies.clone();
+        sorted.sort_unstable();
+        let at = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
+        sorted.get(at).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
+    }
+}
+
+/// A GET as bytes.
+pub(crate) fn get(path: &str, bearer: &str) -> Vec<u8> {
+    format!(
+        "GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {bearer}\r\naccept: application/json\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// A POST as bytes.
+pub(crate) fn post(path: &str, bearer: &str, key: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {bearer}\r\nidempotency-key: {key}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// Sends each connection's requests, one after another, and all connections at once.
+pub(crate) async fn each_once(port: u16, connections: Vec<Vec<Vec<u8>>>) -> Result<Seen> {
+    let start = Instant::now();
+    let tasks: Vec<_> = connections
+        .into_iter()
+        .map(|requests| {
+            tokio::spawn(async move {
+                let (mut wire, mut seen) = (Wire::open(port).await?, Seen::default());
+                for request in &requests {
+                    wire.call(request, &mut seen).await?;
+                }
+                anyhow::Ok(seen)
+            })
+        })
+        .collect();
+    join(tasks, start).await
+}
+
+/// Repeats each connection's one request for so long.
+pub(crate) async fn repeat(port: u16, requests: Vec<Vec<u8>>, span: Duration) -> Result<Seen> {
+    let start = Instant::now();
+    let tasks: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            tokio::spawn(async move {
+                let (mut wire, mut seen) = (Wire::open(port).await?, Seen::default());
+                while start.elapsed() < span {
+                    wire.call(&request, &mut seen).await?;
+                }
+                anyhow::Ok(seen)
+            })
+        })
+        .collect();
+    join(tasks, start).await
+}
+
+async fn join(tasks: Vec<tokio::task::JoinHandle<Result<Seen>>>, start: Instant) -> Result<Seen> {
+    let mut all = Seen::default();
+    for task in tasks {
+        let Seen { statuses, latencies, elapsed: _ } = task.await??;
+        for (status, count) in statuses {
+            *all.statuses.entry(status).or_default() += count;
+        }
+        all.latencies.extend(latencies);
+    }
+    all.elapsed = start.elapsed();
+    Ok(all)
+}
+
+struct Wire {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Wire {
+    async fn open(port: u16) -> Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.context("cannot connect")?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::with_capacity(16 * 1024) })
+    }
+
+    async fn call(&mut self, request: &[u8], seen: &mut Seen) -> Result<()> {
+        let start = Instant::now();
+        self.stream.write_all(request).await?;
+        self.buffer.clear();
+        loop {
+            ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the server closed the connection");
+            ensure!(self.buffer.len() <= ANSWER_MAX, "the answer is too large");
+            if let Some((status, whole)) = head(&self.buffer)? {
+                while self.buffer.len() < whole {
+                    ensure!(self.stream.read_buf(&mut self.buffer).await? > 0, "the answer broke off");
+                }
+                seen.latencies.push(start.elapsed());
+                *seen.statuses.entry(status).or_default() += 1;
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Status and length of head and body, once the head is there.
+fn head(bytes: &[u8]) -> Result<Option<(u16, usize)>> {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+    let text = std::str::from_utf8(&bytes[..end])?;
+    let status = text.get(9..12).context("no status")?.parse()?;
+    let length = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>())
+    });
+    match length {
+        Some(length) => Ok(Some((status, end + 4 + length?))),
+        None if status == 204 || status == 304 => Ok(Some((status, end + 4))),
+        None => bail!("an answer without content-length:\n{text}"),
+    }
+}

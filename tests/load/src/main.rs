@@ -1,0 +1,40 @@
+//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [start] [many]`; none: all.
+//!
+//! Everything is loopback and bounded in count and time. Fair means: both sides get the same bytes from the same generator
+//! and the same cores, taking turns; literals and the mix come from a seed chosen after the start; nothing of the product is linked or switched here.
+
+mod feed;
+mod figures;
+mod generator;
+mod many;
+mod product;
+mod redeem;
+mod repositories;
+mod start;
+
+use anyhow::{Result, bail};
+use std::hash::{BuildHasher, RandomState};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted.is_empty() {
+        wanted = ["feed", "redeem", "start", "many"].map(str::to_owned).to_vec();
+    }
+    // Chosen by the operating system, now.
+    let seed = RandomState::new().hash_one(std::process::id());
+    let disk = product::folder("disk")?;
+    println!("load {}; fdatasync p50 {:.2} ms; seed {seed}", figures::load(), figures::fdatasync_p50_ms(&disk)?);
+    std::fs::remove_dir_all(disk)?;
+    for one in &wanted {
+        match one.as_str() {
+            "feed" => feed::measure().await?,
+            "redeem" => redeem::measure(seed).await?,
+            "start" => start::measure().await?,
+            "many" => many::measure().await?,
+            other => bail!("no figure is called {other:?}; there are feed, redeem, start and many"),
+        }
+    }
+    println!("load {}", figures::load());
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! What must hold of the repository itself: the arrows between the rooms, and that it names no machine.
+
+use anyhow::{Context, Result, ensure};
+use fanfare_scenarios::folder::root;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
+
+/// A crate → what it uses.
+type Uses = BTreeMap<String, BTreeSet<String>>;
+
+fn cargo_uses() -> Result<Uses> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let out = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let metadata: Value = serde_json::from_slice(&out.stdout)?;
+    let name = |value: &Value| value["name"].as_str().map(str::to_owned);
+    let mut uses = Uses::new();
+    for package in metadata["packages"].as_array().context("no packages")? {
+        let dependencies = package["dependencies"].as_array().context("no dependencies")?;
+        // What only tests use opens no arrow: a test may look at a room from outside.
+        let real = dependencies.iter().filter(|dependency| dependency["kind"] != "dev");
+        uses.insert(name(package).context("no name")?, real.filter_map(name).collect());
+    }
+    Ok(uses)
+}
+
+/// The rows below "## Rooms and arrows": crate → (rooms that it may use, crates that it must not use).
+fn table() -> Result<BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>> {
+    let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md"))?;
+    let section = text.split("## Rooms and arrows").nth(1).context("no section `Rooms and arrows`")?;
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<BTreeSet<_>>();
+    let mut rows = BTreeMap::new();
+    for line in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
+        let [_folder, of, uses, never] = cells.as_slice() else { anyhow::bail!("four columns, please: {line}") };
+        let of = names(of).pop_first().with_context(|| format!("no crate in {line}"))?;
+        rows.insert(of, (names(uses), names(never)));
+    }
+    Ok(rows)
+}
+
+#[test]
+fn the_rooms_use_each_other_as_the_table_of_arrows_says() -> Result<()> {
+    let (uses, table) = (cargo_uses()?, table()?);
+    let crates: BTreeSet<_> = uses.keys().collect();
+    ensure!(crates == table.keys().collect(), "cargo has {crates:?}, the table {:?}", table.keys());
+    for (of, (may, never)) in &table {
+        let used = &uses[of];
+        let ours: BTreeSet<_> = used.iter().filter(|name| uses.contains_key(*name)).cloned().collect();
+        ensure!(ours == *may, "{of} uses {ours:?}; docs/ARCHITECTURE.md says {may:?}");
+        let forbidden: Vec<_> = used.intersection(never).collect();
+        ensure!(forbidden.is_empty(), "{of} uses {forbidden:?}, which it never may");
+    }
+    Ok(())
+}
+
+#[test]
+fn no_committed_file_names_a_machine() -> Result<()> {
+    let out = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output()?;
+    ensure!(out.status.success(), "this needs a git checkout");
+    let checkout = root().display().to_string();
+    // Written in two halves, so that this file does not name them.
+    let homes = [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/wo", "rk/"), concat!("/Us", "ers/")];
+    let mut found = Vec::new();
+    for name in String::from_utf8_lossy(&out.stdout).split('\0').filter(|name| !name.is_empty()) {
+        // A file that was removed but not committed yet, or one that is no text.
+        let Ok(text) = fs::read_to_string(root().join(name)) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            let path_at = |home: &str| line.match_indices(home).any(|(at, _)| !continues_a_path(&line[..at]));
+            if (checkout.len() > 4 && line.contains(&checkout)) || homes.iter().any(|home| path_at(home)) {
+                found.push(format!("{name}:{}: {line}", number + 1));
+            }
+        }
+    }
+    ensure!(found.is_empty(), "{}", found.join("\n"));
+    Ok(())
+}
+
+/// Whether what stands before makes `/home/…` a part of something longer, such as an address or a relative path.
+fn continues_a_path(before: &str) -> bool {
+    before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '~' | '}' | ')'))
+}
+
+#[test]
+fn every_dependency_comes_from_the_public_index() -> Result<()> {
+    let lock = fs::read_to_string(root().join("Cargo.lock"))?;
+    let sources: BTreeSet<_> = lock.lines().filter(|line| line.starts_with("source = ")).collect();
+    let public = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";
+    ensure!(sources == BTreeSet::from([public]), "{sources:?}");
+    Ok(())
+}
+
+#[test]
+fn a_version_stands_once_in_the_workspace() -> Result<()> {
+    let out = Command::new("git").args(["ls-files", "*Cargo.toml"]).current_dir(root()).output()?;
+    for name in String::from_utf8_lossy(&out.stdout).lines().filter(|name| *name != "Cargo.toml") {
+        let text = fs::read_to_string(root().join(name))?;
+        let dependencies = text.split("\n[").filter(|section| section.contains("dependencies]"));
+        for line in dependencies.flat_map(|section| section.lines().skip(1)).filter(|line| line.contains('=')) {
+            ensure!(line.contains("workspace = true"), "{name}: {line} names a version of its own");
+        }
+    }
+    Ok(())
+}
