@@ -2,6 +2,7 @@
 
 use crate::{
     Command, Halt, attribution,
+    carts::met_hold,
     effects::{self, Decided},
     knowledge::{Coming, visit},
     mint::Mint,
@@ -156,7 +157,7 @@ impl DoAction {
             part.copy_from_slice(&tx.random().bits().to_le_bytes());
         }
         let mut chance = Mint::new(seed).fork();
-        let hold = held.map(as_core);
+        let hold = held.map(|row| met_hold(row, None));
         let act = match (&self.action, &hold) {
             (Action::Draw, _) => Act::Draw,
             (Action::Reserve { sku, quantity, store }, _) => {
@@ -189,45 +190,4 @@ impl DoAction {
 
 fn plain(outcome: &str) -> Outcome {
     Outcome { outcome: outcome.into(), prize: None, grants: Vec::new(), progress: None, reservation: None }
-}
-
-/// A hold as decisions see it.
-pub(crate) fn as_core(row: &Hold) -> fanfare_core::mechanic::Hold {
-    let Hold { id, campaign, mechanic, sku, quantity, member, store, expires_at, state, order: _ } = row.clone();
-    let open = state == HoldState::Held;
-    fanfare_core::mechanic::Hold { id, campaign, mechanic, member, sku, quantity, store, expires_at, open }
-}
-
-/// A reservation's time is over: its units can be reserved again. Done too early it plans itself again.
-///
-/// # Errors
-/// Missing when rows are not loaded.
-pub(crate) fn lapse(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
-    let Some(row) = tx.hold(id)?.filter(|hold| hold.state == HoldState::Held).cloned() else { return Ok(()) };
-    if row.expires_at > tx.now {
-        tx.schedule(crate::jobs::Task::ReleaseHold(id.clone()).at(row.expires_at));
-        return Ok(());
-    }
-    let plan = tx.plans.campaigns.get(&row.campaign).map(|campaign| Arc::clone(&campaign.plan));
-    let mechanic = plan.as_ref().and_then(|plan| plan.mechanics.iter().find(|m| m.name == row.mechanic));
-    let released = match (&plan, mechanic) {
-        (Some(plan), Some(mechanic)) => {
-            let hold = as_core(&row);
-            let coming = Coming { member: Some(&row.member), store: None, channel: None, at: tx.now, points: 0 };
-            let mut chance = Mint::new([0; 32]).fork();
-            visit(tx, coming, |visit| decide::act(plan, mechanic, visit, &Act::Release { hold: &hold }, &mut chance))??
-        }
-        // The campaign is gone, and its stock with it.
-        _ => None,
-    };
-    if let (Some(Ok(acted)), Some(plan), Some(mechanic)) = (released, &plan, mechanic) {
-        let cause = format!("hold:{id}");
-        let (campaign, mechanic) = (&plan.name, Some(&mechanic.name));
-        let of = Decided { campaign, mechanic, member: &row.member, store: None, cause: &cause };
-        effects::apply(tx, of, &acted.outcome.effects)?;
-    }
-    if tx.hold(id)?.is_some_and(|hold| hold.state == HoldState::Held) {
-        tx.put_hold(Hold { state: HoldState::Released, ..row });
-    }
-    Ok(())
 }

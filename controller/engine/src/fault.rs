@@ -22,7 +22,7 @@ impl Fault {
 
 /// The name of `known` that is most like `word`, when it is like enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let tolerance = (word.chars().count() / 3).clamp(1, 3);
+    let tolerance = (word.chars().count() / 2).clamp(1, 3);
     let ranked = known.map(|name| (distance(&word.to_lowercase(), &name.to_lowercase()), name));
     ranked.filter(|(far, _)| *far <= tolerance).min().map(|(_, name)| name)
 }

@@ -8,21 +8,21 @@ use crate::{
     Engine,
     audience::Record,
     plans::{Campaign, Plans},
-    progress::{self, Goals},
-    qualification,
+    progress,
 };
 use fanfare_core::{
     ids::{MemberId, Name, StoreId},
-    mechanic::Rule,
     message::locale_chain,
     model::{
         CampaignPlan,
         campaign::{Asset, Objective, Text, Visibility},
         schedule::Phase,
     },
+    decide, qualify,
     reason::Refusal,
     schedule::phase,
     time::{Ts, Tz},
+    world::Visit,
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
@@ -148,7 +148,7 @@ impl Face {
             let (item, more) = written(plan, text);
             (locale, item.into(), more.into())
         });
-        Self { texts: texts.collect(), fallback, kinds: plan.mechanics.iter().map(|m| kind(&m.rule)).collect() }
+        Self { texts: texts.collect(), fallback, kinds: plan.mechanics.iter().map(|m| m.rule.kind()).collect() }
     }
 
     /// What the reader sees: the first locale wanted that is there, else the campaign's own default, else the Runtime's.
@@ -193,20 +193,12 @@ fn local(at: Ts, zone: Tz) -> String {
     at.with_timezone(&zone).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
-/// The name of a mechanic's kind, as the resource writes it.
-pub fn kind(rule: &Rule) -> &'static str {
-    match rule {
-        Rule::Discount(_) => "discount",
-        Rule::SpendThreshold(_) => "spendThreshold",
-        Rule::FlashSale(_) => "flashSale",
-        Rule::Lottery(_) => "lottery",
-    }
-}
-
 /// What a read knows of the reader.
 struct Reader<'a> {
     plans: &'a Plans,
-    who: Option<(&'a MemberId, &'a Record)>,
+    record: Option<&'a Record>,
+    /// The reader as decisions see it; nothing while there is no Runtime.
+    visit: Option<Visit<'a>>,
     now: Ts,
     wanted: Vec<String>,
     runtime: Vec<String>,
@@ -243,11 +235,14 @@ impl Engine {
         let now = self.clock().now();
         let wanted = locales.iter().flat_map(|locale| locale_chain(locale, "")).collect();
         let runtime = plans.runtime.as_ref().map_or_else(Vec::new, |runtime| locale_chain(&runtime.default_locale, ""));
+        let read_with = |who: Option<(&MemberId, &Record)>| {
+            progress::remembered(plans, who, now, |visit| {
+                read(&Reader { plans, record: who.map(|(_, record)| record), visit, now, wanted, runtime })
+            })
+        };
         match member {
-            None => read(&Reader { plans, who: None, now, wanted, runtime }),
-            Some(id) => self.audience().with(id, |record| {
-                read(&Reader { plans, who: Some((id, record)), now, wanted, runtime })
-            }),
+            None => read_with(None),
+            Some(id) => self.audience().with(id, |record| read_with(Some((id, record)))),
         }
     }
 }
@@ -289,7 +284,7 @@ impl Reader<'_> {
                 body.push(b',');
             }
             self.item(&mut body, shown);
-            if query.sort == Sort::Recommended && self.who.is_some() {
+            if query.sort == Sort::Recommended && self.record.is_some() {
                 put(&mut body, "recommendation", &serde_json::json!({ "rank": at + 1, "reason": self.why_ranked(shown) }));
             }
             body.push(b'}');
@@ -308,28 +303,24 @@ impl Reader<'_> {
             Phase::Draft | Phase::Scheduled | Phase::Paused => return None,
             Phase::Teaser | Phase::Active | Phase::CoolDown | Phase::Settling | Phase::Ended => {}
         }
-        let shown = Shown { campaign, phase, reasons: self.reasons(plan) };
-        let may_see = match plan.visibility {
-            Visibility::Public => true,
-            Visibility::Targeted | Visibility::Unlisted => self.who.is_some() && shown.reasons.is_empty(),
-        };
-        if !may_see {
+        let visit = self.visit.as_ref()?;
+        if !decide::is_visible(plan, visit) {
             return None;
         }
+        let shown = Shown { campaign, phase, reasons: self.reasons(plan) };
         let mut body = Vec::with_capacity(4 * 1024);
         self.item(&mut body, &shown);
         let (_, more) = campaign.face.text(&self.wanted, &self.runtime);
         body.push(b',');
         body.extend_from_slice(more);
-        let record = self.who.map(|(_, record)| record);
-        put(&mut body, "mechanics", &progress::mechanics(self.plans, campaign, phase, self.who.map(|(id, _)| id), record, self.now));
+        put(&mut body, "mechanics", &progress::mechanics(campaign, phase, visit));
         body.push(b'}');
         Some(Detail { body })
     }
 
     /// The campaign with what was found of the reader, unless it is not shown in a list.
     fn shown<'b>(&self, campaign: &'b Campaign, phase: Phase) -> Option<Shown<'b>> {
-        let reasons = match (campaign.plan.visibility, self.who) {
+        let reasons = match (campaign.plan.visibility, self.record) {
             (Visibility::Public, _) => self.reasons(&campaign.plan),
             (Visibility::Targeted, Some(_)) => {
                 let reasons = self.reasons(&campaign.plan);
@@ -344,9 +335,9 @@ impl Reader<'_> {
     }
 
     fn reasons(&self, plan: &CampaignPlan) -> Vec<Refusal> {
-        match self.who {
-            Some((_, record)) => qualification::of_record(self.plans, &plan.audience, record, self.now),
-            None => Vec::new(),
+        match (&self.visit, self.record) {
+            (Some(visit), Some(_)) => qualify::audience(&plan.audience, visit).into_iter().collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -357,7 +348,7 @@ impl Reader<'_> {
         body.extend_from_slice(b",\"phase\":\"");
         body.extend_from_slice(phase.as_str().as_bytes());
         body.push(b'"');
-        let Some((id, record)) = self.who else { return };
+        let Some(record) = self.record else { return };
         let joined = record.participations.contains_key(&campaign.plan.name);
         body.extend_from_slice(if joined { b",\"joined\":true" } else { b",\"joined\":false" });
         if reasons.is_empty() {
@@ -367,7 +358,7 @@ impl Reader<'_> {
                 reasons.iter().map(|r| serde_json::json!({ "code": r.reason, "detail": r.detail })).collect();
             put(body, "qualification", &serde_json::json!({ "qualified": false, "reasons": told }));
         }
-        let goals: Vec<Goals> = progress::of_record(&campaign.plan, id, record, self.now);
+        let goals = self.visit.as_ref().and_then(|visit| progress::goals(&campaign.plan, visit).ok()).unwrap_or_default();
         if goals.is_empty() {
             body.extend_from_slice(b",\"progress\":[]");
         } else {
@@ -377,7 +368,7 @@ impl Reader<'_> {
 
     fn rank(&self, shown: &Shown<'_>) -> (bool, bool, Ts, Name) {
         let plan = &shown.campaign.plan;
-        let joined = self.who.is_some_and(|(_, record)| record.participations.contains_key(&plan.name));
+        let joined = self.record.is_some_and(|record| record.participations.contains_key(&plan.name));
         (!shown.reasons.is_empty(), !joined, plan.schedule.end_at.unwrap_or(Ts::MAX_UTC), plan.name.clone())
     }
 

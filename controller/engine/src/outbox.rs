@@ -227,8 +227,11 @@ impl Outbox {
     /// # Errors
     /// [`CallError`] when the database does not answer.
     pub async fn pass(&mut self, engine: &Engine, sender: &dyn Sender) -> Result<bool, CallError> {
-        let waiting = engine.store().outbox(engine.namespace(), PASS_MAX).await?;
-        let full = waiting.len() == PASS_MAX;
+        // Passes do not overlap: what is found taken was held by a sender that died.
+        let (store, ns) = (engine.store(), engine.namespace());
+        let mut waiting = store.sending(ns, PASS_MAX).await?;
+        waiting.extend(store.outbox(ns, PASS_MAX).await?);
+        let full = waiting.len() >= PASS_MAX;
         let now = Instant::now();
         let rests = |channel: &Name| self.resting.get(channel).is_some_and(|(_, until)| now < *until);
         let messages: Vec<_> =

@@ -1,5 +1,6 @@
 //! What is served now, compiled: an immutable snapshot that publishing replaces as a whole.
 
+use crate::feed::Face;
 use arc_swap::ArcSwap;
 use fanfare_core::{
     ids::{Name, Revision},
@@ -19,6 +20,8 @@ pub struct Campaign {
     pub settled: bool,
     /// Its resource's generation.
     pub generation: i64,
+    /// What it shows to everyone, written down.
+    pub face: Arc<Face>,
 }
 
 /// Everything that is served in a namespace, by name.
@@ -78,7 +81,8 @@ impl Plans {
         self.revisions.insert((kind, name.clone()), (revision, generation));
         match plan {
             Plan::Campaign(plan) => {
-                self.campaigns.insert(name, Campaign { plan: Arc::new(plan), settled, generation });
+                let face = Arc::new(Face::of(&plan));
+                self.campaigns.insert(name, Campaign { plan: Arc::new(plan), settled, generation, face });
             }
             Plan::Segment(plan) => {
                 self.segments.insert(name, Arc::new(plan));

@@ -79,14 +79,14 @@ impl Reserves for Kept<'_> {
     }
 }
 
-/// Asks something about a member of memory; nothing while there is no Runtime.
+/// Asks something about a member of memory, or about nobody; there is nothing to ask while there is no Runtime.
 pub(crate) fn remembered<T>(
     plans: &Plans,
     who: Option<(&MemberId, &Record)>,
     now: Ts,
-    ask: impl FnOnce(&Visit<'_>) -> T,
-) -> Option<T> {
-    let runtime: &RuntimePlan = plans.runtime.as_deref()?;
+    ask: impl FnOnce(Option<Visit<'_>>) -> T,
+) -> T {
+    let Some(runtime) = plans.runtime.as_deref() else { return ask(None) };
     let nobody = Record::default();
     let record = who.map_or(&nobody, |(_, record)| record);
     let kept = Kept(record);
@@ -94,7 +94,7 @@ pub(crate) fn remembered<T>(
     let joined: BTreeSet<Name> = record.participations.keys().cloned().collect();
     let who = who.map(|(id, _)| Who { id, facts: &known, points: 0, joined: &joined });
     let world = World { runtime, catalogue: plans, state: &kept, reserves: &kept, now };
-    Some(ask(&Visit { world, who, store: None, channel: None }))
+    ask(Some(Visit { world, who, store: None, channel: None }))
 }
 
 impl Engine {
@@ -105,13 +105,13 @@ impl Engine {
         let now = self.clock().now();
         self.audience().with(member, |record| {
             remembered(&plans, Some((member, record)), now, |visit| {
-                let may_see = visit.joined(campaign) || decide::is_visible(plan, visit);
-                may_see.then(|| Progress {
+                let visit = visit.filter(|visit| visit.joined(campaign) || decide::is_visible(plan, visit))?;
+                Some(Progress {
                     campaign: campaign.clone(),
                     ends_at: plan.schedule.end_at.map(|end| end.with_timezone(&plan.schedule.zone).to_rfc3339()),
-                    mechanics: goals(plan, visit).unwrap_or_default(),
+                    mechanics: goals(plan, &visit).unwrap_or_default(),
                 })
-            })?
+            })
         })
     }
 }

@@ -64,6 +64,8 @@ impl Command for Publish {
         let settled =
             tx.plans.campaigns.get(&self.name).is_some_and(|campaign| kind == Kind::Campaign && campaign.settled);
         match &self.plan {
+            // What a settlement gave back is not filled up again.
+            Plan::Campaign(_) if settled => {}
             Plan::Campaign(plan) => open_books(tx, plan)?,
             Plan::Reward(plan) => stock(tx, plan)?,
             Plan::Segment(_)

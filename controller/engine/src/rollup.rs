@@ -15,7 +15,7 @@ use fanfare_core::{
 use fanfare_store::{Keys, Position};
 
 /// The figures of a campaign. Money is in minor units of the Runtime's currency.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CampaignFigures {
     /// Of when.
     pub as_of: Ts,

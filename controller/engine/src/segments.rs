@@ -8,12 +8,15 @@ use crate::{
     knowledge::{Known, asked},
     outbox,
     plans::Plans,
+    progress::remembered,
 };
 use fanfare_core::{
     ids::{MemberId, Name},
-    model::{campaign::Audience as Who, segment::Condition},
-    segment::{Why, belongs, holds, why},
+    model::segment::Condition,
+    qualify,
+    segment::{Why, holds, why},
     time::Ts,
+    world::Visit,
 };
 use parking_lot::Mutex;
 use std::{
@@ -153,8 +156,9 @@ impl Engine {
         let size = {
             let members = self.audience().read();
             let mut within = 0_i64;
-            for record in members.values().filter(|record| record.known) {
-                within += i64::from(in_audience(&plans, audience, record, mark.at));
+            for (id, record) in members.iter().filter(|(_, record)| record.known) {
+                let inside = |visit: Option<Visit<'_>>| visit.is_some_and(|v| qualify::audience(audience, &v).is_none());
+                within += i64::from(remembered(&plans, Some((id, record)), mark.at, inside));
             }
             within
         };
@@ -193,11 +197,3 @@ impl Engine {
     }
 }
 
-/// Whether a member of memory is in an audience: in one of `include` (empty: everyone) and in none of `exclude`.
-pub(crate) fn in_audience(plans: &Plans, audience: &Who, record: &Record, now: Ts) -> bool {
-    let known = Known::of(record);
-    let asked = asked(plans, &known, now);
-    let Who { include, exclude } = audience;
-    (include.is_empty() || include.iter().any(|segment| belongs(segment, &asked)))
-        && !exclude.iter().any(|segment| belongs(segment, &asked))
-}

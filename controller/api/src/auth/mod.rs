@@ -4,6 +4,7 @@
 //! An endpoint names whom it serves by the extractor it takes; the golden table in `tests` shows the outcome.
 
 pub(crate) mod keys;
+pub(crate) mod limit;
 pub(crate) mod member_code;
 pub(crate) mod scope;
 pub(crate) mod token;

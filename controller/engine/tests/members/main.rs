@@ -1,0 +1,8 @@
+//! The member half of the engine on a real database with a clock that a test sets: members, events, journeys, the feed.
+
+mod events;
+mod feed;
+mod journeys;
+mod people;
+mod settlement;
+mod support;

@@ -1,0 +1,263 @@
+//! A shop to test in: a Runtime, a database in memory, a clock that stands until it is moved.
+
+use fanfare_core::{
+    envelope::{Envelope, SendFault},
+    ids::{MemberId, Name, Namespace},
+    model::{
+        AutomationPlan, CampaignPlan, ChannelPlan, Plan, RewardPlan, RuntimePlan, SegmentPlan, TemplatePlan,
+        campaign::{Audience, Content, Join, Objective, Participation, Places, Text, Visibility},
+        message::{Category, Means, Medium, Security, Source},
+        reward::{Claim, CodeRule, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity},
+        runtime::{Attribute, EventRules},
+        schedule::Schedule,
+        segment::Condition,
+    },
+    money::{BasisPoints, Currency, Minor},
+    time::{Clock, Span, Ts, Tz},
+};
+use fanfare_engine::{Command, Engine, outbox::Sender, publish::Publish};
+use fanfare_store::{SqliteStore, Store};
+use futures::future::BoxFuture;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+
+pub const BANGKOK: Tz = Tz::Asia__Bangkok;
+
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn set(&self, at: &str) {
+        self.0.store(ts(at).timestamp_millis(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Ts {
+        Ts::from_timestamp_millis(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+pub fn ts(text: &str) -> Ts {
+    text.parse().unwrap()
+}
+
+/// A sender that remembers what it was given and answers as told.
+#[derive(Default)]
+pub struct Recorder {
+    pub sent: Mutex<Vec<Envelope>>,
+    pub faults: Mutex<Vec<SendFault>>,
+}
+
+impl Sender for Recorder {
+    fn send<'a>(&'a self, _: &'a Means, envelope: &'a Envelope) -> BoxFuture<'a, Result<(), SendFault>> {
+        Box::pin(async move {
+            if let Some(fault) = self.faults.lock().unwrap().pop() {
+                return Err(fault);
+            }
+            self.sent.lock().unwrap().push(envelope.clone());
+            Ok(())
+        })
+    }
+}
+
+pub struct Shop {
+    pub engine: Engine,
+    pub store: Arc<SqliteStore>,
+    pub clock: Arc<TestClock>,
+}
+
+impl Shop {
+    pub async fn open(at: &str) -> Self {
+        let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let clock = Arc::new(TestClock(AtomicI64::new(ts(at).timestamp_millis())));
+        let engine = engine(&store, &clock).await;
+        let shop = Self { engine, store, clock };
+        shop.publish(Plan::CampaignRuntime(runtime())).await;
+        shop
+    }
+
+    /// Stops the engine and opens another on the same database, as after a crash.
+    pub async fn reopen(self) -> Self {
+        let Self { engine: old, store, clock } = self;
+        drop(old);
+        let engine = engine(&store, &clock).await;
+        Self { engine, store, clock }
+    }
+
+    pub async fn publish(&self, plan: Plan) {
+        let name = match &plan {
+            Plan::Campaign(plan) => plan.name.clone(),
+            Plan::Segment(plan) => plan.name.clone(),
+            Plan::Reward(plan) => plan.name.clone(),
+            Plan::Automation(plan) => plan.name.clone(),
+            Plan::MessageTemplate(plan) => plan.name.clone(),
+            Plan::MessageChannel(plan) => plan.name.clone(),
+            Plan::CampaignRuntime(plan) => plan.name.clone(),
+        };
+        let digest = blake3_of(&plan);
+        let command = Publish { name, revision: digest.as_str().into(), plan, generation: 1, author: None };
+        self.engine.execute(command).await.unwrap().0.unwrap();
+    }
+
+    pub async fn run<C: Command>(&self, command: C) -> C::Answer {
+        match self.engine.execute(command).await.unwrap().0 {
+            Ok(answer) => answer,
+            Err(refused) => panic!("refused: {refused:?}"),
+        }
+    }
+
+    /// What must always hold, at the end of each test.
+    pub async fn verify(&self) {
+        let faults = self.store.verify(self.engine.namespace()).await.unwrap();
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
+}
+
+async fn engine(store: &Arc<SqliteStore>, clock: &Arc<TestClock>) -> Engine {
+    let store: Arc<dyn Store> = Arc::<SqliteStore>::clone(store);
+    let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
+    Engine::open(Namespace::from("brand-a"), store, clock, [7; 32]).await.unwrap()
+}
+
+fn blake3_of(plan: &Plan) -> String {
+    let text = serde_json::to_string(plan).unwrap();
+    let sum = text.bytes().fold(17_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    format!("{sum:016x}")
+}
+
+pub fn runtime() -> RuntimePlan {
+    let attributes = [
+        ("tier", Attribute::Enum(vec!["silver".into(), "gold".into()])),
+        ("city", Attribute::String),
+        ("birthDate", Attribute::Date),
+        ("visits", Attribute::Number),
+        ("locale", Attribute::String),
+    ];
+    RuntimePlan {
+        name: "runtime".into(),
+        zone: BANGKOK,
+        currency: Currency::parse("THB").unwrap(),
+        margin: BasisPoints::FULL,
+        default_locale: "th".into(),
+        other_locales: vec!["en".into()],
+        attributes: attributes.into_iter().map(|(name, kind)| (name.into(), kind)).collect(),
+        stores: BTreeMap::new(),
+        point_worth_e4: 20_000,
+        dev_login: true,
+        events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
+        reserve_for: Span::seconds(900),
+    }
+}
+
+/// A public campaign for everyone that runs on 11 November 2026 in Bangkok, seen from the 8th, cooling down for 30 days.
+pub fn campaign(name: &str) -> CampaignPlan {
+    let text = |title: &str| Text { title: Some(title.into()), ..Text::default() };
+    CampaignPlan {
+        name: name.into(),
+        revision: "r1".into(),
+        title: name.into(),
+        objective: Objective::Promotion,
+        tags: vec!["seasonal".into()],
+        schedule: Schedule {
+            zone: BANGKOK,
+            publish_at: Some(ts("2026-11-08T00:00:00+07:00")),
+            start_at: ts("2026-11-11T00:00:00+07:00"),
+            end_at: Some(ts("2026-11-12T00:00:00+07:00")),
+            cool_down: Span::days(30),
+            windows: Vec::new(),
+        },
+        suspended: false,
+        visibility: Visibility::Public,
+        audience: Audience::default(),
+        participation: Participation { join: Join::OneTap, places: Places::default(), limits: Vec::new() },
+        mechanics: Vec::new(),
+        stacking: None,
+        budget: None,
+        costs: BTreeMap::new(),
+        attribution_window: Span::days(7),
+        content: Content {
+            default_locale: Some("th".into()),
+            locales: [("th".into(), text("ลดครึ่ง")), ("en".into(), text("Half off"))].into(),
+            assets: BTreeMap::new(),
+        },
+    }
+}
+
+pub fn points_reward(name: &str, amount: i64) -> RewardPlan {
+    RewardPlan {
+        name: name.into(),
+        revision: "r1".into(),
+        title: name.into(),
+        kind: RewardKind::Points { amount, expire_after: None },
+        codes: CodeRule::default(),
+        quantity: None,
+        limits: Vec::new(),
+        claim: Claim::Auto,
+        claim_within: None,
+        validity: Validity { from: ValidFrom::Issue, lasts: None, until: None, not_before: None },
+        redemption: Redemption {
+            places: Places::default(),
+            symbology: Symbology::Qr,
+            reserve_for: Span::seconds(600),
+            on_reversal: OnReversal::Restore,
+        },
+        stacking: None,
+        unit_cost: Minor::ZERO,
+        suspended: false,
+    }
+}
+
+pub fn segment(name: &str, condition: Condition) -> Plan {
+    Plan::Segment(SegmentPlan { name: name.into(), title: name.into(), condition })
+}
+
+pub fn inbox_channel() -> Plan {
+    Plan::MessageChannel(ChannelPlan { name: "app".into(), means: Means::InApp, unit_cost: Minor::ZERO })
+}
+
+pub fn mail_channel() -> Plan {
+    let means = Means::Smtp {
+        host: "mail.test".into(),
+        port: 25,
+        security: Security::None,
+        from: "shop@example.com".into(),
+        credentials: None,
+    };
+    Plan::MessageChannel(ChannelPlan { name: "email".into(), means, unit_cost: Minor(35) })
+}
+
+pub fn template(name: &str, category: Category) -> Plan {
+    let source = |subject: &str| Source { subject: subject.into(), body: "{{member.name}} / {{event.type}}".into() };
+    Plan::MessageTemplate(TemplatePlan {
+        name: name.into(),
+        category,
+        medium: Medium::InApp,
+        locales: [("th".into(), source("สวัสดี {{member.name}}")), ("en".into(), source("Hi {{member.name}}"))].into(),
+    })
+}
+
+pub fn automation(name: &str, build: impl FnOnce(&mut AutomationPlan)) -> Plan {
+    let mut plan = AutomationPlan {
+        name: name.into(),
+        revision: "r1".into(),
+        trigger: "member.registered".into(),
+        reentry: fanfare_core::model::automation::Reentry::Once,
+        exit: Vec::new(),
+        steps: Vec::new(),
+    };
+    build(&mut plan);
+    Plan::Automation(plan)
+}
+
+pub fn id(text: &str) -> MemberId {
+    text.into()
+}
+
+pub fn name(text: &str) -> Name {
+    text.into()
+}
