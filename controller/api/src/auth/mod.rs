@@ -58,7 +58,8 @@ impl DeskKey {
             (Some(own), None) => Ok(Some(own.clone())),
             (Some(own), Some(named)) if *own == named => Ok(Some(named)),
             (Some(own), Some(named)) => {
-                let detail = format!("this till is bound to store {own}, not to {named}; leave storeId out or send {own}");
+                let detail =
+                    format!("this till is bound to store {own}, not to {named}; leave storeId out or send {own}");
                 Err((&Refusal::new(Reason::StoreMismatch, detail)).into())
             }
         }

@@ -6,7 +6,6 @@
 mod auth_dev;
 mod auth_guest;
 mod auth_refresh;
-mod grant_code;
 mod campaign_act;
 mod campaign_join;
 mod campaign_progress;
@@ -14,6 +13,7 @@ mod campaigns;
 mod carts_evaluate;
 mod events;
 mod grant_claim;
+mod grant_code;
 mod grants;
 mod lists;
 mod login;
@@ -90,4 +90,5 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
+        .routes(routes!(operations::get_open_api))
 }

@@ -29,12 +29,20 @@ async fn every_mode_of_cloudevents_is_one_and_the_same_event() {
     let plain = [("content-type", "application/json")];
     assert_eq!(statuses(&send(&shop, &plain, event("e1").to_string()).await.is(200)), ["Duplicate"]);
     let binary = [
-        ("content-type", "application/json"), ("ce-specversion", "1.0"), ("ce-id", "e1"), ("ce-source", "pos/1"),
-        ("ce-type", "store.visited"), ("ce-subject", "m1"), ("ce-time", "2026-11-11T09:00:00+07:00"),
+        ("content-type", "application/json"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", "e1"),
+        ("ce-source", "pos/1"),
+        ("ce-type", "store.visited"),
+        ("ce-subject", "m1"),
+        ("ce-time", "2026-11-11T09:00:00+07:00"),
     ];
     assert_eq!(statuses(&send(&shop, &binary, json!({"storeId": "bkk-01"}).to_string()).await.is(200)), ["Duplicate"]);
     let other = send(&shop, &binary, json!({"storeId": "bkk-02"}).to_string()).await.is(200);
-    assert_eq!((statuses(&other), &other["results"][0]["problem"]["code"]), (vec!["Rejected"], &json!("event-id-reused")));
+    assert_eq!(
+        (statuses(&other), &other["results"][0]["problem"]["code"]),
+        (vec!["Rejected"], &json!("event-id-reused"))
+    );
 }
 
 #[tokio::test]
@@ -48,7 +56,11 @@ async fn a_batch_answers_each_event_in_its_place() {
     nameless.as_object_mut().unwrap().remove("source");
     let batch = json!([event("e1"), wrong, old, nameless, event("e1"), event("e5")]).to_string();
     let answer = send(&shop, &[("content-type", "application/cloudevents-batch+json")], batch).await.is(200);
-    assert_eq!(statuses(&answer), ["Accepted", "Rejected", "Rejected", "Rejected", "Duplicate", "Accepted"], "{answer}");
+    assert_eq!(
+        statuses(&answer),
+        ["Accepted", "Rejected", "Rejected", "Rejected", "Duplicate", "Accepted"],
+        "{answer}"
+    );
     let ids: Vec<&str> = answer["results"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["e1", "e2", "e3", "e4", "e1", "e5"]);
     assert_eq!(answer["results"][1]["problem"]["errors"][0]["pointer"], "/type");

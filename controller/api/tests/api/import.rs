@@ -22,8 +22,12 @@ async fn a_csv_is_taken_line_by_line_and_wrong_lines_are_named() {
         m5,Fay,silver,30,,,false";
     let answer = import(&shop, "text/csv; charset=utf-8", csv).await.is(200);
     assert_eq!((&answer["accepted"], &answer["rejectedTotal"]), (&json!(2), &json!(4)), "{answer}");
-    let mut lines: Vec<_> = answer["rejected"].as_array().unwrap().iter()
-        .map(|row| (row["line"].as_i64().unwrap(), row["pointer"].as_str().unwrap().to_owned())).collect();
+    let mut lines: Vec<_> = answer["rejected"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["line"].as_i64().unwrap(), row["pointer"].as_str().unwrap().to_owned()))
+        .collect();
     lines.sort();
     let expect = [(4, "/attributes/tier"), (6, ""), (7, "/id"), (8, "/consent.channels.email")];
     assert_eq!(lines, expect.map(|(line, pointer)| (line, pointer.to_owned())), "{answer}");
@@ -46,7 +50,8 @@ async fn ndjson_is_taken_line_by_line_however_it_is_cut() {
     let body = Body::from_stream(futures::stream::iter(pieces));
     let answer = import(&shop, "application/x-ndjson", body).await.is(200);
     assert_eq!(answer["accepted"], 1_201, "{answer}");
-    let lines: Vec<_> = answer["rejected"].as_array().unwrap().iter().map(|row| row["line"].as_i64().unwrap()).collect();
+    let lines: Vec<_> =
+        answer["rejected"].as_array().unwrap().iter().map(|row| row["line"].as_i64().unwrap()).collect();
     assert_eq!(lines, [2, 3, 4]);
     shop.get(&shop.integration, "/v1/members/n1199").await.is(200);
 }
