@@ -111,7 +111,11 @@ impl Learned {
             members: writes.members.clone(),
             facts: writes.new_events.iter().filter_map(fact).collect(),
             participations: writes.participations.clone(),
-            counters: writes.counters.iter().filter_map(|(key, delta)| Some((holder(key)?, key.clone(), *delta))).collect(),
+            counters: writes
+                .counters
+                .iter()
+                .filter_map(|(key, delta)| Some((holder(key)?, key.clone(), *delta)))
+                .collect(),
             lists_set: writes.lists_set.clone(),
             list_added: writes.list_added.clone(),
             list_removed: writes.list_removed.clone(),

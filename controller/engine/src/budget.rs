@@ -11,7 +11,6 @@ use fanfare_core::{
     model::campaign::{Budget, CampaignPlan, OnExhausted},
     money::Minor,
     reason::{Reason, Refusal},
-    time::{Every, Ts},
 };
 use fanfare_store::rows::Published;
 use std::sync::Arc;
@@ -54,15 +53,13 @@ pub(crate) fn served(tx: &Tx<'_>, campaign: &Name) -> Option<Arc<CampaignPlan>> 
     tx.plans.campaigns.get(campaign).map(|served| Arc::clone(&served.plan))
 }
 
-/// How much the campaign may still reserve at `at`; `None` when nothing bounds it.
-pub(crate) fn room(tx: &Tx<'_>, plan: &CampaignPlan, at: Ts) -> Result<Option<Minor>, Halt> {
-    let Some(budget) = bounding(plan) else { return Ok(None) };
-    let free = tx.balance(&account::budget_available(&plan.name), &money(tx)?)?;
-    let today = match budget.per_day {
-        Some(cap) => cap.0.saturating_sub(tx.count(&day_key(plan, at))?),
-        None => i64::MAX,
-    };
-    Ok(Some(Minor(free.min(today))))
+/// How much the campaign may still reserve in all; `None` when nothing bounds it. What a day may give out is counted and
+/// bounded by the decisions of core.
+pub(crate) fn room(tx: &Tx<'_>, plan: &CampaignPlan) -> Result<Option<Minor>, Halt> {
+    if bounding(plan).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Minor(tx.balance(&account::budget_available(&plan.name), &money(tx)?)?)))
 }
 
 /// The budget that stops the campaign, if it has one that does.
@@ -73,17 +70,13 @@ fn bounding(plan: &CampaignPlan) -> Option<Budget> {
     })
 }
 
-fn day_key(plan: &CampaignPlan, at: Ts) -> String {
-    key::budget_day(&plan.name, &Every::Day.bucket(at, plan.schedule.zone))
-}
-
 /// Whether `amount` may be reserved of the campaign's budget now. A no is noted, and suspends the campaign where its
 /// author wants that.
 pub(crate) fn allows(tx: &mut Tx<'_>, plan: &CampaignPlan, amount: Minor) -> Result<Result<(), Refusal>, Halt> {
     if amount <= Minor::ZERO {
         return Ok(Ok(()));
     }
-    match room(tx, plan, tx.now)? {
+    match room(tx, plan)? {
         Some(room) if room < amount => {
             exhausted(tx, plan)?;
             let detail = format!("the budget of {:?} does not hold this any more; its owner can raise it", plan.title);
@@ -183,15 +176,6 @@ pub(crate) fn spend(tx: &mut Tx<'_>, campaign: &Name, spent: Spent, why: Why<'_>
 fn within_spent(tx: &Tx<'_>, campaign: &Name, back: Minor, unit: &str) -> Result<Minor, Halt> {
     let spent = tx.balance(&account::budget_actual(campaign), unit)?;
     Ok(back.max(Minor(-spent.max(0))))
-}
-
-/// Counts what was given out on a day, where the campaign bounds its days. Orders count theirs by what pricing says.
-pub(crate) fn count_day(tx: &mut Tx<'_>, campaign: &Name, at: Ts, delta: Minor) -> Result<(), Halt> {
-    let Some(plan) = served(tx, campaign) else { return Ok(()) };
-    if delta != Minor::ZERO && plan.budget.is_some_and(|budget| budget.per_day.is_some()) {
-        tx.count_up(&day_key(&plan, at), delta.0)?;
-    }
-    Ok(())
 }
 
 /// Books a cost that no budget pays for.

@@ -89,7 +89,8 @@ fn gather(tx: &Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathered, H
 
 /// A hold as core's decisions meet it. One that the order at hand uses counts as open.
 pub(crate) fn met_hold(row: &rows::Hold, order: Option<&Order>) -> Hold {
-    let rows::Hold { id, campaign, mechanic, sku, quantity, member, store, expires_at, state, order: user } = row.clone();
+    let rows::Hold { id, campaign, mechanic, sku, quantity, member, store, expires_at, state, order: user } =
+        row.clone();
     let mine = order.is_some_and(|order| user.as_ref() == Some(&order.id));
     let open = match state {
         HoldState::Held => true,

@@ -1,7 +1,9 @@
 //! Gives a reward to a member: the one door through which anything is issued.
 //!
-//! What is given reserves first: the reward's stock, its limits, the budget of the campaign that pays. Who may be given
-//! something was decided by whoever calls this; whether there is anything left is decided here.
+//! What is given reserves first: the reward's stock, the budget of the campaign that pays. Who may be given something was
+//! decided by whoever calls this; whether there is anything left is decided here. What a campaign gives, its decision in
+//! core has counted against every limit, those of the reward too; where no campaign pays, the reward's limits are asked
+//! and counted here.
 
 use crate::{
     Halt,
@@ -43,7 +45,7 @@ pub struct To<'a> {
     pub reward: &'a Name,
     /// How many; at most [`GIVE_MAX`].
     pub quantity: i64,
-    /// Who pays; without it nobody's budget is asked.
+    /// Who pays and has counted the limits; without it nobody's budget is asked and the reward's limits are counted.
     pub campaign: Option<&'a Name>,
     /// By which of its mechanics.
     pub mechanic: Option<&'a Name>,
@@ -161,7 +163,8 @@ impl Issue<'_> {
                 return Ok(Err(Refusal::new(Reason::LimitReached, detail)));
             }
         }
-        let worth = if self.is_paid_at_once() { given(tx, self.terms)? } else { reward::cost(self.terms, tx.runtime()?) };
+        let worth =
+            if self.is_paid_at_once() { given(tx, self.terms)? } else { reward::cost(self.terms, tx.runtime()?) };
         match self.payer {
             Some(payer) => Ok(budget::allows(tx, payer, worth)?.map(|()| worth)),
             None => Ok(Ok(worth)),
@@ -170,6 +173,9 @@ impl Issue<'_> {
 
     /// The counters of the reward's own limits, with how far each may count: those that `core::reward` asks about.
     fn limits(&self, tx: &Tx<'_>) -> BTreeMap<String, i64> {
+        if self.to.campaign.is_some() {
+            return BTreeMap::new();
+        }
         let own = self.terms.limits.iter().filter(|limit| limit.count == Counted::Rewards);
         let key = |limit: &Limit| {
             let holder = match limit.per {
@@ -199,7 +205,6 @@ impl Issue<'_> {
         if let Some(payer) = self.payer.filter(|_| !self.is_paid_at_once()) {
             let why = Why { rule: "grant-issued", reference: id.as_str() };
             grant.reserved = budget::reserve(tx, payer, worth, why)?;
-            budget::count_day(tx, &payer.name, tx.now, grant.reserved)?;
         }
         if self.terms.claim == Claim::Auto {
             claim(tx, &mut grant, self.account)?;

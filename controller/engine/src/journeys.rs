@@ -17,11 +17,7 @@ use fanfare_core::{
     mechanic::key,
     message::render,
     model::{
-        AutomationPlan, RuntimePlan,
-        automation::OnAmbiguous,
-        message::Category,
-        runtime::Attribute,
-        segment::Scalar,
+        AutomationPlan, RuntimePlan, automation::OnAmbiguous, message::Category, runtime::Attribute, segment::Scalar,
     },
     time::{Ts, Tz},
 };
@@ -152,15 +148,8 @@ fn cause(run: &Run, step: &Name) -> String {
 
 fn issue(tx: &mut Tx<'_>, run: &Run, step: &Name, reward: &Name) -> Result<(), Halt> {
     let cause = cause(run, step);
-    let to = To {
-        member: &run.member,
-        reward,
-        quantity: 1,
-        campaign: None,
-        mechanic: None,
-        store: None,
-        cause: &cause,
-    };
+    let to =
+        To { member: &run.member, reward, quantity: 1, campaign: None, mechanic: None, store: None, cause: &cause };
     let given = give(tx, to)?;
     let figure = if given.grants.is_empty() { "notIssued" } else { "issued" };
     tx.tally(&key::figure("automation", &run.plan.name, figure), 1);

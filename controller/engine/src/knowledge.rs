@@ -9,17 +9,17 @@ use crate::{
 use fanfare_core::{
     ids::{MemberId, Name, StoreId},
     ledger::{account, stock_unit},
-    mechanic::Missing,
+    mechanic::{Missing, State},
     model::{
         RewardPlan,
         segment::{Condition, Scalar},
     },
-    money::Minor,
+    money::{AMOUNT_MAX_MINOR, Minor},
     segment::{Asked, Facts, Happening, field_of},
     time::Ts,
     world::{Catalogue, Reserves, Visit, Who, World},
 };
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
 impl Catalogue for Plans {
     fn condition(&self, segment: &Name) -> Option<&Condition> {
@@ -52,14 +52,14 @@ impl Happening for Fact {
 
 /// What is known of a member: what memory keeps and what this batch added to it.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     record: &'a Record,
     fresh: &'a [Fact],
 }
 
 impl<'a> Known<'a> {
     /// What memory keeps alone.
-    pub fn of(record: &'a Record) -> Self {
+    pub(crate) fn of(record: &'a Record) -> Self {
         Self { record, fresh: &[] }
     }
 }
@@ -88,7 +88,7 @@ impl Facts for Known<'_> {
 }
 
 /// The question whether a member of memory belongs somewhere.
-pub fn asked<'a>(plans: &'a Plans, facts: &'a dyn Facts, now: Ts) -> Asked<'a> {
+pub(crate) fn asked<'a>(plans: &'a Plans, facts: &'a dyn Facts, now: Ts) -> Asked<'a> {
     let zone = plans.runtime.as_ref().map_or(fanfare_core::time::Tz::UTC, |runtime| runtime.zone);
     Asked { facts, catalogue: plans, now, zone }
 }
@@ -108,18 +108,62 @@ pub(crate) struct Coming<'a> {
 pub(crate) fn visit<T>(tx: &Tx<'_>, coming: Coming<'_>, ask: impl FnOnce(&Visit<'_>) -> T) -> Result<T, Halt> {
     let Coming { member, store, channel, at, points } = coming;
     let runtime = tx.runtime()?;
-    let world = World { runtime, catalogue: tx.plans, state: tx, reserves: tx, now: at };
+    let hopeful = Hopeful { tx, missed: Cell::new(false) };
+    let world = World { runtime, catalogue: tx.plans, state: &hopeful, reserves: &hopeful, now: at };
+    let answer = visit_in(tx, member, points, world, (store, channel), ask);
+    if hopeful.missed.get() { Err(Halt::Missing) } else { Ok(answer) }
+}
+
+/// Goes on past what is not loaded, as if there were plenty, so that one run names everything that a decision reads; what
+/// it came to is thrown away then.
+struct Hopeful<'t, 'a> {
+    tx: &'t Tx<'a>,
+    missed: Cell<bool>,
+}
+
+impl Hopeful<'_, '_> {
+    fn or<T>(&self, found: Result<T, Missing>, plenty: T) -> Result<T, Missing> {
+        Ok(found.unwrap_or_else(|Missing| {
+            self.missed.set(true);
+            plenty
+        }))
+    }
+}
+
+impl State for Hopeful<'_, '_> {
+    fn count(&self, key: &str) -> Result<i64, Missing> {
+        self.or(self.tx.count(key), 0)
+    }
+}
+
+impl Reserves for Hopeful<'_, '_> {
+    fn available(&self, campaign: &Name) -> Result<Minor, Missing> {
+        self.or(self.tx.available(campaign), Minor(AMOUNT_MAX_MINOR))
+    }
+    fn left(&self, reward: &Name) -> Result<i64, Missing> {
+        self.or(self.tx.left(reward), AMOUNT_MAX_MINOR)
+    }
+}
+
+fn visit_in<T>(
+    tx: &Tx<'_>,
+    member: Option<&MemberId>,
+    points: i64,
+    world: World<'_>,
+    (store, channel): (Option<&StoreId>, Option<&str>),
+    ask: impl FnOnce(&Visit<'_>) -> T,
+) -> T {
     let Some(id) = member else {
-        return Ok(ask(&Visit { world, who: None, store, channel }));
+        return ask(&Visit { world, who: None, store, channel });
     };
     let fresh: Vec<Fact> = tx.pending_events(id).into_iter().map(Fact::of).collect();
     let changed = tx.changed_member(id);
-    Ok(tx.audience.with(id, |record| {
+    tx.audience.with(id, |record| {
         let updated = changed.map(|row| record.with_row(row));
         let record = updated.as_ref().unwrap_or(record);
         let known = Known { record, fresh: &fresh };
         let joined: BTreeSet<Name> = record.participations.keys().cloned().collect();
         let who = Who { id, facts: &known, points, joined: &joined };
         ask(&Visit { world, who: Some(who), store, channel })
-    }))
+    })
 }

@@ -267,7 +267,12 @@ impl Outbox {
             }
             let faults = self.resting.get(channel).map_or(0, |(faults, _)| *faults) + 1;
             let rest = REST_FIRST_S.saturating_mul(1 << (faults - 1).min(10)).min(REST_MAX_S);
-            tracing::warn!(channel = channel.as_str(), faults, rest_s = rest, "a message channel does not take messages");
+            tracing::warn!(
+                channel = channel.as_str(),
+                faults,
+                rest_s = rest,
+                "a message channel does not take messages"
+            );
             self.resting.insert(channel.clone(), (faults, Instant::now() + Duration::from_secs(rest)));
         }
     }

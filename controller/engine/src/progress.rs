@@ -189,12 +189,14 @@ pub(crate) fn mechanics(campaign: &Campaign, phase: Phase, visit: &Visit<'_>) ->
 fn about(runtime: &RuntimePlan, rule: &Rule) -> Option<(&'static str, Value)> {
     match rule {
         Rule::FlashSale(sale) => {
-            let money = |amount| json!({ "amount": runtime.currency.format(amount), "currency": runtime.currency.code() });
+            let money =
+                |amount| json!({ "amount": runtime.currency.format(amount), "currency": runtime.currency.code() });
             let item = |item: &fanfare_core::mechanic::flash_sale::Item| json!({ "sku": item.sku, "price": money(item.price) });
             Some(("items", sale.items.iter().map(item).collect()))
         }
         Rule::Lottery(lottery) => {
-            let prize = |prize: &fanfare_core::mechanic::lottery::Prize| json!({ "name": prize.name, "reward": prize.reward });
+            let prize =
+                |prize: &fanfare_core::mechanic::lottery::Prize| json!({ "name": prize.name, "reward": prize.reward });
             Some(("prizes", lottery.prizes.iter().map(prize).collect()))
         }
         Rule::Discount(_) | Rule::SpendThreshold(_) => None,

@@ -58,18 +58,10 @@ pub(crate) fn tally(tx: &mut Tx<'_>, grant: &Grant, what: &str, delta: i64) {
     tx.tally(&key::reward(&grant.terms.name, what), delta);
 }
 
-/// Books what a reward really cost, or takes it back when negative. The day's share of the budget follows on the day of
-/// issue.
-pub(crate) fn book(
-    tx: &mut Tx<'_>,
-    grant: &Grant,
-    reserved: Minor,
-    actual: Minor,
-    why: Why<'_>,
-) -> Result<(), Halt> {
+/// Books what a reward really cost, or takes it back when negative.
+pub(crate) fn book(tx: &mut Tx<'_>, grant: &Grant, reserved: Minor, actual: Minor, why: Why<'_>) -> Result<(), Halt> {
     tx.tally(&key::reward(&grant.terms.name, "cost"), actual.0);
     let Some(campaign) = &grant.campaign else { return Ok(()) };
-    budget::count_day(tx, campaign, grant.issued_at, actual.minus(reserved))?;
     budget::spend(tx, campaign, Spent { reserved, actual, cost: Cost::Rewards }, why)
 }
 
@@ -180,7 +172,7 @@ fn set_aside_again(tx: &Tx<'_>, grant: &Grant, amount: Minor) -> Result<Minor, H
         return Ok(Minor::ZERO);
     }
     let estimate = reward::cost(&grant.terms, tx.runtime()?);
-    let room = budget::room(tx, &plan, tx.now)?.map_or(estimate, |room| room.or_zero().plus(amount));
+    let room = budget::room(tx, &plan)?.map_or(estimate, |room| room.or_zero().plus(amount));
     Ok(Minor(estimate.0.min(room.0)))
 }
 
@@ -228,7 +220,6 @@ fn free(tx: &mut Tx<'_>, grant: &mut Grant, rule: &'static str) -> Result<(), Ha
     let reserved = std::mem::take(&mut grant.reserved);
     match &grant.campaign {
         Some(campaign) if reserved != Minor::ZERO => {
-            budget::count_day(tx, campaign, grant.issued_at, reserved.negated())?;
             budget::release(tx, campaign, reserved, Why { rule, reference: grant.id.as_str() })
         }
         Some(_) | None => Ok(()),

@@ -4,7 +4,15 @@
 //! process goes on. Due is by business time; the worker looks again when a job was planned, when the next one falls due,
 //! and at the latest after [`LOOK_AGAIN_MS`], since business time may be moved.
 
-use crate::{CallError, Command, Engine, Halt, jobs::Task, journeys, outbox::{Outbox, Sender}, redemptions, grants, orders, holds, settle, plans::Plans, tx::Tx};
+use crate::{
+    CallError, Command, Engine, Halt, grants, holds,
+    jobs::Task,
+    journeys, orders,
+    outbox::{Outbox, Sender},
+    plans::Plans,
+    redemptions, settle,
+    tx::Tx,
+};
 use fanfare_store::{Keys, rows::Job};
 use futures::future::join_all;
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -52,7 +60,7 @@ impl Command for Perform {
             Task::Settle(name) => settle::settle(tx, name).map(drop)?,
             Task::LapseOrder(id) => orders::lapse(tx, id)?,
             Task::LapseRedemption(id) => redemptions::lapse(tx, id)?,
-            Task::ReleaseHold(id) => holds::release_due(tx, id)?,
+            Task::ReleaseHold(id) => holds::lapse(tx, id)?,
             Task::CloseGrant(id) => grants::close(tx, id)?,
             Task::Step(id) => journeys::step(tx, id)?,
         }

@@ -27,6 +27,8 @@ pub struct Booking {
     pub sales: Vec<Counted>,
     /// Units of lines that came back so far, as (line, quantity).
     pub returned: Vec<(String, i64)>,
+    /// What those units cost before discounts.
+    pub returned_total: Minor,
     /// How many of each of the evaluation's earned rewards were called back, in its order.
     pub called_back: Vec<i64>,
     /// Campaigns in which paying it was an event that counted, so that a return is one that counts back.

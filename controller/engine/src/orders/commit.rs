@@ -7,14 +7,7 @@ use super::{
     take::{self, count_all},
     wrong_state,
 };
-use crate::{
-    Command, Halt, budget, carts,
-    effects::within_caps,
-    plans::Plans,
-    refuse,
-    tx::Tx,
-    vouchers,
-};
+use crate::{Command, Halt, budget, carts, effects::within_caps, plans::Plans, refuse, tx::Tx, vouchers};
 use fanfare_core::{cart::Cart, ids::OrderId, money::Minor, pricing, reason::Reason, time::Ts};
 use fanfare_store::{
     Keys,
@@ -194,5 +187,5 @@ fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(
 
 fn room_for(tx: &Tx<'_>, spend: &Spend) -> Result<bool, Halt> {
     let Some(plan) = budget::served(tx, &spend.campaign) else { return Ok(false) };
-    Ok(budget::room(tx, &plan, tx.now)?.is_none_or(|room| room >= spend.amount))
+    Ok(budget::room(tx, &plan)?.is_none_or(|room| room >= spend.amount))
 }

@@ -4,23 +4,9 @@ use super::{
     Booking, Placed, facts, placed, refuse_with,
     take::{note_exhausted, spend, take},
 };
-use crate::{
-    Command, Halt,
-    carts,
-    jobs::Task,
-    plans::Plans,
-    refuse,
-    tx::Tx,
-    vouchers,
-};
 pub use crate::redemptions::Mode;
-use fanfare_core::{
-    cart::Cart,
-    ids::OrderId,
-    money::Minor,
-    reason::Reason,
-    time::Ts,
-};
+use crate::{Command, Halt, carts, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
+use fanfare_core::{cart::Cart, ids::OrderId, money::Minor, reason::Reason, time::Ts};
 use fanfare_store::{
     Keys,
     rows::{Order, OrderState},

@@ -69,8 +69,9 @@ struct DataLine {
 
 /// Reads an event's data against the namespace's currency.
 fn read(event: &Event, currency: &Currency) -> Result<(Data, Option<Minor>, Vec<Line>), String> {
-    let data: Data = serde_json::from_value(event.data.clone())
-        .map_err(|error| format!("its data is no order: {error}; send orderId, total, currency, storeId, channel, lines"))?;
+    let data: Data = serde_json::from_value(event.data.clone()).map_err(|error| {
+        format!("its data is no order: {error}; send orderId, total, currency, storeId, channel, lines")
+    })?;
     for (name, id) in [("orderId", Some(&data.order_id)), ("returnId", data.return_id.as_ref())] {
         if id.is_some_and(|id| id.is_empty() || id.len() > ID_MAX_BYTES) {
             return Err(format!("its {name} is empty or longer than {ID_MAX_BYTES} bytes"));
@@ -134,13 +135,8 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         codes: Vec::new(),
         reservations: Vec::new(),
     };
-    let sale = attribution::Sale {
-        order: &id,
-        member: event.member.as_ref(),
-        net,
-        at: event.time,
-        on_it: &BTreeSet::new(),
-    };
+    let sale =
+        attribution::Sale { order: &id, member: event.member.as_ref(), net, at: event.time, on_it: &BTreeSet::new() };
     let booking = Booking { sales: attribution::paid(tx, sale)?, ..Booking::default() };
     let mut order = Order {
         id: id.clone(),

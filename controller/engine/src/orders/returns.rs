@@ -12,8 +12,11 @@ use crate::{
 };
 use fanfare_core::{
     decide,
-    ids::{GrantId, Name, OrderId},
-    mechanic::{Paid, behaviour::Clawback},
+    ids::{GrantId, OrderId},
+    mechanic::{
+        Paid,
+        behaviour::{Clawback, Returned},
+    },
     model::reward::{OnReversal, RewardKind},
     money::Minor,
     reason::Reason,
@@ -96,16 +99,20 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         returned: &booking.returned,
         called_back: &booking.called_back,
     };
-    let given = returns::give_back(&sold, back.lines, &|grant| {
-        fates.get(grant).copied().unwrap_or(OnReversal::Forfeit)
-    })?;
-    count_all(tx, &given.effects)?;
+    let given =
+        returns::give_back(&sold, back.lines, &|grant| fates.get(grant).copied().unwrap_or(OnReversal::Forfeit))?;
+    if booking.counted {
+        count_all(tx, &given.effects)?;
+    }
     pay_back(tx, &order.id, &booking, &given)?;
-    for (index, amount) in &given.discounts {
-        let grant = order.evaluation.discounts.get(*index).and_then(|discount| discount.grant.as_ref());
-        if let Some(used) = booking.vouchers.iter_mut().find(|used| grant == Some(&used.grant)) {
-            let restored = given.restored.contains(&used.grant);
-            voucher_back(tx, order, used, *amount, restored, back)?;
+    for used in &mut booking.vouchers {
+        let of_it = |index: usize| {
+            order.evaluation.discounts.get(index).is_some_and(|discount| discount.grant.as_ref() == Some(&used.grant))
+        };
+        let amount: Minor = given.discounts.iter().filter(|(index, _)| of_it(*index)).map(|(_, amount)| *amount).sum();
+        let restored = given.restored.contains(&used.grant);
+        if restored || amount > Minor::ZERO {
+            voucher_back(tx, order, used, amount, restored, back)?;
         }
     }
     let paid_so_far: Minor = order.returns.iter().map(|back| back.refund).sum();
@@ -119,8 +126,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         booking.called_back[*index] += clawback.quantity;
         clawed_back = clawed_back.plus(claw_back(tx, order, clawback)?);
     }
-    let part = Paid { before: given.total, after: refund, evaluated: !order.reported };
-    clawed_back = clawed_back.plus(regress(tx, order, &booking.progressed, part)?);
+    clawed_back = clawed_back.plus(regress(tx, order, &mut booking, given.total, refund)?);
     attribution::refunded(tx, &order.id, &mut booking.sales, refund)?;
     remember(&mut booking.returned, &given);
     order.state = if given.complete { OrderState::Returned } else { OrderState::PartiallyReturned };
@@ -142,8 +148,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
 pub(crate) fn money_only(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Result<(), Halt> {
     let mut booking = Booking::of(order);
     let refund = back.paid_back.unwrap_or_default();
-    let part = Paid { before: refund, after: refund, evaluated: !order.reported };
-    let clawed_back = regress(tx, order, &booking.progressed, part)?;
+    let clawed_back = regress(tx, order, &mut booking, refund, refund)?;
     attribution::refunded(tx, &order.id, &mut booking.sales, refund)?;
     order.returns.push(Return {
         id: back.return_id.to_owned(),
@@ -252,16 +257,27 @@ fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Claw
     Ok(worth)
 }
 
-/// Mechanics that counted the order as an event count back what came back.
-fn regress(tx: &mut Tx<'_>, order: &Order, progressed: &[Name], part: Paid) -> Result<Minor, Halt> {
+/// Mechanics that counted the order as an event count back what came back: units that cost `total` before discounts and
+/// of which `refund` was paid back.
+fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, refund: Minor) -> Result<Minor, Halt> {
+    let was = Paid { before: order.evaluation.total, after: order.evaluation.payable, evaluated: !order.reported };
+    let refunded: Minor = order.returns.iter().map(|back| back.refund).sum();
+    let less = |part: Paid, before: Minor, after: Minor| Paid {
+        before: part.before.minus(before).or_zero(),
+        after: part.after.minus(after).or_zero(),
+        ..part
+    };
+    let prior = less(was, booking.returned_total, refunded);
+    let back = Returned { was, prior, left: less(prior, total, refund) };
+    booking.returned_total = booking.returned_total.plus(total);
     let Some(member) = order.cart.member.clone() else { return Ok(Minor::ZERO) };
     let mut worth = Minor::ZERO;
-    for campaign in progressed {
+    for campaign in &booking.progressed {
         let Some(plan) = budget::served(tx, campaign) else { continue };
         let store = order.cart.store.as_ref();
         let channel = Some(order.cart.channel.as_str()).filter(|channel| !channel.is_empty());
         let coming = Coming { member: Some(&member), store, channel, at: order.occurred_at, points: 0 };
-        let undone = knowledge::visit(tx, coming, |visit| decide::on_return(&plan, visit, &part))??;
+        let undone = knowledge::visit(tx, coming, |visit| decide::on_return(&plan, visit, &back))??;
         count_all(tx, &undone.effects)?;
         for clawback in &undone.clawbacks {
             worth = worth.plus(claw_back_any(tx, order, &member, clawback)?);

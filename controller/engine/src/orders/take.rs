@@ -4,15 +4,18 @@ use super::booking::{Booking, Spend, VoucherUse};
 use crate::{
     Halt, attribution,
     budget::{self, Cost, Spent, Why},
-    give::{self, To},
-    holds, refuse,
+    effects::{self, Decided, Done},
+    holds,
+    knowledge::{self, Coming},
+    refuse,
     tx::Tx,
     vouchers::{self, Scene},
 };
 use fanfare_core::{
-    cart::{Discount, Rejected, Subject},
-    ids::{HoldId, Name, OrderId, RedemptionId},
-    mechanic::Effect,
+    cart::{Discount, Earned, Rejected, Subject},
+    decide,
+    ids::{HoldId, MemberId, Name, OrderId, RedemptionId},
+    mechanic::{self, Effect},
     money::Minor,
     pricing::Priced,
     reason::Reason,
@@ -45,8 +48,7 @@ pub(crate) fn take_budget(tx: &mut Tx<'_>, order: &OrderId, campaign: Name, amou
     let mut spend = Spend { campaign, amount, reserved: Minor::ZERO, funded: true };
     if let Some(plan) = budget::served(tx, &spend.campaign) {
         budget::allows(tx, &plan, amount)??;
-        spend.reserved =
-            budget::reserve(tx, &plan, amount, Why { rule: "order-reserved", reference: order.as_str() })?;
+        spend.reserved = budget::reserve(tx, &plan, amount, Why { rule: "order-reserved", reference: order.as_str() })?;
     }
     Ok(spend)
 }
@@ -59,8 +61,12 @@ pub(crate) fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) 
         return refuse(Reason::ReservedElsewhere, "an order or another till holds it; try again when that is done");
     }
     let id = RedemptionId::from(tx.new_id());
-    let used =
-        VoucherUse { grant: grant.id.clone(), redemption: Some(id.clone()), amount: discount.amount, returned: Minor::ZERO };
+    let used = VoucherUse {
+        grant: grant.id.clone(),
+        redemption: Some(id.clone()),
+        amount: discount.amount,
+        returned: Minor::ZERO,
+    };
     tx.new_redemption(Redemption {
         id,
         grant: grant.id.clone(),
@@ -152,20 +158,13 @@ fn take_part(tx: &mut Tx<'_>, order: &Order, on_it: &BTreeSet<Name>) -> Result<(
 /// Gives what the order earned. What is not left any more is told as rejected.
 fn give_earned(tx: &mut Tx<'_>, order: &mut Order) -> Result<(), Halt> {
     let Some(member) = order.cart.member.clone() else { return Ok(()) };
-    let cause = cause(&order.id);
     let mut kept = Vec::new();
     for mut earned in std::mem::take(&mut order.evaluation.earned) {
-        let to = To {
-            member: &member,
-            reward: &earned.reward,
-            quantity: earned.quantity,
-            campaign: Some(&earned.campaign),
-            mechanic: Some(&earned.mechanic),
-            store: order.cart.store.as_ref(),
-            cause: &cause,
-        };
-        let given = give::give(tx, to)?;
+        let given = give_one(tx, order, &member, &earned)?;
         if let Some(refusal) = given.refused {
+            if refusal.reason == Reason::BudgetExhausted {
+                note_exhausted(tx, std::slice::from_ref(&earned.campaign))?;
+            }
             let subject = Subject::Campaign(earned.campaign.clone(), Some(earned.mechanic.clone()));
             order.evaluation.rejected.push(Rejected { subject, reason: refusal.reason, detail: refusal.detail });
         }
@@ -176,6 +175,28 @@ fn give_earned(tx: &mut Tx<'_>, order: &mut Order) -> Result<(), Halt> {
     }
     order.evaluation.earned = kept;
     Ok(())
+}
+
+/// Asks the mechanic's campaign once more, now that the reward is really given: others may have taken the last.
+fn give_one(tx: &mut Tx<'_>, order: &Order, member: &MemberId, earned: &Earned) -> Result<Done, Halt> {
+    let Some(plan) = budget::served(tx, &earned.campaign) else { return Ok(Done::default()) };
+    let Some(mechanic) = plan.mechanics.iter().find(|own| own.name == earned.mechanic) else {
+        return Ok(Done::default());
+    };
+    let (store, channel) = (order.cart.store.as_ref(), Some(order.cart.channel.as_str()));
+    let coming = Coming { member: Some(member), store, channel, at: order.occurred_at, points: 0 };
+    let decided = knowledge::visit(tx, coming, |visit| {
+        let scene = mechanic::Scene { campaign: &plan, mechanic, visit: *visit };
+        decide::grant(&scene, &earned.reward, earned.quantity, Minor::ZERO)
+    })??;
+    match decided {
+        Ok(effects) => {
+            let cause = cause(&order.id);
+            let (campaign, mechanic) = (&plan.name, Some(&mechanic.name));
+            effects::apply(tx, Decided { campaign, mechanic, member, store, cause: &cause }, &effects)
+        }
+        Err(refusal) => Ok(Done { grants: Vec::new(), refused: Some(refusal) }),
+    }
 }
 
 /// What grants of an order name as their cause.

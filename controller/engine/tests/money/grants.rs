@@ -7,7 +7,6 @@ use fanfare_core::{
         campaign::{Counted, Limit, OnExhausted, Per},
         reward::{Claim, RewardKind},
     },
-    money::Minor,
     reason::Reason,
     time::{Every, Span},
 };
@@ -53,19 +52,6 @@ async fn a_budget_that_suspends_pauses_its_campaign() {
 }
 
 #[tokio::test]
-async fn a_day_has_its_own_share_of_the_budget() {
-    let shop = Shop::open().await;
-    let mut plan = campaign("sale", Some(100_000));
-    plan.budget.as_mut().unwrap().per_day = Some(Minor(25_000));
-    shop.publish(Plan::Campaign(plan)).await;
-    shop.publish(Plan::Reward(voucher("paid", 20_000, 12_000))).await;
-    assert_eq!(shop.give("m1", "paid", 5, Some("sale")).await.grants.len(), 2);
-    shop.forward(TimeDelta::days(1));
-    assert_eq!(shop.give("m1", "paid", 5, Some("sale")).await.grants.len(), 2);
-    shop.verify().await;
-}
-
-#[tokio::test]
 async fn what_is_claimed_too_late_is_closed_and_its_budget_free() {
     let shop = Shop::open().await;
     shop.publish(Plan::Campaign(campaign("sale", Some(50_000)))).await;
@@ -76,7 +62,8 @@ async fn what_is_claimed_too_late_is_closed_and_its_budget_free() {
     let first = shop.voucher("m1", "tap", Some("sale")).await;
     let second = shop.voucher("m1", "tap", Some("sale")).await;
     assert_eq!(first.state, GrantState::Granted);
-    let claim = |id: &fanfare_core::ids::GrantId, member: &str| grants::Claim { member: member.into(), grant: id.clone() };
+    let claim =
+        |id: &fanfare_core::ids::GrantId, member: &str| grants::Claim { member: member.into(), grant: id.clone() };
     assert_eq!(shop.run(claim(&first.id, "m2")).await.unwrap(), None);
     assert_eq!(shop.run(claim(&first.id, "m1")).await.unwrap().unwrap().state, GrantState::Claimed);
     assert_eq!(shop.run(claim(&first.id, "m1")).await.unwrap().unwrap().state, GrantState::Claimed);
