@@ -121,6 +121,16 @@ fn broken() -> Vec<(&'static str, (Kind, Value))> {
                 json!({"name": "a", "lottery": {"entry": {"points": 5}, "draw": "Instant", "prizes": [{"name": "a", "reward": "r", "weight": 1, "perDay": 1}]}}),
             ),
         ),
+        ("spec.mechanics[0].limits", {
+            let mut mechanic = half();
+            mechanic["limits"] = json!([{"count": "Joins", "per": "Member", "every": "Day", "max": 1}]);
+            with_mechanic(mechanic)
+        }),
+        ("spec.participation.limits[0].per", {
+            let mut spec = campaign(start(), json!([half()]));
+            spec["participation"] = json!({"limits": [{"count": "Joins", "per": "Store", "every": "Day", "max": 1}]});
+            (Kind::Campaign, spec)
+        }),
         ("spec.content.defaultLocale", {
             let mut spec = campaign(start(), json!([half()]));
             spec["content"] = json!({"defaultLocale": "th", "locales": {"en": {"title": "Sale"}}});

@@ -14,7 +14,7 @@ use crate::json_path::JsonPath;
 use crate::object::GroupResource;
 use crate::registry::{Origin, Resource};
 use crate::schema::{Schema, compile_builtin, compile_object_meta};
-use crate::table::{Column, age_of, human_duration_since};
+use crate::table::{Column, human_duration_since};
 
 pub(crate) const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 pub(crate) const EVENTS_GROUP: &str = "events.k8s.io";
@@ -38,7 +38,8 @@ struct Kind {
 }
 
 const NAME: ColumnRow = ("Name", "string", 0, |o, _| o["metadata"]["name"].clone());
-const AGE: ColumnRow = ("Age", "string", 0, |o, now| json!(age_of(&o["metadata"]["creationTimestamp"], now)));
+const AGE: ColumnRow =
+    ("Age", "string", 0, |o, now| json!(human_duration_since(&o["metadata"]["creationTimestamp"], now)));
 
 const EVENT_COLUMNS: &[ColumnRow] = &[
     ("Last Seen", "string", 0, |o, now| json!(human_duration_since(last_seen(o), now))),
@@ -53,31 +54,14 @@ const EVENT_COLUMNS: &[ColumnRow] = &[
     ("Name", "string", 1, |o, _| o["metadata"]["name"].clone()),
 ];
 
+/// Of the object that an Event is about; core/v1 and events.k8s.io/v1 name it differently.
+const SUBJECT_FIELDS: &[&str] = &["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
 const EVENT_FIELDS: &[(&str, &str)] = &[
-    ("involvedObject.kind", ".involvedObject.kind"),
-    ("involvedObject.namespace", ".involvedObject.namespace"),
-    ("involvedObject.name", ".involvedObject.name"),
-    ("involvedObject.uid", ".involvedObject.uid"),
-    ("involvedObject.apiVersion", ".involvedObject.apiVersion"),
-    ("involvedObject.resourceVersion", ".involvedObject.resourceVersion"),
-    ("involvedObject.fieldPath", ".involvedObject.fieldPath"),
     ("reason", ".reason"),
+    ("type", ".type"),
     ("reportingComponent", ".reportingComponent"),
-    ("source", ".source.component"),
-    ("type", ".type"),
-];
-
-const NEW_EVENT_FIELDS: &[(&str, &str)] = &[
-    ("regarding.kind", ".involvedObject.kind"),
-    ("regarding.namespace", ".involvedObject.namespace"),
-    ("regarding.name", ".involvedObject.name"),
-    ("regarding.uid", ".involvedObject.uid"),
-    ("regarding.apiVersion", ".involvedObject.apiVersion"),
-    ("regarding.resourceVersion", ".involvedObject.resourceVersion"),
-    ("regarding.fieldPath", ".involvedObject.fieldPath"),
-    ("reason", ".reason"),
     ("reportingController", ".reportingComponent"),
-    ("type", ".type"),
+    ("source", ".source.component"),
 ];
 
 #[rustfmt::skip]
@@ -118,9 +102,7 @@ const KINDS: &[Kind] = &[
     Kind {
         group: "", kind: "ServiceAccount", plural: "serviceaccounts", short_names: &["sa"], categories: &[],
         namespaced: true, has_status: false, model: "io.k8s.api.core.v1.ServiceAccount",
-        columns: &[
-            NAME, ("Secrets", "string", 0, |o, _| json!(o["secrets"].as_array().map_or(0, Vec::len).to_string())), AGE,
-        ],
+        columns: &[NAME, AGE],
         selectable: &[],
     },
     Kind {
@@ -131,7 +113,7 @@ const KINDS: &[Kind] = &[
     Kind {
         group: EVENTS_GROUP, kind: "Event", plural: "events", short_names: &["ev"], categories: &[],
         namespaced: true, has_status: false, model: "io.k8s.api.events.v1.Event",
-        columns: EVENT_COLUMNS, selectable: NEW_EVENT_FIELDS,
+        columns: EVENT_COLUMNS, selectable: EVENT_FIELDS,
     },
     Kind {
         group: "coordination.k8s.io", kind: "Lease", plural: "leases", short_names: &[], categories: &[],
@@ -224,13 +206,21 @@ fn resource(kind: &Kind) -> Resource {
             .iter()
             .map(|(name, ty, priority, cell)| Column::computed(name, ty, *priority, *cell))
             .collect(),
-        selectable: kind
-            .selectable
-            .iter()
-            .filter_map(|(label, path)| Some(((*label).to_owned(), JsonPath::parse(path).ok()?)))
-            .collect(),
+        selectable: selectable(kind),
         origin: Origin::Builtin { model: kind.model },
     }
+}
+
+fn selectable(kind: &Kind) -> Vec<(String, JsonPath)> {
+    let parsed = |label: String, path: &str| Some((label, JsonPath::parse(path).ok()?));
+    let mut fields: Vec<_> =
+        kind.selectable.iter().filter_map(|(label, path)| parsed((*label).to_owned(), path)).collect();
+    if kind.kind == "Event" {
+        let subject = if kind.group == EVENTS_GROUP { "regarding" } else { "involvedObject" };
+        let of_subject = |f: &&str| parsed(format!("{subject}.{f}"), &format!(".involvedObject.{f}"));
+        fields.extend(SUBJECT_FIELDS.iter().filter_map(of_subject));
+    }
+    fields
 }
 
 fn ready(deployment: &Value) -> String {
@@ -272,9 +262,9 @@ fn of_containers(deployment: &Value, field: &str) -> String {
 }
 
 fn involved(event: &Value) -> String {
-    let object = &event["involvedObject"];
-    let part = |key: &str| object[key].as_str().unwrap_or_default();
-    format!("{}/{}", part("kind").to_lowercase(), part("name"))
+    let part = |key: &str| event["involvedObject"][key].as_str().unwrap_or_default();
+    let kind = part("kind").to_lowercase();
+    if part("name").is_empty() { kind } else { format!("{kind}/{}", part("name")) }
 }
 
 fn source(event: &Value) -> Value {

@@ -62,18 +62,14 @@ pub(crate) fn aggregated(registry: &Registry, half: Half, version: &str) -> Valu
     })
 }
 
-fn gvk(resource: &Resource) -> Value {
-    json!({"group": resource.group, "version": resource.version, "kind": resource.kind})
-}
-
 fn aggregated_resource(r: &Resource) -> Value {
     let mut value = json!({
-        "resource": r.plural, "responseKind": gvk(r), "singularResource": r.singular, "verbs": VERBS,
+        "resource": r.plural, "responseKind": r.gvk(), "singularResource": r.singular, "verbs": VERBS,
         "scope": if r.namespaced { "Namespaced" } else { "Cluster" },
     });
     add_names(&mut value, r);
     if r.has_status {
-        value["subresources"] = json!([{"subresource": "status", "responseKind": gvk(r), "verbs": STATUS_VERBS}]);
+        value["subresources"] = json!([{"subresource": "status", "responseKind": r.gvk(), "verbs": STATUS_VERBS}]);
     }
     value
 }

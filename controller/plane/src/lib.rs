@@ -14,6 +14,7 @@ mod cel;
 mod crd;
 mod decode;
 mod delete;
+mod desired;
 mod discovery;
 mod event_view;
 mod field_path;

@@ -50,16 +50,12 @@ pub(crate) fn document(registry: &Registry, group: &str, version: &str) -> Optio
     (!document["paths"].as_object()?.is_empty()).then_some(document)
 }
 
-fn gvk(resource: &Resource) -> Value {
-    json!({"group": resource.group, "version": resource.version, "kind": resource.kind})
-}
-
 fn model(resource: &Resource) -> (String, Value) {
     let (name, mut schema) = match &resource.origin {
         Origin::Builtin { model } => ((*model).to_owned(), builtin::models().get(*model).cloned().unwrap_or_default()),
         Origin::Custom(custom) => (custom.model.clone(), with_object_fields(custom.document.clone())),
     };
-    schema["x-kubernetes-group-version-kind"] = json!([gvk(resource)]);
+    schema["x-kubernetes-group-version-kind"] = json!([resource.gvk()]);
     (name, schema)
 }
 
@@ -84,7 +80,7 @@ fn add_paths(paths: &mut Map<String, Value>, base: &str, resource: &Resource, mo
     let operation = |action: &str, names: &[&str]| {
         json!({
             "operationId": format!("{action}{}{}", resource.group.replace('.', ""), resource.kind),
-            "x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk(resource),
+            "x-kubernetes-action": action, "x-kubernetes-group-version-kind": resource.gvk(),
             "parameters": parameters(names), "responses": responses,
         })
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::builtin;
 use crate::cel::Rules;
@@ -61,6 +61,11 @@ pub(crate) struct Resource {
 impl Resource {
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// Group, version and kind, as discovery and OpenAPI name them.
+    pub(crate) fn gvk(&self) -> Value {
+        json!({"group": self.group, "version": self.version, "kind": self.kind})
     }
 
     /// `campaigns.fanfare.dev`, as errors name it.

@@ -13,8 +13,8 @@ use crate::object::{Key, ObjectName, Stored};
 
 /// The layout of the tables; another number in the file is refused.
 const FORMAT: i64 = 1;
-/// Rows in one INSERT: six parameters each stay far below SQLite's limit of 32,766.
-const INSERT_ROWS_MAX: usize = 200;
+/// Rows in one INSERT: few sizes, so that each is prepared once and kept.
+const INSERT_ROWS: [usize; 3] = [64, 8, 1];
 
 /// How long an open waits for a process that is just leaving.
 const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
@@ -40,16 +40,12 @@ pub enum DatabaseError {
         found: i64,
     },
     /// A row is no JSON object.
-    #[error("the plane's database {path} holds an unreadable object {resource} {namespace}/{name}: {source}")]
+    #[error("the plane's database {path} holds an unreadable object, {object}: {source}")]
     Object {
         /// The file.
         path: String,
-        /// Plural of the resource.
-        resource: String,
-        /// Namespace of the object, empty when cluster-scoped.
-        namespace: String,
-        /// Name of the object.
-        name: String,
+        /// Resource, namespace and name.
+        object: String,
         /// Why it cannot be read.
         #[source]
         source: serde_json::Error,
@@ -98,14 +94,15 @@ impl Database {
     /// Writes a batch in one transaction and returns when it is on disk.
     pub(crate) async fn write(&mut self, rows: &[(&Key, RowChange<'_>)], version: u64) -> Result<(), sqlx::Error> {
         let mut tx = self.connection.begin().await?;
-        let puts: Vec<(&Key, &Stored)> = rows
-            .iter()
-            .filter_map(|(key, change)| match change {
-                RowChange::Put(object) => Some((*key, *object)),
-                RowChange::Delete => None,
-            })
-            .collect();
-        for chunk in puts.chunks(INSERT_ROWS_MAX) {
+        let puts = rows.iter().filter_map(|(key, change)| match change {
+            RowChange::Put(object) => Some((*key, *object)),
+            RowChange::Delete => None,
+        });
+        let puts: Vec<(&Key, &Stored)> = puts.collect();
+        let mut rest = &puts[..];
+        while let Some(size) = INSERT_ROWS.into_iter().find(|size| *size <= rest.len()) {
+            let chunk;
+            (chunk, rest) = rest.split_at(size);
             let mut insert = QueryBuilder::<Sqlite>::new(
                 "INSERT INTO plane_object (grp, resource, namespace, name, version, body) ",
             );
@@ -176,13 +173,8 @@ async fn load(connection: &mut SqliteConnection, path: &str) -> Result<Loaded, D
         let body: Vec<u8> = row.try_get(5).map_err(failed)?;
         let object_name = ObjectName::new(&namespace, &name);
         let object = Stored::from_bytes(object_version, object_name, Bytes::from(body)).map_err(|source| {
-            DatabaseError::Object {
-                path: path.to_owned(),
-                resource: resource.clone(),
-                namespace: namespace.clone(),
-                name: name.clone(),
-                source,
-            }
+            let object = format!("{resource} {namespace}/{name}");
+            DatabaseError::Object { path: path.to_owned(), object, source }
         })?;
         let store = crate::object::GroupResource::new(&group, &resource);
         objects.push((Key::new(&store, &namespace, &name), object));

@@ -66,7 +66,10 @@ impl Column {
         };
         let found = path.first(object);
         match (self.kind.as_str(), found) {
-            ("date", Some(value)) => json!(age_of(value, now)),
+            ("date", Some(Value::String(text))) => match text.parse::<jiff::Timestamp>() {
+                Ok(time) => json!(human_duration(now.as_second() - time.as_second())),
+                Err(_) => json!("<invalid>"),
+            },
             (_, None | Some(Value::Null)) => Value::Null,
             ("string", Some(value @ (Value::Object(_) | Value::Array(_) | Value::Number(_) | Value::Bool(_)))) => {
                 json!(value.to_string())
@@ -122,10 +125,6 @@ pub(crate) fn table(metadata: Value, columns: Value, rows: Vec<Value>) -> Value 
 }
 
 /// How long ago, in the words of kubectl.
-pub(crate) fn age_of(time: &Value, now: jiff::Timestamp) -> String {
-    human_duration_since(time, now)
-}
-
 pub(crate) fn human_duration_since(time: &Value, now: jiff::Timestamp) -> String {
     match time.as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok()) {
         Some(time) => human_duration(now.as_second() - time.as_second()),

@@ -36,7 +36,9 @@ impl Door {
         let has_ledger = self.engine.store().position(self.engine.namespace()).await.is_ok_and(|position| position.0 > 0);
         let runtime = if kind == Some(Kind::CampaignRuntime) { None } else { plans.runtime.as_deref() };
         let door = Known { now, old: request.old, runtime, has_ledger };
-        let admitted = admit::admit_one(request.object, &door).map_err(|errors| denial(request, errors))?;
+        // What another resource can heal is stored, and waits for it with Ready=False.
+        let judged = admit::admit_to_store(request.object, &door).map_err(|errors| denial(request, errors))?;
+        let Some(admitted) = judged else { return Ok(Vec::new()) };
         if let Plan::Campaign(plan) = &admitted.plan
             && request.old.is_none()
             && runtime.is_some()

@@ -144,12 +144,7 @@ fn array(schema: &Value, value: &Value, path: Path<'_>, findings: &mut Findings)
                 && !seen.insert(text)
             {
                 let reason = format!("`{text}` is there twice");
-                findings.push(
-                    path.index(index).field(key),
-                    code::DUPLICATE,
-                    reason,
-                    format!("give each entry its own {key}"),
-                );
+                findings.push(path.index(index), code::DUPLICATE, reason, format!("give each entry its own {key}"));
             }
         }
     }

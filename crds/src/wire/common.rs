@@ -45,6 +45,7 @@ pub struct SegmentRef {
 /// At most so many joins, orders or rewards in a period.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::limit()))]
 pub struct Limit {
     /// What is counted: Joins, Orders that got a benefit, or Rewards that were given.
     pub count: LimitCount,

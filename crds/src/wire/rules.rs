@@ -68,8 +68,23 @@ pub(super) fn window() -> Value {
     json!([at("to", "self.from != self.to", "the window is empty, since from and to are equal; give it a length")])
 }
 
+pub(super) fn limit() -> Value {
+    json!([at(
+        "per",
+        "self.count != 'Joins' || self.per != 'Store'",
+        "members join the campaign, not a store; use per: Member or Campaign, or count Orders or Rewards"
+    )])
+}
+
 pub(super) fn mechanic() -> Value {
-    json!([exactly_one_named("mechanic", &["discount", "spendThreshold", "flashSale", "lottery"])])
+    json!([
+        exactly_one_named("mechanic", &["discount", "spendThreshold", "flashSale", "lottery"]),
+        at(
+            "limits",
+            "!has(self.limits) || self.limits.all(l, l.count != 'Joins')",
+            "members join the campaign, not a mechanic; move the limit to participation.limits"
+        ),
+    ])
 }
 
 pub(super) fn items() -> Value {

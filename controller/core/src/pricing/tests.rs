@@ -140,6 +140,38 @@ fn thresholds_give_the_highest_or_all_and_repeat_the_top() {
 }
 
 #[test]
+fn two_rewards_of_one_cart_share_the_limit_they_are_under() {
+    let memory = Memory::with_rewards(vec![reward("r", amount_voucher(100, 0))]);
+    let tiers = vec![(100, Gives::Reward(name("r"))), (200, Gives::Reward(name("r")))];
+    let mut plan = campaign("c", vec![threshold(Basis::BeforeDiscounts, Award::All, false, tiers)]);
+    plan.participation.limits = vec![Limit { count: Counted::Rewards, per: Per::Member, every: Every::Day, max: 1 }];
+    let priced = price(&memory, &[&plan], &cart(vec![line("1", "TEA", 1, 300)]));
+    assert_eq!((priced.evaluation.earned.len(), reasons(&priced)), (1, vec!["limit-reached"]));
+    memory.apply(&priced.effects());
+    assert!(!memory.all_zero(), "the reward is counted with the order");
+    memory.apply(&priced.undo());
+    assert!(memory.all_zero());
+}
+
+#[test]
+fn a_day_s_budget_holds_discounts_and_rewards_of_one_cart_together() {
+    let memory = Memory::with_rewards(vec![reward("r", amount_voucher(100, 0))]);
+    for (per_day, earned) in [(200, 1), (199, 0)] {
+        let tiers = vec![(100, Gives::Reward(name("r")))];
+        let budget = Budget {
+            limit: Minor(10_000),
+            per_day: Some(Minor(per_day)),
+            on_exhausted: OnExhausted::Stop,
+            cover: Cover::HardStop,
+        };
+        let rules = vec![amount(100), threshold(Basis::BeforeDiscounts, Award::All, false, tiers)];
+        let plan = CampaignPlan { budget: Some(budget), ..campaign("c", rules) };
+        let priced = price(&memory, &[&plan], &cart(vec![line("1", "TEA", 1, 300)]));
+        assert_eq!((priced.evaluation.discount.0, priced.evaluation.earned.len()), (100, earned), "{per_day}");
+    }
+}
+
+#[test]
 fn groups_share_a_cart_as_they_say_and_combine_with_each_other() {
     let grouped = |named: &str, rule: Rule, group: &str, priority, combine| {
         let stacking = Some(Stacking { group: group.into(), priority, combine });

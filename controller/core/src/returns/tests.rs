@@ -33,8 +33,9 @@ fn plan() -> CampaignPlan {
     let spend =
         SpendThreshold { basis: Basis::AfterDiscounts, per: SpendPer::Order, award: Award::All, repeat: true, tiers };
     let mut plan = campaign("c", vec![Rule::Discount(rule), Rule::SpendThreshold(spend)]);
-    plan.participation.limits =
-        vec![Limit { count: Counted::Orders, per: Per::Member, every: Every::Lifetime, max: 100 }];
+    plan.participation.limits = [Counted::Orders, Counted::Rewards]
+        .map(|count| Limit { count, per: Per::Member, every: Every::Lifetime, max: 100 })
+        .into();
     plan
 }
 
@@ -171,6 +172,7 @@ proptest! {
             }
             for (index, clawback) in &back.clawbacks {
                 called_back[*index] += clawback.quantity;
+                (0..clawback.quantity).for_each(|_| drop(memory.apply(&clawback.each)));
             }
             restored += back.restored.len();
             memory.apply(&back.effects);

@@ -7,18 +7,10 @@ use serde_json::{Map, Value};
 use crate::schema::{ListKind, Schema};
 
 /// Fields of `metadata` that no manager owns.
+#[rustfmt::skip]
 const UNOWNED_METADATA: &[&str] = &[
-    "name",
-    "generateName",
-    "namespace",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "managedFields",
-    "selfLink",
+    "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink",
 ];
 
 /// Whether a map counts as a field beside what is in it.

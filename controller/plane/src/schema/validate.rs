@@ -26,7 +26,8 @@ pub(crate) fn validate(value: &Value, schema: &Schema, path: &FieldPath<'_>, err
         return;
     }
     if !schema.allowed.is_empty() && !schema.allowed.contains(value) {
-        let allowed = schema.allowed.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
+        let quoted = |v: &Value| if v.is_string() { v.to_string() } else { format!("\"{v}\"") };
+        let allowed = schema.allowed.iter().map(quoted).collect::<Vec<_>>().join(", ");
         let message = format!("Unsupported value: {value}: supported values: {allowed}");
         errors.push(FieldError::new("FieldValueNotSupported", path, message));
     }
@@ -50,7 +51,11 @@ fn check_string(text: &str, value: &Value, schema: &Schema, path: &FieldPath<'_>
         errors.push(in_body(path, value, format!("should be at least {min} chars long")));
     }
     if let Some(max) = schema.max_length.filter(|max| length > *max) {
-        errors.push(FieldError::new("FieldValueTooLong", path, format!("Too long: may not be more than {max} bytes")));
+        errors.push(FieldError::new(
+            "FieldValueTooLong",
+            path,
+            format!("Too long: may not be more than {max} {}", plural(max, "byte")),
+        ));
     }
     if let Some(pattern) = schema.pattern.as_ref().filter(|p| !p.is_match(text)) {
         errors.push(in_body(path, value, format!("should match '{}'", pattern.as_str())));
@@ -162,7 +167,7 @@ fn check_branches(value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: 
         validate(value, branch, path, errors);
     }
     if !schema.any_of.is_empty() && !schema.any_of.iter().any(holds) {
-        errors.push(in_body(path, value, "must validate at least one schema (anyOf)"));
+        errors.push(composite(path, "must validate at least one schema (anyOf)"));
     }
     if !schema.one_of.is_empty() {
         let found = match schema.one_of.iter().filter(|b| holds(b)).count() {
@@ -171,16 +176,29 @@ fn check_branches(value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: 
             n => format!("{n} valid alternatives"),
         };
         if !found.is_empty() {
-            errors.push(in_body(path, value, format!("must validate one and only one schema (oneOf). Found {found}")));
+            errors.push(composite(path, &format!("must validate one and only one schema (oneOf). Found {found}")));
         }
     }
     if schema.not.as_deref().is_some_and(holds) {
-        errors.push(in_body(path, value, "must not validate the schema (not)"));
+        errors.push(composite(path, "must not validate the schema (not)"));
     }
 }
 
+/// Upstream names no field in errors of composed schemas, only in their text.
+fn composite(path: &FieldPath<'_>, why: &str) -> FieldError {
+    FieldError::new("FieldValueInvalid", "", format!("Invalid value: \"\": \"{path}\" {why}"))
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}
+
 fn too_many(path: &FieldPath<'_>, count: u64, max: u64) -> FieldError {
-    FieldError::new("FieldValueTooMany", path, format!("Too many: {count}: must have at most {max} items"))
+    FieldError::new(
+        "FieldValueTooMany",
+        path,
+        format!("Too many: {count}: must have at most {max} {}", plural(max, "item")),
+    )
 }
 
 fn wrong_type(value: &Value, path: &FieldPath<'_>, wanted: &str) -> FieldError {
@@ -265,17 +283,28 @@ mod tests {
         check(
             object(json!({"type": "string", "maxLength": 1})),
             json!({"a": "ab"}),
-            &["spec.a: Too long: may not be more than 1 bytes"],
+            &["spec.a: Too long: may not be more than 1 byte"],
         );
         check(
             object(json!({"type": "array", "maxItems": 1, "items": {"type": "integer"}})),
             json!({"a": [1, 2]}),
-            &["spec.a: Too many: 2: must have at most 1 items"],
+            &["spec.a: Too many: 2: must have at most 1 item"],
         );
         check(
             object(json!({"type": "array", "items": {"type": "string"}, "x-kubernetes-list-type": "set"})),
             json!({"a": ["x", "y", "x"]}),
             &["spec.a[2]: Duplicate value: \"x\""],
+        );
+        check(
+            object(json!({"type": "integer", "enum": [1, 2]})),
+            json!({"a": 3}),
+            &["spec.a: Unsupported value: 3: supported values: \"1\", \"2\""],
+        );
+        check(
+            object(json!({"type": "object", "oneOf": [{"required": ["x"]}, {"required": ["y"]}],
+                "properties": {"x": {"type": "string"}, "y": {"type": "string"}}})),
+            json!({"a": {}}),
+            &[": Invalid value: \"\": \"spec.a\" must validate one and only one schema (oneOf). Found none valid"],
         );
         check(
             object(json!({"type": "string", "format": "date-time"})),

@@ -117,7 +117,8 @@ impl Served {
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new("kubectl");
+        let kubectl = std::env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into());
+        let mut command = Command::new(kubectl);
         command.args(args).env("KUBECONFIG", self.dir.join("kubeconfig")).env("HOME", &self.dir);
         command.env("KUBE_EDITOR", self.dir.join("editor")).stdin(Stdio::null()).kill_on_drop(true);
         command
@@ -125,7 +126,7 @@ impl Served {
 
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
         let ran = self.command(args).output().await;
-        let output = ran.expect("these tests drive the real kubectl: install it and put it on PATH");
+        let output = ran.expect("these tests drive the real kubectl: name it by KUBECTL or put it on PATH");
         Ran {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
