@@ -1,7 +1,7 @@
 //! What every handler is handed: the engine, the clocks and what checks credentials.
 
 use crate::{
-    auth::{keys::Keys, member_code::MemberCodes, token::Tokens},
+    auth::{keys::Keys, limit::Bucket, member_code::MemberCodes, token::Tokens},
     observe::Metrics,
     problem::{Code, Problem},
 };
@@ -42,6 +42,7 @@ struct Inner {
     tokens: Tokens,
     member_codes: MemberCodes,
     keys: Keys,
+    guests: Bucket,
     metrics: Metrics,
     read_match: ReadMatch,
     dev_login: bool,
@@ -52,8 +53,8 @@ impl App {
         let ApiConfig { engine, real_clock, signing_key, read_match, dev_login } = config;
         let tokens = Tokens::new(engine.namespace(), &signing_key);
         let member_codes = MemberCodes::new(engine.namespace(), &signing_key);
-        let (keys, metrics) = (Keys::default(), Metrics::default());
-        Self(Arc::new(Inner { engine, real_clock, tokens, member_codes, keys, metrics, read_match, dev_login }))
+        let (keys, guests, metrics) = (Keys::default(), Bucket::default(), Metrics::default());
+        Self(Arc::new(Inner { engine, real_clock, tokens, member_codes, keys, guests, metrics, read_match, dev_login }))
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -70,6 +71,10 @@ impl App {
 
     pub(crate) fn keys(&self) -> &Keys {
         &self.0.keys
+    }
+
+    pub(crate) fn guests(&self) -> &Bucket {
+        &self.0.guests
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

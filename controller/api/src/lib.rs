@@ -21,8 +21,7 @@ pub use auth::scope::Scope;
 pub use problem::{Code, FieldError, Problem};
 
 use app::App;
-use axum::{Router, middleware, routing::get};
-use http::{HeaderValue, StatusCode};
+use axum::{Router, middleware};
 use std::future::Future;
 use tokio::net::TcpListener;
 use utoipa::OpenApi as _;
@@ -51,14 +50,8 @@ fn described() -> OpenApiRouter<App> {
 }
 
 fn assemble(app: App) -> Router {
-    let (router, document) = described().split_for_parts();
-    let document = bytes::Bytes::from(openapi::finish(document).to_json().unwrap_or_default());
-    let serve_document = get(move || {
-        let document = document.clone();
-        async move { output::bytes_of(StatusCode::OK, HeaderValue::from_static("application/json"), document) }
-    });
+    let (router, _) = described().split_for_parts();
     router
-        .route("/openapi.json", serve_document)
         .fallback(|| async { Problem::not_found("path") })
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::MethodNotAllowed, "this path has no such method; see Allow")

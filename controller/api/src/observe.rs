@@ -139,7 +139,11 @@ pub(crate) async fn around(State(app): State<App>, request: Request, next: Next)
         }),
     };
     if response.status().is_server_error() {
-        tracing::warn!(id = id.to_str().unwrap_or_default(), status = response.status().as_u16(), "answered with a 5xx");
+        tracing::warn!(
+            id = id.to_str().unwrap_or_default(),
+            status = response.status().as_u16(),
+            "answered with a 5xx"
+        );
     }
     let headers = response.headers_mut();
     if let Ok(now) = HeaderValue::try_from(written(app.now(), app.zone())) {

@@ -9,7 +9,6 @@ use crate::{
 use axum::response::Response;
 use bytes::Bytes;
 use fanfare_core::{
-    ids::Name,
     model::RuntimePlan,
     money::Minor,
     reason::{Reason, Refusal},
@@ -63,11 +62,6 @@ impl View {
     /// A time with the Runtime's offset.
     pub(crate) fn time(&self, at: Ts) -> String {
         written(at, self.runtime.zone)
-    }
-
-    /// A name of a resource as text.
-    pub(crate) fn name(name: &Name) -> String {
-        name.as_str().into()
     }
 }
 
@@ -160,11 +154,7 @@ pub(crate) fn render<A: 'static, B: Serialize>(
 }
 
 /// Has a command decided and answers with `write`.
-pub(crate) async fn execute<C: Command>(
-    app: &App,
-    command: C,
-    write: impl FnOnce(C::Answer) -> Answer,
-) -> Answer {
+pub(crate) async fn execute<C: Command>(app: &App, command: C, write: impl FnOnce(C::Answer) -> Answer) -> Answer {
     let (outcome, position) = app.engine().execute(command).await.map_err(|error| app.call_fault(&error))?;
     let answer = outcome.map_err(|no| refused(&no, app))?;
     Ok(at_position(write(answer)?, position))

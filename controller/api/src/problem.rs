@@ -112,9 +112,11 @@ impl Code {
             Self::TooManyRequests => ("too-many-requests", StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
             Self::Overloaded => ("overloaded", StatusCode::SERVICE_UNAVAILABLE, "The service cannot take this now"),
-            Self::AwaitingReconciliation => {
-                ("awaiting-reconciliation", StatusCode::SERVICE_UNAVAILABLE, "The service waits for the tills' journals")
-            }
+            Self::AwaitingReconciliation => (
+                "awaiting-reconciliation",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The service waits for the tills' journals",
+            ),
             Self::Refused(reason) => {
                 let (status, title) = refused(reason);
                 (reason.code(), status, title)

@@ -4,6 +4,7 @@
 //! An endpoint names whom it serves by the extractor it takes; the golden table in `tests` shows the outcome.
 
 pub(crate) mod keys;
+pub(crate) mod limit;
 pub(crate) mod member_code;
 pub(crate) mod scope;
 pub(crate) mod token;
@@ -57,7 +58,8 @@ impl DeskKey {
             (Some(own), None) => Ok(Some(own.clone())),
             (Some(own), Some(named)) if *own == named => Ok(Some(named)),
             (Some(own), Some(named)) => {
-                let detail = format!("this till is bound to store {own}, not to {named}; leave storeId out or send {own}");
+                let detail =
+                    format!("this till is bound to store {own}, not to {named}; leave storeId out or send {own}");
                 Err((&Refusal::new(Reason::StoreMismatch, detail)).into())
             }
         }

@@ -19,8 +19,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] =
-        [Self::Redeem, Self::Reverse, Self::Event, Self::Members, Self::Lists, Self::Segments];
+    pub const ALL: [Self; 6] = [Self::Redeem, Self::Reverse, Self::Event, Self::Members, Self::Lists, Self::Segments];
     /// What a till gets when it is enrolled.
     pub const TILL: [Self; 3] = [Self::Redeem, Self::Reverse, Self::Event];
 

@@ -10,5 +10,6 @@ use axum::extract::State;
     responses((status = 200, body = Tokens))
 )]
 pub(crate) async fn login_guest(State(app): State<App>) -> Answer {
+    app.guests().take(app.real_now().timestamp_millis())?;
     login::log_in(&app, None).await
 }

@@ -134,7 +134,8 @@ pub(crate) async fn act_on_mechanic(
     let Ids([name, mechanic, action]) = ids;
     let read = body.read(&action)?;
     let render = render(View::of(&app)?, |outcome: &Option<Outcome>, view| {
-        let outcome = outcome.as_ref().ok_or_else(|| Problem::not_found("campaign, mechanic, action or reservation"))?;
+        let outcome =
+            outcome.as_ref().ok_or_else(|| Problem::not_found("campaign, mechanic, action or reservation"))?;
         Ok((StatusCode::OK, outcome_view(outcome, view)))
     });
     let digest = key.digest(&body)?;

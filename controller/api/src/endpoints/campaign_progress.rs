@@ -14,10 +14,9 @@ use http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How far the caller has come.
+/// How far the caller has come, as the engine writes it.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "only its schema is used; the engine's own value is written")]
 pub(crate) struct ProgressView {
     campaign: String,
     ends_at: Option<String>,

@@ -24,7 +24,11 @@ use fanfare_engine::carts::EvaluateCart;
 pub(crate) async fn evaluate_cart(State(app): State<App>, caller: Shopper, Body(body): Body<CartBody>) -> Answer {
     let view = View::of(&app)?;
     let cart = owned(body.read("", &view.runtime)?, &caller)?;
-    execute(&app, EvaluateCart { cart }, |found| ok(&evaluation::view(&found, &view))).await
+    execute(&app, EvaluateCart { cart }, |found| {
+        let at = View { revision: found.revision, ..view };
+        ok(&evaluation::view(&found.evaluation, &at))
+    })
+    .await
 }
 
 /// The cart as this caller may send it: a member's is its own, a till's is in its store.

@@ -22,12 +22,7 @@ use http::HeaderMap;
     get, path = "/v1/grants/{id}/code", operation_id = "getGrantCode", tag = "member", params(("id" = String, Path)),
     responses((status = 200, content((ShownCode = "application/json"), (String = "image/svg+xml")))), security(("member" = []))
 )]
-pub(crate) async fn get_grant_code(
-    State(app): State<App>,
-    caller: Member,
-    Id(id): Id,
-    headers: HeaderMap,
-) -> Answer {
+pub(crate) async fn get_grant_code(State(app): State<App>, caller: Member, Id(id): Id, headers: HeaderMap) -> Answer {
     let grant = own(&app, &caller.0, &id.into()).await?;
     let refuse = |reason, detail: &str| Err(Problem::from(&Refusal::new(reason, detail)));
     match state_at(&grant, app.now()) {

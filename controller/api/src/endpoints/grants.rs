@@ -5,7 +5,7 @@ use crate::{
     auth::Member,
     input::{
         path::Id,
-        query::{PageOf, PageRequest, Paging, Asked},
+        query::{Asked, PageOf, PageRequest, Paging},
     },
     output::{Answer, View, repeatable},
     problem::Problem,
@@ -44,12 +44,7 @@ pub(crate) async fn list_grants(State(app): State<App>, caller: Member, query: A
     get, path = "/v1/grants/{id}", operation_id = "getGrant", tag = "member", params(("id" = String, Path)),
     responses((status = 200, body = GrantView), (status = 304, description = "It is as it was")), security(("member" = []))
 )]
-pub(crate) async fn get_grant(
-    State(app): State<App>,
-    caller: Member,
-    Id(id): Id,
-    headers: HeaderMap,
-) -> Answer {
+pub(crate) async fn get_grant(State(app): State<App>, caller: Member, Id(id): Id, headers: HeaderMap) -> Answer {
     let row = own(&app, &caller.0, &id.into()).await?;
     repeatable(&headers, &grant::view(&row, app.now(), &View::of(&app)?))
 }

@@ -3,7 +3,10 @@
 use crate::{
     app::App,
     auth::{Integration, scope::Lists},
-    input::{json::BulkBody, path::{Id, Ids}},
+    input::{
+        json::BulkBody,
+        path::{Id, Ids},
+    },
     output::{Answer, execute, ok},
     problem::Problem,
     wire::Faults,
@@ -35,12 +38,17 @@ impl ListBody {
     fn read(self, name: &str) -> Result<Vec<MemberId>, Problem> {
         let mut faults = Faults::default();
         // A list is named in a Segment, so its name is that of a resource.
-        let is_name = name.len() <= 63 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let is_name =
+            name.len() <= 63 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !is_name {
             faults.add("", format!("{name:?} is no name of a list"), "lower-case letters, digits and -, at most 63");
         }
         if self.members.len() > MEMBERS_MAX {
-            faults.add("/members", "there are too many", format!("at most {MEMBERS_MAX} in one call; add the rest after"));
+            faults.add(
+                "/members",
+                "there are too many",
+                format!("at most {MEMBERS_MAX} in one call; add the rest after"),
+            );
         }
         for (index, member) in self.members.iter().enumerate().take(MEMBERS_MAX) {
             faults.text(format!("/members/{index}"), member);
@@ -88,11 +96,7 @@ pub(crate) async fn add_to_list(
     params(("name" = String, Path), ("id" = String, Path)),
     responses((status = 204, description = "It does not stand on it")), security(("integration" = []))
 )]
-pub(crate) async fn remove_from_list(
-    State(app): State<App>,
-    caller: Integration<Lists>,
-    ids: Ids<2>,
-) -> Answer {
+pub(crate) async fn remove_from_list(State(app): State<App>, caller: Integration<Lists>, ids: Ids<2>) -> Answer {
     let Ids([name, id]) = ids;
     let command = RemoveFromList { list: name.into(), member: id.into(), actor: caller.id().into() };
     execute(&app, command, |_| Ok(StatusCode::NO_CONTENT.into_response())).await

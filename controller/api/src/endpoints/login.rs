@@ -33,11 +33,8 @@ pub(crate) async fn log_in(app: &App, id: Option<MemberId>) -> Answer {
     let fault = |error| app.call_fault(&error);
     let (saved, _) = app.engine().execute(EnsureMember { id }).await.map_err(fault)?;
     let saved = saved.map_err(|no| refused(&no, app))?;
-    let session = StartSession {
-        namespace: app.engine().namespace().clone(),
-        member: saved.member.id,
-        at: app.real_now(),
-    };
+    let session =
+        StartSession { namespace: app.engine().namespace().clone(), member: saved.member.id, at: app.real_now() };
     let (session, position) = app.engine().execute(session).await.map_err(fault)?;
     let session = session.map_err(|no| refused(&no, app))?;
     Ok(at_position(answer(app, session, saved.is_new)?, position))

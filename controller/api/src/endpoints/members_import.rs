@@ -92,8 +92,7 @@ async fn write(app: &App, waiting: &mut Vec<(usize, UpsertMember)>, outcome: &mu
         return Ok(());
     }
     let (lines, members): (Vec<usize>, Vec<UpsertMember>) = waiting.drain(..).unzip();
-    let (done, _) =
-        app.engine().execute(ImportMembers { members }).await.map_err(|error| app.call_fault(&error))?;
+    let (done, _) = app.engine().execute(ImportMembers { members }).await.map_err(|error| app.call_fault(&error))?;
     let done = done.map_err(|no| crate::output::refused(&no, app))?;
     for (line, one) in lines.into_iter().zip(done) {
         match one {

@@ -5,7 +5,7 @@ use crate::{
     auth::Member,
     input::{
         path::Id,
-        query::{PageOf, PageRequest, Paging, Asked},
+        query::{Asked, PageOf, PageRequest, Paging},
     },
     output::{Answer, execute, ok, repeatable},
     problem::Problem,

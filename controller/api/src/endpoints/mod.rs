@@ -6,8 +6,14 @@
 mod auth_dev;
 mod auth_guest;
 mod auth_refresh;
-mod grant_code;
+mod campaign_act;
+mod campaign_join;
+mod campaign_progress;
+mod campaigns;
+mod carts_evaluate;
+mod events;
 mod grant_claim;
+mod grant_code;
 mod grants;
 mod lists;
 mod login;
@@ -19,13 +25,20 @@ mod members_import;
 mod members_resolve;
 mod messages;
 mod operations;
+mod order_answer;
+mod order_commit;
+mod order_return;
+mod order_void;
+mod orders;
 mod points;
 mod redemption_answer;
 mod redemption_commit;
 mod redemption_reverse;
 mod redemption_void;
 mod redemptions;
+mod segments;
 mod shown;
+mod validations;
 
 use crate::app::App;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -36,10 +49,26 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(auth_guest::login_guest))
         .routes(routes!(auth_dev::login_dev))
         .routes(routes!(auth_refresh::refresh))
+        .routes(routes!(campaigns::list_campaigns))
+        .routes(routes!(campaigns::get_campaign))
+        .routes(routes!(campaign_join::join_campaign))
+        .routes(routes!(campaign_act::act_on_mechanic))
+        .routes(routes!(campaign_progress::get_progress))
         .routes(routes!(grants::list_grants))
         .routes(routes!(grants::get_grant))
         .routes(routes!(grant_code::get_grant_code))
         .routes(routes!(grant_claim::claim_grant))
+        .routes(routes!(carts_evaluate::evaluate_cart))
+        .routes(routes!(orders::place_order))
+        .routes(routes!(orders::get_order))
+        .routes(routes!(order_commit::commit_order))
+        .routes(routes!(order_void::void_order))
+        .routes(routes!(order_return::return_order))
+        .routes(routes!(validations::validate_codes))
+        .routes(routes!(events::send_events))
+        .routes(routes!(events::send_my_events))
+        .routes(routes!(segments::get_membership))
+        .routes(routes!(segments::preview_segment))
         .routes(routes!(redemptions::redeem, redemptions::list_redemptions))
         .routes(routes!(redemptions::get_redemption))
         .routes(routes!(redemption_commit::commit_redemption))
@@ -61,4 +90,5 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))
+        .routes(routes!(operations::get_open_api))
 }

@@ -1,13 +1,15 @@
-//! `/healthz`, `/readyz`, `/metrics`: for whoever runs it.
+//! `/healthz`, `/readyz`, `/metrics`, `/openapi.json`: for whoever runs it or writes a client.
 
 use crate::{
     app::App,
-    output::{Answer, bytes_of, ok},
+    output::{Answer, bytes_of, ok, repeatable_bytes},
     problem::Problem,
 };
 use axum::extract::State;
-use http::{HeaderValue, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
+use std::sync::LazyLock;
 use utoipa::ToSchema;
 
 /// The media type of OpenMetrics.
@@ -42,4 +44,16 @@ pub(crate) async fn readyz(State(app): State<App>) -> Answer {
 pub(crate) async fn metrics(State(app): State<App>) -> Answer {
     let text = app.metrics().text().map_err(|error| Problem::internal(&error))?;
     Ok(bytes_of(StatusCode::OK, OPEN_METRICS, text.into()))
+}
+
+/// The document is made of the router's own descriptions, once.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| crate::openapi_json().into());
+
+/// This description, OpenAPI 3.1.
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "getOpenApi", tag = "operations",
+    responses((status = 200, body = Object), (status = 304, description = "It is as it was"))
+)]
+pub(crate) async fn get_open_api(headers: HeaderMap) -> Answer {
+    Ok(repeatable_bytes(&headers, DOCUMENT.clone()))
 }

@@ -50,7 +50,7 @@ pub(crate) struct EntryView {
     responses((status = 200, body = PointsView), (status = 304, description = "It is as it was")), security(("member" = []))
 )]
 pub(crate) async fn get_points(State(app): State<App>, caller: Member, headers: HeaderMap) -> Answer {
-    let found = app.engine().points(&caller.0).await.map_err(|error| app.store_fault(&error))?;
+    let found = app.engine().points(&caller.0).await.map_err(|error| app.call_fault(&error))?;
     let Points { balance, pending, expiring } = found;
     let zone = app.zone();
     let expiring = expiring.into_iter().map(|(amount, at)| ExpiringView { amount, at: written(at, zone) }).collect();
@@ -69,7 +69,7 @@ pub(crate) async fn list_points_entries(
     headers: HeaderMap,
 ) -> Answer {
     let PageRequest { limit, after } = query.page()?;
-    let lines = app.engine().points_entries(&caller.0, Page { limit, after }).await;
+    let lines = app.engine().point_entries(&caller.0, Page { limit, after }).await;
     let lines = lines.map_err(|error| app.store_fault(&error))?;
     let key = |line: &fanfare_engine::store::rows::LedgerLine| format!("{}.{}", line.seq, line.line);
     let more = lines.last().filter(|_| lines.len() >= limit).map(key);

@@ -168,11 +168,7 @@ pub(crate) async fn get_redemption(State(app): State<App>, _: Desk<Redeem>, Id(i
 }
 
 /// A redemption with what its voucher can still give.
-async fn seen(
-    app: &App,
-    row: fanfare_engine::store::rows::Redemption,
-    view: &View,
-) -> Result<RedemptionView, Problem> {
+async fn seen(app: &App, row: fanfare_engine::store::rows::Redemption, view: &View) -> Result<RedemptionView, Problem> {
     let engine = app.engine();
     let grant = engine.store().grant(engine.namespace(), &row.grant).await.map_err(|error| app.store_fault(&error))?;
     let remaining = grant.map_or(Minor::ZERO, |grant| redemptions::remaining(&grant, app.now()));

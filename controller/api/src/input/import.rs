@@ -5,7 +5,7 @@
 
 use super::json::{BODY_TIMEOUT, object};
 use crate::{
-    problem::{Code, Problem},
+    problem::{Code, FieldError, Problem},
     wire::{
         Faults,
         member::{ConsentBody, IdentityBody, MemberBody},
@@ -156,7 +156,9 @@ impl Records {
         let timeout = || Problem::new(Code::Timeout, "the import did not come on; send it again, that is safe");
         match tokio::time::timeout(BODY_TIMEOUT, self.stream.next()).await.map_err(|_| timeout())? {
             None => self.ended = true,
-            Some(Err(_)) => return Err(Problem::new(Code::Malformed, "the import broke off; send it again, that is safe")),
+            Some(Err(_)) => {
+                return Err(Problem::new(Code::Malformed, "the import broke off; send it again, that is safe"));
+            }
             Some(Ok(bytes)) => {
                 self.total = self.total.saturating_add(bytes.len());
                 if self.total > IMPORT_MAX_BYTES {
@@ -212,8 +214,8 @@ fn from_csv(heading: &[String], record: &[u8], runtime: &RuntimePlan) -> Result<
     let mut faults = Faults::default();
     if fields.len() != heading.len() {
         let reason = format!("it has {} fields and the heading {}", fields.len(), heading.len());
-        faults.add("", reason, "quote a field that has a comma, a quote or a line break");
-        faults.done()?;
+        let remedy = "quote a field that has a comma, a quote or a line break";
+        return Err(Problem::invalid(vec![FieldError::new("", reason, remedy)]));
     }
     let (mut id, mut body) = (String::new(), MemberBody::default());
     for (name, field) in heading.iter().zip(fields).filter(|(_, field)| !field.trim().is_empty()) {
@@ -230,7 +232,9 @@ fn from_csv(heading: &[String], record: &[u8], runtime: &RuntimePlan) -> Result<
             }
             other => match other.strip_prefix("consent.") {
                 Some(what) => consent(what, field, body.consent.get_or_insert_default(), &mut faults),
-                None => drop(body.attributes.get_or_insert_default().insert(other.to_owned(), value(other, field, runtime))),
+                None => {
+                    drop(body.attributes.get_or_insert_default().insert(other.to_owned(), value(other, field, runtime)))
+                }
             },
         }
     }
@@ -255,7 +259,9 @@ fn consent(what: &str, field: &str, consent: &mut ConsentBody, faults: &mut Faul
     match what.split_once('.') {
         Some(("channels", name)) => drop(consent.channels.insert(name.to_owned(), agreed)),
         Some(("topics", name)) => drop(consent.topics.insert(name.to_owned(), agreed)),
-        Some(_) | None => faults.add(pointer, "no such column is known", "consent.channels.<name> or consent.topics.<name>"),
+        Some(_) | None => {
+            faults.add(pointer, "no such column is known", "consent.channels.<name> or consent.topics.<name>")
+        }
     }
 }
 

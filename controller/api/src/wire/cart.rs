@@ -124,7 +124,11 @@ impl CartBody {
         for (index, body) in self.lines.iter().enumerate() {
             let at = format!("{at}/lines/{index}");
             if !ids.insert(body.id.as_str()) {
-                faults.add(format!("{at}/id"), format!("{:?} stands twice", body.id), "give each line an id of its own");
+                faults.add(
+                    format!("{at}/id"),
+                    format!("{:?} stands twice", body.id),
+                    "give each line an id of its own",
+                );
             }
             if let Some(line) = body.read(&at, runtime, faults) {
                 total += i128::from(line.unit_price.0) * i128::from(line.quantity);

@@ -140,7 +140,7 @@ fn discount_view(one: &Discount, view: &View) -> DiscountView {
 }
 
 fn earned_view(earned: &Earned) -> EarnedView {
-    let Earned { campaign, mechanic, reward, quantity, threshold: _ } = earned;
+    let Earned { campaign, mechanic, reward, quantity, threshold: _, counted: _ } = earned;
     EarnedView {
         campaign: campaign.to_string(),
         mechanic: mechanic.to_string(),

@@ -1,7 +1,7 @@
 //! Members as a CRM sends them and as they see themselves. What their attributes may hold is the engine's.
 
-use fanfare_core::model::segment::{Decimal, Scalar};
 use crate::problem::{Code, FieldError, Problem};
+use fanfare_core::model::segment::{Decimal, Scalar};
 use fanfare_engine::{
     fault::Fault,
     members::{Profile, Unsaved},

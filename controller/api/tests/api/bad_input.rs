@@ -18,9 +18,14 @@ async fn every_call_with_a_body_refuses_what_it_cannot_read() {
                 continue;
             }
             tried += 1;
-            let path = path.replace("{name}", "x").replace("{mechanic}", "y").replace("{action}", "draw").replace("{id}", "i1");
+            let path = path
+                .replace("{name}", "x")
+                .replace("{mechanic}", "y")
+                .replace("{action}", "draw")
+                .replace("{id}", "i1");
             let security = operation["security"].as_array().cloned().unwrap_or_default();
-            let names: Vec<&str> = security.iter().flat_map(|one| one.as_object().unwrap().keys().map(String::as_str)).collect();
+            let names: Vec<&str> =
+                security.iter().flat_map(|one| one.as_object().unwrap().keys().map(String::as_str)).collect();
             let who = if names.contains(&"member") { &member } else { &shop.integration };
             let bearer = format!("Bearer {who}");
             let send = async |content: &str, body: &str| {
@@ -70,7 +75,13 @@ async fn strange_paths_and_queries_are_problems() {
         shop.get(&member, path).await.is_problem(404, "not-found");
     }
     shop.get(&member, &format!("/v1/grants/{}", "a".repeat(5_000))).await.is_problem(404, "not-found");
-    for (query, pointer) in [("limit=0", "?limit"), ("limit=101", "?limit"), ("limit=x", "?limit"), ("cursor=%21", "?cursor"), ("state=Nope", "?state")] {
+    for (query, pointer) in [
+        ("limit=0", "?limit"),
+        ("limit=101", "?limit"),
+        ("limit=x", "?limit"),
+        ("cursor=%21", "?cursor"),
+        ("state=Nope", "?state"),
+    ] {
         let problem = shop.get(&member, &format!("/v1/grants?{query}")).await.is_problem(422, "invalid");
         assert_eq!(problem["errors"][0]["pointer"], pointer);
     }

@@ -14,9 +14,8 @@ async fn a_guest_logs_in_refreshes_once_and_a_second_use_ends_the_login() {
     let token = first["accessToken"].as_str().unwrap();
     assert_eq!(shop.get(token, "/v1/me").await.is(200)["memberId"], member);
 
-    let refresh = async |token: &serde_json::Value| {
-        shop.post("", "/v1/auth/refresh", &json!({ "refreshToken": token })).await
-    };
+    let refresh =
+        async |token: &serde_json::Value| shop.post("", "/v1/auth/refresh", &json!({ "refreshToken": token })).await;
     let second = refresh(&first["refreshToken"]).await.is(200);
     assert_eq!(second["memberId"], member);
     assert_ne!(second["refreshToken"], first["refreshToken"]);
@@ -62,7 +61,8 @@ async fn a_key_does_what_its_scopes_say() {
 async fn a_member_says_of_itself_what_is_its_to_say() {
     let shop = Shop::open().await;
     let token = shop.login("m1").await;
-    let patched = shop.change("PATCH", &token, "/v1/me", &json!({"attributes": {"name": "Ann", "age": 41}})).await.is(200);
+    let patched =
+        shop.change("PATCH", &token, "/v1/me", &json!({"attributes": {"name": "Ann", "age": 41}})).await.is(200);
     assert_eq!(patched["attributes"], json!({"name": "Ann", "age": 41}));
     let wrong = shop.change("PATCH", &token, "/v1/me", &json!({"attributes": {"tier": "gold", "shoe": 1}})).await;
     assert_eq!(wrong.is_problem(422, "invalid")["errors"].as_array().unwrap().len(), 2);

@@ -23,7 +23,8 @@ async fn a_member_is_made_changed_read_and_found() {
     shop.post(&shop.till, "/v1/members/resolve", &both).await.is_problem(422, "invalid");
 
     let taken = json!({"identities": [{"type": "card", "value": "771"}]});
-    let problem = shop.change("PUT", &shop.integration, "/v1/members/m2", &taken).await.is_problem(409, "identity-taken");
+    let problem =
+        shop.change("PUT", &shop.integration, "/v1/members/m2", &taken).await.is_problem(409, "identity-taken");
     assert_eq!(problem["errors"][0]["pointer"], "/identities/0");
     let wrong = json!({"attributes": {"tier": "golden", "shoe": 1}});
     let problem = shop.change("PUT", &shop.integration, "/v1/members/m2", &wrong).await.is_problem(422, "invalid");

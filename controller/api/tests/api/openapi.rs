@@ -19,9 +19,12 @@ async fn the_description_is_served_and_every_operation_is_whole() {
             assert!(responses.contains_key("default"), "{id} names no problem");
             assert!(responses.keys().any(|status| status.starts_with('2')), "{id} names no success");
             let declared: BTreeSet<&str> = operation["parameters"]
-                .as_array().into_iter().flatten()
+                .as_array()
+                .into_iter()
+                .flatten()
                 .filter(|parameter| parameter["in"] == "path")
-                .map(|parameter| parameter["name"].as_str().unwrap()).collect();
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
             let used: BTreeSet<&str> = path.split('{').skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
             assert_eq!(declared, used, "{id}");
             if path.starts_with("/v1/") && !path.starts_with("/v1/auth/") {

@@ -28,7 +28,8 @@ async fn unknown_paths_and_methods_are_problems() {
 #[tokio::test]
 async fn a_read_that_asks_for_a_later_position_is_told_to_wait() {
     let shop = Shop::open().await;
-    let ask = async |position: &str| shop.send("GET", "/healthz", &[("fanfare-min-position", position)], Body::empty()).await;
+    let ask =
+        async |position: &str| shop.send("GET", "/healthz", &[("fanfare-min-position", position)], Body::empty()).await;
     ask("0").await.is(200);
     let late = ask("999999").await;
     late.is_problem(503, "overloaded");
