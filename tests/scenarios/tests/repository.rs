@@ -84,7 +84,7 @@ fn no_committed_file_names_a_machine() -> Result<()> {
     Ok(())
 }
 
-/// Whether what stands before makes `/home/…` a part of something longer, such as an address or a relative path.
+/// Whether what stands before makes the folder a part of something longer, such as an address or a relative path.
 fn continues_a_path(before: &str) -> bool {
     before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '~' | '}' | ')'))
 }
