@@ -2,6 +2,8 @@
 //!
 //! `FANFARE_REGENERATE=1 cargo test -p fanfare-crds --test examples` writes the golden texts anew.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! The committed CRDs and editor schemas are what the types say, and a cluster can take them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::{fs, path::PathBuf};
 
 use fanfare_core::model::Kind;

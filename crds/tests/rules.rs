@@ -1,5 +1,7 @@
 //! The rules in the schema: each has a case that it refuses, and `admit` says the same of the same field.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use chrono::{DateTime, Utc};
 use fanfare_core::model::Kind;
 use fanfare_crds::admit::{Door, admit_one};

@@ -90,6 +90,11 @@ impl Metrics {
         &self.open
     }
 
+    /// A number that this process gives once.
+    pub(crate) fn number(&self) -> u64 {
+        self.ids.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn count(&self, method: &Method, route: &str, status: u16, took: Duration) {
         let labels = Labels { method: method_name(method), route: route.into(), status: class(status) };
         self.requests.get_or_create(&labels).inc();
@@ -155,7 +160,7 @@ fn request_id(app: &App, request: &Request) -> HeaderValue {
     if let Some(given) = request.headers().get(&REQUEST_ID).filter(usable) {
         return given.clone();
     }
-    let number = app.metrics().ids.fetch_add(1, Ordering::Relaxed);
+    let number = app.metrics().number();
     HeaderValue::try_from(format!("r{number:x}")).unwrap_or(HeaderValue::from_static("r"))
 }
 

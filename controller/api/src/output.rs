@@ -17,7 +17,7 @@ use fanfare_core::{
 };
 use fanfare_engine::{Command, Keyed, Refused, Render, Replied, store::Position};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     hash::{DefaultHasher, Hasher},
     sync::Arc,
@@ -190,7 +190,7 @@ fn replay(replied: Replied) -> Response {
 }
 
 /// One of several reasons.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ReasonView {
     /// Stable and kebab-case.
     pub(crate) code: String,

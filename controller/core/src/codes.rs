@@ -70,3 +70,6 @@ fn check_value(payload: &[usize], n: usize) -> usize {
     let sum: usize = payload.iter().rev().enumerate().map(|(place, value)| doubled(place, *value)).sum();
     (n - sum % n) % n
 }
+
+#[cfg(test)]
+mod tests;

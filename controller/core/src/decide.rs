@@ -3,14 +3,17 @@
 
 use crate::{
     ids::Name,
-    mechanic::{Act, Acted, Effect, Goal, Happened, Missing, Outcome, Paid, Scene, behaviour::Undone},
+    mechanic::{Act, Acted, Effect, Goal, Happened, Missing, Outcome, Returned, Scene, Undone, key},
     model::{
         CampaignPlan,
-        campaign::{Counted, Join, Mechanic, Visibility},
+        campaign::{Counted, Join, Mechanic, OnExhausted, Visibility},
     },
+    money::Minor,
     qualify,
     random::Random,
     reason::{Reason, Refusal},
+    reward,
+    time::Every,
     world::Visit,
 };
 
@@ -86,11 +89,11 @@ pub fn on_event(plan: &CampaignPlan, visit: &Visit<'_>, happened: &Happened<'_>)
 ///
 /// # Errors
 /// [`Missing`] when a counter is not loaded.
-pub fn on_return(plan: &CampaignPlan, visit: &Visit<'_>, back: &Paid) -> Result<Undone, Missing> {
+pub fn on_return(plan: &CampaignPlan, visit: &Visit<'_>, returned: &Returned) -> Result<Undone, Missing> {
     let mut undone = Undone::default();
     for mechanic in &plan.mechanics {
         let scene = Scene { campaign: plan, mechanic, visit: *visit };
-        let Undone { effects, clawbacks } = mechanic.rule.behaviour().on_return(&scene, back)?;
+        let Undone { effects, clawbacks } = mechanic.rule.behaviour().on_return(&scene, returned)?;
         undone.effects.extend(effects);
         undone.clawbacks.extend(clawbacks);
     }
@@ -157,3 +160,80 @@ fn not_joined(plan: &CampaignPlan, visit: &Visit<'_>) -> Option<Refusal> {
         }
     }
 }
+
+/// What a campaign may still spend today and in all; nothing when no bound holds it (no budget, or one that goes on
+/// over its limit).
+///
+/// # Errors
+/// [`Missing`] when a balance or counter is not loaded.
+pub fn room(plan: &CampaignPlan, visit: &Visit<'_>) -> Result<Option<Minor>, Missing> {
+    let Some(budget) = plan.budget.filter(|budget| budget.on_exhausted != OnExhausted::Continue) else {
+        return Ok(None);
+    };
+    let available = visit.world.reserves.available(&plan.name)?;
+    let today = match budget.per_day {
+        None => available,
+        Some(per_day) => per_day.minus(Minor(visit.count(&day_key(plan, visit))?)),
+    };
+    Ok(Some(available.min(today).or_zero()))
+}
+
+/// The counter of what a campaign gave out today.
+pub fn day_key(plan: &CampaignPlan, visit: &Visit<'_>) -> String {
+    key::budget_day(&plan.name, &Every::Day.bucket(visit.now(), plan.schedule.zone))
+}
+
+/// Whether a mechanic may give `quantity` of a reward to the visit's member now, and what that counts: the reward
+/// itself, the limits of campaign, mechanic and reward, and the budget, of which `spent` is already used up by the same
+/// decision. The effects end with the [`Effect::Grant`]. Reserving the cost in the ledger is the engine's.
+///
+/// # Errors
+/// [`Missing`] when a counter is not loaded.
+pub fn grant(
+    scene: &Scene<'_>,
+    reward: &Name,
+    quantity: i64,
+    spent: Minor,
+) -> Result<Result<Vec<Effect>, Refusal>, Missing> {
+    let Scene { campaign, mechanic, visit } = scene;
+    let Some(plan) = visit.world.catalogue.reward(reward) else {
+        return Ok(Err(Refusal::new(Reason::OutOfStock, format!("There is no reward {reward}."))));
+    };
+    for scoped in [None, Some(*mechanic)] {
+        if let Some(refusal) = qualify::within_limits(campaign, scoped, Counted::Rewards, quantity, visit)? {
+            return Ok(Err(refusal));
+        }
+    }
+    if let Some(refusal) = reward::issuable(plan, quantity, Some(&campaign.name), visit)? {
+        return Ok(Err(refusal));
+    }
+    let cost = reward::cost(plan, visit.world.runtime).times(quantity);
+    if room(campaign, visit)?.is_some_and(|room| cost > room.minus(spent)) {
+        return Ok(Err(exhausted(campaign)));
+    }
+    let mut effects = grant_counts(scene, plan, quantity);
+    if let Some(budget) = campaign.budget.filter(|budget| budget.per_day.is_some() && cost > Minor::ZERO) {
+        let cap = budget.per_day.filter(|_| budget.on_exhausted != OnExhausted::Continue).map(|max| max.0);
+        effects.push(Effect::Count { key: day_key(campaign, visit), delta: cost.0, cap });
+    }
+    effects.push(Effect::Grant { reward: reward.clone(), quantity });
+    Ok(Ok(effects))
+}
+
+/// What giving (or, with a negative quantity, taking back) a reward counts against the limits of campaign, mechanic and
+/// reward.
+pub fn grant_counts(scene: &Scene<'_>, plan: &crate::model::RewardPlan, quantity: i64) -> Vec<Effect> {
+    let Scene { campaign, mechanic, visit } = scene;
+    let mut effects = qualify::consumes(campaign, None, Counted::Rewards, quantity, visit);
+    effects.extend(qualify::consumes(campaign, Some(mechanic), Counted::Rewards, quantity, visit));
+    effects.extend(reward::consumes(plan, quantity, Some(&campaign.name), visit));
+    effects
+}
+
+/// The refusal of a budget that does not hold something.
+pub fn exhausted(plan: &CampaignPlan) -> Refusal {
+    Refusal::new(Reason::BudgetExhausted, format!("The budget of {} does not hold it any more.", plan.title))
+}
+
+#[cfg(test)]
+mod tests;

@@ -103,3 +103,6 @@ pub fn starts(plan: &AutomationPlan, event: &str) -> bool {
 pub fn exits(plan: &AutomationPlan, event: &str) -> bool {
     plan.exit.iter().any(|exit| exit == event)
 }
+
+#[cfg(test)]
+mod tests;

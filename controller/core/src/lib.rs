@@ -28,3 +28,6 @@ pub mod schedule;
 pub mod segment;
 pub mod time;
 pub mod world;
+
+#[cfg(test)]
+mod fixtures;

@@ -46,3 +46,6 @@ fn divide(over: i128, under: i128) -> Option<i128> {
     let doubled = over.checked_mul(2)?;
     Some(if over < 0 { (doubled - under) / (2 * under) } else { (doubled + under) / (2 * under) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,20 +1,31 @@
 //! What a cart costs and why: every campaign, then every voucher, each on what the one before left.
 //!
 //! The same walk serves a question (`carts/evaluate`), an order and, within what was reserved, its commit. It changes
-//! nothing; [`Priced`] says what an order has to count and what a void or a return gives back.
+//! nothing; [`Priced`] says what an order has to count and what a void or a return gives back. One campaign on a basket
+//! is [`campaign`]'s, campaigns of one group are [`stacking`]'s, vouchers are [`vouchers`]'.
+
+mod campaign;
+mod priced;
+mod stacking;
+mod vouchers;
+
+pub use priced::{Consumed, Priced, difference};
+pub(crate) use priced::{Moves, units_of};
 
 use crate::{
-    cart::{Cart, Evaluation},
-    ids::Name,
-    mechanic::{Effect, Hold, Missing, basket::Counts},
+    cart::{Cart, Discount, Earned, Evaluation, LineShare, PricedLine, Rejected, Subject},
+    ids::{GrantId, HoldId, Name},
+    mechanic::{Basket, Hold, Missing, State},
     model::CampaignPlan,
     money::Minor,
+    reason::{Reason, Refusal},
     reward::GrantView,
-    world::Visit,
+    world::{Visit, World},
 };
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A cart and everything that can touch its price. `visit.store`, `visit.channel` and `visit.world.now` are the cart's.
+#[derive(Clone, Copy)]
 pub struct Ask<'a> {
     /// The cart.
     pub cart: &'a Cart,
@@ -28,71 +39,157 @@ pub struct Ask<'a> {
     pub holds: &'a [Hold],
 }
 
-/// A price with what taking it counts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Priced {
-    /// What the caller sees.
-    pub evaluation: Evaluation,
-    /// What each campaign that gave something counts and spends.
-    pub consumed: Vec<Consumed>,
-    /// Campaigns whose budget did not hold something.
-    pub exhausted: Vec<Name>,
-}
-
-/// What one discount, or a campaign as a whole, counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Consumed {
-    /// Which campaign.
-    pub campaign: Name,
-    /// Which mechanic; nothing for the campaign as a whole.
-    pub mechanic: Option<Name>,
-    /// Which of `evaluation.discounts`; nothing for the campaign or the mechanic as a whole.
-    pub discount: Option<usize>,
-    /// What its budget has to hold.
-    pub amount: Minor,
-    /// What it counts.
-    pub counts: Vec<Counts>,
-}
-
-impl Priced {
-    /// The counters that taking this price moves.
-    pub fn effects(&self) -> Vec<Effect> {
-        Vec::new()
-    }
-
-    /// The counters that giving all of it back (a void or a lapse) moves.
-    pub fn undo(&self) -> Vec<Effect> {
-        Vec::new()
-    }
-
-    /// What each campaign's budget has to hold, in the order of their first discount.
-    pub fn spends(&self) -> Vec<(Name, Minor)> {
-        Vec::new()
-    }
-}
-
 /// Prices a cart.
 ///
 /// # Errors
 /// [`Missing`] when a counter is not loaded.
 pub fn evaluate(ask: &Ask<'_>) -> Result<Priced, Missing> {
-    let _ = ask;
-    Err(Missing)
+    walk(ask, None)
 }
 
 /// Prices the final cart of an order within what it has `reserved`: the same mechanics and vouchers at most, none for
 /// more than was reserved, as of when it was reserved (`ask.visit.world.now`). The counters in `ask` contain the
-/// reservation; they are read without it.
+/// reservation; they are read without it. The order's own holds and grants are handed in as open and `Claimed`.
 ///
 /// # Errors
 /// [`Missing`] when a counter is not loaded.
 pub fn recompute(ask: &Ask<'_>, reserved: &Priced) -> Result<Priced, Missing> {
-    let _ = (ask, reserved);
-    Err(Missing)
+    let without = Without { state: ask.visit.world.state, counted: priced::counted(reserved) };
+    let world = World { state: &without, ..ask.visit.world };
+    let inside = Ask { visit: Visit { world, ..ask.visit }, ..*ask };
+    walk(&inside, Some(reserved))
 }
 
-/// What is left to count when an order that reserved `reserved` is committed as `price`.
-pub fn difference(reserved: &Priced, price: &Priced) -> Vec<Effect> {
-    let _ = (reserved, price);
-    Vec::new()
+/// The counters as they were before a reservation.
+struct Without<'a> {
+    state: &'a dyn State,
+    counted: BTreeMap<String, i64>,
 }
+
+impl State for Without<'_> {
+    fn count(&self, key: &str) -> Result<i64, Missing> {
+        Ok(self.state.count(key)? - self.counted.get(key).copied().unwrap_or(0))
+    }
+}
+
+fn walk(ask: &Ask<'_>, reserved: Option<&Priced>) -> Result<Priced, Missing> {
+    let mut bill = Bill::new(ask, reserved);
+    stacking::apply(&mut bill)?;
+    bill.refuse_unused_holds();
+    vouchers::apply(&mut bill);
+    let available = vouchers::available(&bill);
+    Ok(bill.into_priced(available))
+}
+
+/// A price in the making.
+struct Bill<'a> {
+    ask: &'a Ask<'a>,
+    reserved: Option<&'a Priced>,
+    basket: Basket<'a>,
+    discounts: Vec<Discount>,
+    earned: Vec<Earned>,
+    rejected: Vec<Rejected>,
+    consumed: Vec<Consumed>,
+    exhausted: Vec<Name>,
+}
+
+impl<'a> Bill<'a> {
+    fn new(ask: &'a Ask<'a>, reserved: Option<&'a Priced>) -> Self {
+        Self {
+            ask,
+            reserved,
+            basket: Basket::new(ask.cart, ask.holds),
+            discounts: Vec::new(),
+            earned: Vec::new(),
+            rejected: Vec::new(),
+            consumed: Vec::new(),
+            exhausted: Vec::new(),
+        }
+    }
+
+    fn reject(&mut self, subject: Subject, refusal: Refusal) {
+        self.rejected.push(rejected(subject, refusal));
+    }
+
+    /// The most that a voucher may take off, where the order has reserved.
+    fn reserved_for_grant(&self, grant: &GrantId) -> Option<Minor> {
+        self.reserved.map(|reserved| {
+            let discounts = &reserved.evaluation.discounts;
+            discounts.iter().filter(|d| d.grant.as_ref() == Some(grant)).map(|d| d.amount).sum()
+        })
+    }
+
+    /// Each reservation that the cart names was used, or is refused with the reason that is known.
+    fn refuse_unused_holds(&mut self) {
+        let cart = self.ask.cart;
+        for id in &cart.reservations {
+            let used = self.discounts.iter().any(|discount| discount.hold.as_ref() == Some(id));
+            let refused = self.rejected.iter().any(|r| matches!(&r.subject, Subject::Reservation(hold) if hold == id));
+            if !used && !refused {
+                let refusal = self.why_unused(id);
+                self.reject(Subject::Reservation(id.clone()), refusal);
+            }
+        }
+    }
+
+    fn why_unused(&self, id: &HoldId) -> Refusal {
+        let Some(hold) = self.ask.holds.iter().find(|hold| hold.id == *id) else {
+            return Refusal::new(Reason::ReservationUnknown, "There is no such reservation of this member.");
+        };
+        if self.ask.visit.member() != Some(&hold.member) {
+            return Refusal::new(Reason::ReservationUnknown, "There is no such reservation of this member.");
+        }
+        if let Some(plan) = self.ask.campaigns.iter().find(|plan| plan.name == hold.campaign)
+            && let Some(refusal) = crate::decide::closed(plan, &self.ask.visit)
+        {
+            return refusal;
+        }
+        let of_campaign = self.rejected.iter().find(|rejected| {
+            matches!(&rejected.subject, Subject::Campaign(name, mechanic)
+                if *name == hold.campaign && mechanic.as_ref().is_none_or(|m| *m == hold.mechanic))
+        });
+        match of_campaign {
+            Some(rejected) => Refusal::new(rejected.reason, rejected.detail.clone()),
+            None => Refusal::new(Reason::CampaignNotActive, "The sale of this reservation does not run any more."),
+        }
+    }
+
+    fn into_priced(self, available: Vec<crate::cart::Available>) -> Priced {
+        let lines: Vec<PricedLine> = self
+            .basket
+            .lines()
+            .map(|(line, payable)| PricedLine {
+                id: line.id.clone(),
+                total: line.total(),
+                discount: line.total().minus(payable),
+                payable,
+            })
+            .collect();
+        let total = lines.iter().map(|line| line.total).sum();
+        let payable = lines.iter().map(|line| line.payable).sum();
+        let evaluation = Evaluation {
+            total,
+            discount: Minor::minus(total, payable),
+            payable,
+            lines,
+            discounts: self.discounts,
+            earned: self.earned,
+            available,
+            rejected: self.rejected,
+        };
+        Priced { evaluation, consumed: self.consumed, exhausted: self.exhausted }
+    }
+}
+
+fn rejected(subject: Subject, Refusal { reason, detail, valid_stores: _ }: Refusal) -> Rejected {
+    Rejected { subject, reason, detail }
+}
+
+/// The lines that have a share, by id.
+fn line_shares(cart: &Cart, shares: &[Minor]) -> Vec<LineShare> {
+    let lines = cart.lines.iter().zip(shares).filter(|(_, share)| **share > Minor::ZERO);
+    lines.map(|(line, share)| LineShare { id: line.id.clone(), amount: *share }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -208,3 +208,6 @@ pub(crate) fn stretch_words(every: Every) -> &'static str {
 fn names(names: &[Name]) -> String {
     names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -338,3 +338,6 @@ fn items_detail(only: &Choice) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,3 +129,6 @@ fn stretch(window: &Window, zone: Tz, day: NaiveDate) -> Option<Stretch> {
     // A window inside the hour that a clock change skips does not exist on that day.
     (opens < closes).then_some(Stretch { opens, closes })
 }
+
+#[cfg(test)]
+mod tests;

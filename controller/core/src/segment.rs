@@ -201,3 +201,6 @@ fn net_of_refunds(
     }
     measured
 }
+
+#[cfg(test)]
+mod tests;

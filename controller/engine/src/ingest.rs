@@ -278,6 +278,7 @@ impl Command for Ingest {
         }
         tx.new_event(event.clone());
         let decided = happened(tx, &event, paid)?;
+        reported::progressed(tx, &event, &decided)?;
         if let Value::Array(decisions) = serde_json::to_value(decided).unwrap_or_default() {
             event.decisions = Value::Array(decisions);
         }

@@ -7,25 +7,40 @@
 //!
 //! SQL, HTTP and Kubernetes are not known here. Start at [`Engine`], then [`tx`], then any use-case.
 
+pub mod act;
 pub mod attribution;
 pub mod audience;
 pub(crate) mod budget;
+pub mod carts;
 pub mod credentials;
+pub(crate) mod effects;
 pub mod fault;
 pub mod give;
 pub mod grant_view;
 pub mod grants;
+pub mod holds;
 pub mod inbox;
+pub mod ingest;
 pub mod jobs;
+pub mod join;
+pub mod journeys;
+pub(crate) mod knowledge;
 pub mod lists;
 pub mod members;
 pub mod mint;
+pub mod orders;
+pub mod outbox;
 pub mod plans;
+pub mod points;
+pub mod progress;
 pub mod publish;
 pub mod redemptions;
+pub mod segments;
+pub mod settle;
 pub mod tx;
 pub mod vouchers;
 pub(crate) mod wallet;
+pub mod worker;
 pub mod writer;
 
 use audience::Audience;

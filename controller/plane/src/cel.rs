@@ -1,5 +1,6 @@
 //! `x-kubernetes-validations`: CEL rules of a CRD, compiled once, with `oldSelf` on updates.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use kube::core::cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
@@ -9,7 +10,12 @@ use crate::schema::value_at;
 use crate::status::FieldError;
 
 /// The rules of one schema.
-pub(crate) struct Rules(CompiledSchema);
+pub(crate) enum Rules {
+    /// Of each top-level field, such as `spec`: only what a write changed is evaluated.
+    Parts(BTreeMap<String, CompiledSchema>),
+    /// There are rules on the object as a whole.
+    Whole(Box<CompiledSchema>),
+}
 
 impl std::fmt::Debug for Rules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -29,44 +35,69 @@ impl Rules {
         let compiled = compile_schema(document);
         let mut errors = Vec::new();
         collect_errors(&compiled, &mut errors);
-        if errors.is_empty() {
-            return Ok(Some(Self(compiled)));
+        if !errors.is_empty() {
+            let field = format!("{path}.x-kubernetes-validations");
+            let error = |e| FieldError::new("FieldValueInvalid", field.clone(), format!("Invalid value: {e}"));
+            return Err(errors.into_iter().map(error).collect());
         }
-        let field = format!("{path}.x-kubernetes-validations");
-        Err(errors
-            .into_iter()
-            .map(|e| FieldError::new("FieldValueInvalid", field.clone(), format!("Invalid value: {e}")))
-            .collect())
+        let on_the_whole = [&compiled.all_of, &compiled.any_of, &compiled.one_of].iter().any(|b| !b.is_empty());
+        if on_the_whole || !compiled.validations.is_empty() {
+            return Ok(Some(Self::Whole(Box::new(compiled))));
+        }
+        let properties = compiled.properties.into_iter();
+        let parts = properties.filter(|(key, _)| has_rules(&document["properties"][key.as_str()]));
+        Ok(Some(Self::Parts(parts.collect())))
     }
 
-    /// Of `metadata` the rules see the name alone, as upstream does it; both values are given back unchanged.
+    /// Both values are given back unchanged.
     pub(crate) fn check(&self, object: &mut Value, old: Option<&mut Value>) -> Vec<FieldError> {
-        static VALIDATOR: OnceLock<Validator> = OnceLock::new();
-        let validator = VALIDATOR.get_or_init(Validator::new);
-        let meta = hide_metadata(object);
-        let result = match old {
-            Some(old) => {
-                let old_meta = hide_metadata(old);
-                let result = validator.validate_compiled(&self.0, object, Some(old));
-                old["metadata"] = old_meta;
-                result
+        match self {
+            Self::Parts(parts) => {
+                let old = old.as_deref();
+                let changed = parts.iter().filter_map(|(key, schema)| {
+                    let (new, old) = (object.get(key)?, old.and_then(|o| o.get(key)));
+                    (Some(new) != old).then_some((key, schema, new, old))
+                });
+                changed.flat_map(|(key, schema, new, old)| evaluate(schema, key, object, new, old)).collect()
             }
-            None => validator.validate_compiled(&self.0, object, None),
-        };
-        let errors = result.err().map(|e| e.into_vec()).unwrap_or_default();
-        let errors = errors
-            .iter()
-            .map(|e| {
-                let message = match e.kind {
-                    ErrorKind::ValidationFailure => e.message.clone(),
-                    _ => format!("{} (rule: {})", e.message, e.rule),
+            Self::Whole(schema) => {
+                // Of `metadata` the rules see the name alone, as upstream does it.
+                let meta = hide_metadata(object);
+                let errors = match old {
+                    Some(old) => {
+                        let old_meta = hide_metadata(old);
+                        let errors = evaluate(schema, "", object, object, Some(old));
+                        old["metadata"] = old_meta;
+                        errors
+                    }
+                    None => evaluate(schema, "", object, object, None),
                 };
-                worded(e.reason.as_deref(), e.field_path.trim_start_matches('.'), &message, object)
-            })
-            .collect();
-        object["metadata"] = meta;
-        errors
+                object["metadata"] = meta;
+                errors
+            }
+        }
     }
+}
+
+/// Evaluates the rules of the part of `object` at `field`.
+fn evaluate(schema: &CompiledSchema, field: &str, object: &Value, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    static VALIDATOR: OnceLock<Validator> = OnceLock::new();
+    let validator = VALIDATOR.get_or_init(Validator::new);
+    let errors = validator.validate_compiled(schema, new, old).err().map(|e| e.into_vec()).unwrap_or_default();
+    let all = errors.iter().map(|e| {
+        let message = match e.kind {
+            ErrorKind::ValidationFailure => e.message.clone(),
+            _ => format!("{} (rule: {})", e.message, e.rule),
+        };
+        let field = match (field, e.field_path.trim_start_matches('.')) {
+            ("", below) => below.to_owned(),
+            (field, "") => field.to_owned(),
+            (field, below) if below.starts_with('[') => format!("{field}{below}"),
+            (field, below) => format!("{field}.{below}"),
+        };
+        worded(e.reason.as_deref(), &field, &message, object)
+    });
+    all.collect()
 }
 
 fn worded(reason: Option<&str>, field: &str, message: &str, object: &Value) -> FieldError {
@@ -153,6 +184,16 @@ mod tests {
             json!({"owner": "y", "a": 1, "b": 2}),
             &["spec.owner: Invalid value: \"string\": owner is immutable"],
         );
+    }
+
+    #[test]
+    fn a_rule_on_the_whole_object_sees_its_name() {
+        let document = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {}}},
+            "x-kubernetes-validations": [{"rule": "self.metadata.name.startsWith('w')", "message": "begin with w"}]});
+        let rules = Rules::compile(&document, "root").unwrap().unwrap();
+        let errors = rules.check(&mut json!({"metadata": {"name": "x"}, "spec": {}}), None);
+        assert_eq!(errors[0].message, "Invalid value: \"object\": begin with w");
+        assert!(rules.check(&mut json!({"metadata": {"name": "w"}, "spec": {}}), None).is_empty());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::field_path::FieldPath;
 use crate::protobuf;
-use crate::schema::join;
 use crate::status::ApiError;
 
 /// Nesting of JSON and YAML that is accepted: serde_json's own limit, applied to YAML too.
@@ -40,7 +40,7 @@ pub(crate) fn decode(body: &[u8], content_type: &str) -> Result<Decoded, ApiErro
 fn decode_json(body: &[u8]) -> Result<Decoded, ApiError> {
     let mut duplicates = Vec::new();
     let mut json = serde_json::Deserializer::from_slice(body);
-    let seed = Seed { path: String::new(), duplicates: &mut duplicates, depth: 0 };
+    let seed = Seed { path: &FieldPath::Root, duplicates: &mut duplicates, depth: 0 };
     let value = seed
         .deserialize(&mut json)
         .and_then(|value| json.end().map(|()| value))
@@ -57,13 +57,13 @@ fn decode_yaml(body: &[u8]) -> Result<Decoded, ApiError> {
         |e: &dyn std::fmt::Display| ApiError::bad_request(format!("the body of the request is not valid YAML: {e}"));
     let mut duplicates = Vec::new();
     let yaml = serde_yaml::Deserializer::from_slice(body);
-    let seed = Seed { path: String::new(), duplicates: &mut duplicates, depth: 0 };
+    let seed = Seed { path: &FieldPath::Root, duplicates: &mut duplicates, depth: 0 };
     let value = seed.deserialize(yaml).map_err(|e| bad(&e))?;
     Ok(Decoded { value, duplicates })
 }
 
 struct Seed<'a> {
-    path: String,
+    path: &'a FieldPath<'a>,
     duplicates: &'a mut Vec<String>,
     depth: usize,
 }
@@ -126,8 +126,8 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let Seed { path, duplicates, depth } = self;
         let mut items = Vec::new();
         loop {
-            let seed =
-                Seed { path: format!("{path}[{}]", items.len()), duplicates: &mut *duplicates, depth: depth + 1 };
+            let here = path.index(items.len());
+            let seed = Seed { path: &here, duplicates: &mut *duplicates, depth: depth + 1 };
             match seq.next_element_seed(seed)? {
                 Some(item) => items.push(item),
                 None => return Ok(Value::Array(items)),
@@ -139,12 +139,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let Seed { path, duplicates, depth } = self;
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let here = join(&path, &key);
-            let seed = Seed { path: here.clone(), duplicates: &mut *duplicates, depth: depth + 1 };
-            let value = entries.next_value_seed(seed)?;
-            if map.insert(key, value).is_some() {
-                duplicates.push(here);
+            let here = path.key(&key);
+            let value =
+                entries.next_value_seed(Seed { path: &here, duplicates: &mut *duplicates, depth: depth + 1 })?;
+            if map.contains_key(&key) {
+                duplicates.push(here.to_string());
             }
+            map.insert(key, value);
         }
         Ok(Value::Object(map))
     }
@@ -167,6 +168,13 @@ mod tests {
     fn an_apply_patch_may_be_yaml() {
         let decoded = decode(b"spec:\n  a: 1\n  on: [x]\n", "application/apply-patch+yaml").unwrap();
         assert_eq!(decoded.value["spec"]["a"], 1);
+    }
+
+    #[test]
+    fn a_yaml_bomb_is_refused() {
+        let levels = (1..12).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 10].join(", ")));
+        let bomb = format!("a0: &a0 [x]\n{}", levels.collect::<String>());
+        assert_eq!(decode(bomb.as_bytes(), "application/apply-patch+yaml").unwrap_err().code, 400);
     }
 
     #[test]

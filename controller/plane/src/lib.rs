@@ -16,6 +16,7 @@ mod decode;
 mod delete;
 mod discovery;
 mod event_view;
+mod field_path;
 mod gc;
 mod json_path;
 mod list;

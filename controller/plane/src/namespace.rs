@@ -1,7 +1,5 @@
 //! Namespaces: the first ones, what each is furnished with, and that objects are created in living ones only.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use crate::decode::Decoded;
@@ -61,12 +59,7 @@ async fn ensure(inner: &Inner, plural: &str, namespace: &str, name: &str, object
 
 /// # Errors
 /// 404 when the namespace is not there, 403 when it is being deleted.
-pub(crate) fn require_usable(
-    inner: &Inner,
-    resource: &Arc<Resource>,
-    namespace: &str,
-    name: &str,
-) -> Result<(), ApiError> {
+pub(crate) fn require_usable(inner: &Inner, resource: &Resource, namespace: &str, name: &str) -> Result<(), ApiError> {
     if namespace.is_empty() {
         return Err(ApiError::bad_request("an empty namespace may not be set during creation"));
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::builtin_defaults;
 use crate::crd;
+use crate::field_path::FieldPath;
 use crate::meta;
 use crate::patch::managers::{Manager, track_update};
 use crate::registry::Resource;
@@ -140,7 +141,7 @@ fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Valu
     let resource = context.resource;
     let mut errors = Vec::new();
     meta::validate(resource, object, &mut errors);
-    validate(object, resource.schema(), "", &mut errors);
+    validate(object, resource.schema(), &FieldPath::Root, &mut errors);
     // Rules are written for values of the right types.
     if let (true, Some(rules)) = (errors.is_empty(), resource.rules()) {
         errors = rules.check(object, old.as_mut());

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::admission::{AdmissionRequest, Denial, Operation};
 use crate::decode::{Decoded, decode};
 use crate::event_view;
+use crate::field_path::FieldPath;
 use crate::namespace;
 use crate::object::{Key, Stored, has_finalizers, meta_str};
 use crate::patch::{self, apply::Conflicts, managers::Manager};
@@ -163,12 +164,11 @@ async fn respond_to(inner: &Inner, request: &ApiRequest, change: Change) -> Resu
 /// # Errors
 /// Every refusal of the API: 400, 403, 404, 409, 415, 422, or 500 when the database fails.
 pub(crate) async fn write(inner: &Inner, request: &WriteRequest<'_>) -> Result<Written, ApiError> {
+    if !matches!(request.change, Change::Patch(PatchKind::Json, _)) && !body(&request.change).value.is_object() {
+        return Err(ApiError::bad_request("the body of the request must be an object"));
+    }
     let name = object_name(inner, request)?;
     check_identity(request, &name)?;
-    let creates = matches!(request.change, Change::Create(_) | Change::Patch(PatchKind::Apply, _));
-    if creates && request.resource.namespaced {
-        namespace::require_usable(inner, request.resource, request.namespace, &name)?;
-    }
     for _ in 0..ATTEMPTS_MAX {
         if let Some(written) = attempt(inner, request, &name).await? {
             return Ok(written);
@@ -186,6 +186,10 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
     let resource = &**request.resource;
     let key = Key::new(&resource.store, request.namespace, name);
     let current = inner.store.cache.get(&key);
+    let creates = matches!(request.change, Change::Create(_) | Change::Patch(PatchKind::Apply, _));
+    if creates && current.is_none() && resource.namespaced {
+        namespace::require_usable(inner, resource, request.namespace, name)?;
+    }
     let mut old = current.as_ref().map(|c| c.value()).transpose().map_err(|e| ApiError::internal(&e))?;
     let now = inner.now_text();
     let api_version = if event_view::applies_to(resource) { "v1".to_owned() } else { resource.api_version() };
@@ -285,9 +289,6 @@ fn check_identity(request: &WriteRequest<'_>, name: &str) -> Result<(), ApiError
         Change::Create(body) | Change::Replace(body) | Change::Patch(PatchKind::Apply, body) => &body.value,
         Change::Patch(..) => return Ok(()),
     };
-    if !value.is_object() {
-        return Err(ApiError::bad_request("the body of the request must be an object"));
-    }
     let differs = |given: &str, expected: &str| !given.is_empty() && given != expected;
     let (api_version, kind) = (resource.api_version(), &resource.kind);
     let given = value["apiVersion"].as_str().unwrap_or_default();
@@ -352,7 +353,7 @@ fn desired(
             event_view::to_stored(resource, shown)
         }
     };
-    prune(&mut value, resource.schema(), "", &mut findings.unknown);
+    prune(&mut value, resource.schema(), &FieldPath::Root, &mut findings.unknown);
     Ok(value)
 }
 
@@ -376,7 +377,7 @@ fn applied(
             }
         }
     }
-    prune(&mut config, resource.schema(), "", &mut findings.unknown);
+    prune(&mut config, resource.schema(), &FieldPath::Root, &mut findings.unknown);
     let new = || json!({"apiVersion": manager.api_version, "kind": resource.kind, "metadata": {"name": name}});
     let live = old.cloned().unwrap_or_else(new);
     patch::apply::apply(&live, &config, Some(resource.schema()), manager, request.options.conflicts)

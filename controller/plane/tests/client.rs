@@ -7,17 +7,19 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use common::{config, scratch_dir, start, widget, widget_object, widgets};
+use common::{config, kind, scratch_dir, start, widget, widget_object, widgets};
 use fanfare_plane::{Admission, AdmissionRequest, Cause, Denial, Operation, Plane};
 use futures::future::BoxFuture;
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{ConfigMap, Event};
-use kube::ResourceExt;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace};
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, PropagationPolicy, WatchEvent,
     WatchParams,
 };
+use kube::runtime::events::{EventType, Recorder};
 use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
 fn api_error<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> Box<kube::core::Status> {
@@ -258,6 +260,69 @@ async fn both_versions_of_events_are_one_store_and_old_ones_go() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), settled).await.unwrap();
     assert!(core.get_opt("young").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_recorder_that_repeats_itself_counts_in_a_series() {
+    let plane = start().await;
+    let subject = create(&widgets(&plane.client()), "a", json!({"owner": "crm"})).await;
+    let recorder = Recorder::new(plane.client(), "test".into());
+    let event = kube::runtime::events::Event {
+        type_: EventType::Normal,
+        reason: "Opened".into(),
+        note: Some("the doors are open".into()),
+        action: "Open".into(),
+        secondary: None,
+    };
+    let reference = subject.object_ref(&kind());
+    for _ in 0..3 {
+        recorder.publish(&event, &reference).await.unwrap();
+    }
+    let core: Api<Event> = Api::namespaced(plane.client(), "default");
+    let events = core.list(&ListParams::default().fields("involvedObject.name=a")).await.unwrap();
+    assert_eq!(events.items.len(), 1);
+    assert_eq!(events.items[0].series.as_ref().and_then(|s| s.count), Some(3));
+}
+
+#[tokio::test]
+async fn of_two_who_take_a_lease_one_wins() {
+    let plane = start().await;
+    let leases: Api<Lease> = Api::namespaced(plane.client(), "default");
+    let lease = json!({"metadata": {"name": "leader"}, "spec": {"holderIdentity": "a", "leaseDurationSeconds": 15,
+        "renewTime": "2026-01-01T00:00:00.000001Z"}});
+    let created = leases.create(&PostParams::default(), &serde_json::from_value(lease).unwrap()).await.unwrap();
+    let take = async |holder: &str| {
+        let mut lease = created.clone();
+        lease.spec.as_mut().unwrap().holder_identity = Some(holder.into());
+        leases.replace("leader", &PostParams::default(), &lease).await
+    };
+    let results = [take("b").await, take("c").await];
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
+}
+
+#[tokio::test]
+async fn what_is_there_can_be_changed_while_its_namespace_goes_but_nothing_new_comes() {
+    let plane = start().await;
+    let namespaces: Api<Namespace> = Api::all(plane.client());
+    let shop = json!({"metadata": {"name": "shop"}});
+    namespaces.create(&PostParams::default(), &serde_json::from_value(shop).unwrap()).await.unwrap();
+    let api: Api<DynamicObject> = Api::namespaced_with(plane.client(), "shop", &kind());
+    let mut held = widget_object("a", json!({"owner": "crm"}));
+    held.metadata.finalizers = Some(vec!["test.dev/hold".into()]);
+    api.create(&PostParams::default(), &held).await.unwrap();
+    namespaces.delete("shop", &DeleteParams::default()).await.unwrap();
+    let error = api_error(api.create(&PostParams::default(), &widget_object("b", json!({"owner": "crm"}))).await);
+    assert_eq!((error.code, error.details.unwrap().causes[0].reason.as_str()), (403, "NamespaceTerminating"));
+    let status = json!({"apiVersion": "test.dev/v1alpha1", "kind": "Widget", "status": {"phase": "Ended"}});
+    api.patch_status("a", &PatchParams::apply("test"), &Patch::Apply(status)).await.unwrap();
+    api.patch("a", &PatchParams::default(), &Patch::Merge(json!({"metadata": {"finalizers": null}}))).await.unwrap();
+    let gone = async {
+        while namespaces.get_opt("shop").await.unwrap().is_some() {
+            tokio::task::yield_now().await
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), gone).await.unwrap();
+    assert_eq!(api_error(namespaces.delete("default", &DeleteParams::default()).await).code, 403);
 }
 
 #[tokio::test]

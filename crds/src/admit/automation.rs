@@ -100,7 +100,7 @@ fn target_of(target: &str, names: &[&str], context: &mut Context<'_>, path: Path
     names.iter().position(|name| *name == target).unwrap_or_else(|| {
         let list = format!("name one of {}, or end", names.join(", "));
         let remedy = did_you_mean(target, names.iter().copied().chain([END]), &list);
-        context.findings.push(path, code::NOT_FOUND, format!("there is no step `{target}`"), remedy);
+        context.findings.push(path, code::UNKNOWN_NAME, format!("there is no step `{target}`"), remedy);
         names.len()
     })
 }

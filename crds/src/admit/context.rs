@@ -13,27 +13,13 @@ use fanfare_core::model::campaign::{Audience, Counted, Limit, Per, Places};
 use fanfare_core::model::schedule::Window;
 use fanfare_core::model::segment::Decimal;
 use fanfare_core::money::{BasisPoints, Minor, MoneyError};
+use fanfare_core::recurrence::{RuleError, parse_rule};
 use fanfare_core::time::{Every, Span, Ts, Tz, parse_local, resolve};
 
 use super::error::{Findings, Path, code};
 use crate::nearest::did_you_mean;
 use crate::wire::common as wire;
 use crate::wire::text::{self, ClockTime, Label, LocalTime, Money, Percent, Zone};
-
-/// The parts of a recurrence rule (RFC 5545) that choose days. Those that choose hours have no place beside from and to.
-const RULE_PARTS: [&str; 11] = [
-    "FREQ",
-    "INTERVAL",
-    "COUNT",
-    "UNTIL",
-    "BYDAY",
-    "BYMONTHDAY",
-    "BYYEARDAY",
-    "BYWEEKNO",
-    "BYMONTH",
-    "BYSETPOS",
-    "WKST",
-];
 
 /// What is known, and what was found wrong so far.
 pub(crate) struct Context<'a> {
@@ -128,7 +114,7 @@ impl<'a> Context<'a> {
         Tz::from_str(zone.as_str()).unwrap_or_else(|_| {
             let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
             let remedy = did_you_mean(zone.as_str(), names, "write an IANA zone, such as `Asia/Bangkok`");
-            self.findings.push(path, code::NOT_FOUND, format!("there is no time zone `{}`", zone.as_str()), remedy);
+            self.findings.push(path, code::UNKNOWN_NAME, format!("there is no time zone `{}`", zone.as_str()), remedy);
             self.zone()
         })
     }
@@ -155,7 +141,7 @@ impl<'a> Context<'a> {
         let mut read = Vec::with_capacity(windows.len());
         for (index, window) in windows.iter().enumerate() {
             let at = path.index(index);
-            self.recurrence(&window.rrule, start, at.field("rrule"));
+            self.recurrence(&window.rrule, at.field("rrule"));
             let from = self.clock_time(&window.from, at.field("from"));
             let to = self.clock_time(&window.to, at.field("to"));
             read.push(Window { rule: window.rrule.clone(), anchor, from, to });
@@ -163,24 +149,19 @@ impl<'a> Context<'a> {
         read
     }
 
-    fn recurrence(&mut self, rule: &str, start: Ts, path: Path<'_>) {
-        let remedy = "write a rule such as `FREQ=DAILY` or `FREQ=WEEKLY;BYDAY=SA,SU`; the times stand in from and to";
-        for part in rule.split(';') {
-            let name = part.split('=').next().unwrap_or_default().to_uppercase();
-            if !RULE_PARTS.contains(&name.as_str()) {
-                self.findings.push(path, code::MALFORMED, format!("`{part}` has no place in a window's rule"), remedy);
+    fn recurrence(&mut self, rule: &str, path: Path<'_>) {
+        let Err(error) = parse_rule(rule) else { return };
+        let usual = "write a rule such as `FREQ=DAILY` or `FREQ=WEEKLY;BYDAY=SA,SU`; the times stand in from and to";
+        let (code, reason) = match &error {
+            RuleError::Syntax(why) => (code::MALFORMED, format!("`{rule}` is not a recurrence rule ({why})")),
+            RuleError::TooOften(_) => (code::OUT_OF_RANGE, "a window opens at most once a day".to_owned()),
+            RuleError::TooLong | RuleError::Hours(_) | RuleError::Until(_) | RuleError::Never => {
+                let (reason, remedy) = in_two(&error.to_string(), usual);
+                self.findings.push(path, code::MALFORMED, reason, remedy);
                 return;
             }
-        }
-        let frequent = ["SECONDLY", "MINUTELY", "HOURLY"].iter().any(|every| rule.to_uppercase().contains(every));
-        if frequent {
-            self.findings.push(path, code::OUT_OF_RANGE, "a window opens at most once a day", remedy);
-            return;
-        }
-        let parsed = rrule::RRule::from_str(rule).and_then(|read| read.validate(start.with_timezone(&rrule::Tz::UTC)));
-        if let Err(error) = parsed {
-            self.findings.push(path, code::MALFORMED, format!("`{rule}` is not a recurrence rule ({error})"), remedy);
-        }
+        };
+        self.findings.push(path, code, reason, usual);
     }
 
     pub(crate) fn audience(audience: Option<&wire::Audience>) -> Audience {
@@ -319,6 +300,12 @@ fn every(period: wire::Period) -> Every {
         wire::Period::Month => Every::Month,
         wire::Period::Lifetime => Every::Lifetime,
     }
+}
+
+/// A message of core, parted into reason and remedy.
+pub(crate) fn in_two(message: &str, otherwise: &str) -> (String, String) {
+    let (reason, remedy) = message.split_once("; ").unwrap_or((message, otherwise));
+    (unquoted(reason), unquoted(remedy))
 }
 
 /// Core's messages quote with `"`; ours with backticks, since values are often quoted themselves.

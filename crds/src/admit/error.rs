@@ -41,8 +41,12 @@ pub mod code {
     pub const DUPLICATE: &str = "duplicate";
     /// Fields that do not go together.
     pub const CONFLICT: &str = "conflict";
-    /// A reference to another resource, store, attribute or step that is not there.
+    /// A name that nobody can add: a time zone, a currency, a step of the same automation.
+    pub const UNKNOWN_NAME: &str = "unknown-name";
+    /// A reference to another resource, or to a store or attribute of the Runtime, that is not there.
     pub const NOT_FOUND: &str = "not-found";
+    /// A value that does not fit what another resource says, such as the type of an attribute.
+    pub const MISFIT: &str = "misfit";
     /// Segments that contain each other.
     pub const CYCLE: &str = "cycle";
     /// Steps that lead back to themselves at once.
@@ -60,7 +64,7 @@ pub mod code {
 
     /// Whether the fault may heal without a change of the resource, because another one appears or changes.
     pub fn is_waiting(code: &str) -> bool {
-        [NOT_FOUND, CYCLE, BUDGET, RUNTIME].contains(&code)
+        [NOT_FOUND, MISFIT, CYCLE, BUDGET, RUNTIME].contains(&code)
     }
 }
 
@@ -106,6 +110,9 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// The most faults of one resource that are told: enough for any author, and a bound on what a hostile text costs.
+pub(crate) const FAULTS_MAX: usize = 100;
+
 /// Gathers faults, so that an author sees all of them at once.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -120,7 +127,23 @@ impl Findings {
         reason: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        self.errors.push(FieldError { path: path.to_string(), reason: reason.into(), remedy: remedy.into(), code });
+        match self.errors.len() {
+            0..FAULTS_MAX => {
+                self.errors.push(FieldError {
+                    path: path.to_string(),
+                    reason: reason.into(),
+                    remedy: remedy.into(),
+                    code,
+                });
+            }
+            FAULTS_MAX => self.errors.push(FieldError {
+                path: String::new(),
+                reason: format!("more than {FAULTS_MAX} things are wrong"),
+                remedy: "mend these first".to_owned(),
+                code: code::TOO_LARGE,
+            }),
+            _ => {}
+        }
     }
 
     /// Adds what a later check found, but not what only follows from a fault that is known already.

@@ -1,11 +1,12 @@
 //! MessageTemplate and MessageChannel → their plans.
 
 use fanfare_core::ids::Name;
+use fanfare_core::message::check_template;
 use fanfare_core::model::message as plan;
 use fanfare_core::model::{ChannelPlan, TemplatePlan};
 use handlebars::Template;
 
-use super::context::Context;
+use super::context::{Context, in_two};
 use super::error::{Path, code};
 use super::names;
 use crate::wire::message as wire;
@@ -42,12 +43,16 @@ pub(crate) fn template(name: &str, spec: &wire::MessageTemplateSpec, context: &m
 }
 
 fn source(text: &str, context: &mut Context<'_>, path: Path<'_>) {
+    // The library says where; the core says what else a template of ours cannot have.
     if let Err(error) = Template::compile(text) {
         let place =
             error.pos().map(|(line, column)| format!(" in its line {line}, column {column}")).unwrap_or_default();
-        let reason = format!("the template cannot be read{place}: {}", error.reason());
+        let reason = format!("the template cannot be read{place}: {}", error.reason()).replace('\n', " ");
         let remedy = "close what {{ opens, and each {{#if}} with {{/if}}";
-        context.findings.push(path, code::MALFORMED, reason.replace('\n', " "), remedy);
+        context.findings.push(path, code::MALFORMED, reason, remedy);
+    } else if let Err(error) = check_template(text) {
+        let (reason, remedy) = in_two(&error.to_string(), "write the text out");
+        context.findings.push(path, code::MALFORMED, reason, remedy);
     }
 }
 

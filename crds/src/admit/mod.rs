@@ -31,8 +31,8 @@ use serde_json::{Value, json};
 use crate::nearest::did_you_mean;
 use crate::{generate, wire};
 use context::Context;
-pub(crate) use error::Findings;
 use error::Path;
+pub(crate) use error::{FAULTS_MAX, Findings};
 
 pub use error::{FieldError, code};
 pub use folder::{Verdict, admit_all};
@@ -146,6 +146,20 @@ pub fn admit_one(object: &Value, door: &Door<'_>) -> Result<Admitted, Vec<FieldE
             Err(findings.errors)
         }
         _ => Err(findings.errors),
+    }
+}
+
+/// Judges one resource for storing it, as the API's admission does: only what the document itself shows is refused.
+/// What depends on another resource, which may come later in the same apply, is for reconcile to wait for; then there is
+/// no plan yet.
+///
+/// # Errors
+/// Every fault, if there is one that no other resource can heal.
+pub fn admit_to_store(object: &Value, door: &Door<'_>) -> Result<Option<Admitted>, Vec<FieldError>> {
+    match admit_one(object, door) {
+        Ok(admitted) => Ok(Some(admitted)),
+        Err(errors) if errors.iter().all(|error| code::is_waiting(error.code)) => Ok(None),
+        Err(errors) => Err(errors),
     }
 }
 

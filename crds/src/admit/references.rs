@@ -41,6 +41,12 @@ impl PlanSet {
         self.entries.insert((plan.kind(), name.to_owned()), Some(plan));
     }
 
+    fn of(&self, kind: Kind) -> impl Iterator<Item = (&str, &Option<Plan>)> {
+        let from = (kind, String::new());
+        let entries = self.entries.range(from..).take_while(move |((of, _), _)| *of == kind);
+        entries.map(|((_, name), plan)| (name.as_str(), plan))
+    }
+
     /// Takes a resource out.
     pub fn remove(&mut self, kind: Kind, name: &str) {
         self.entries.remove(&(kind, name.to_owned()));
@@ -49,14 +55,14 @@ impl PlanSet {
 
 impl Catalog for PlanSet {
     fn runtime(&self) -> Option<&RuntimePlan> {
-        self.entries.iter().find_map(|(_, plan)| match plan {
+        self.of(Kind::CampaignRuntime).find_map(|(_, plan)| match plan {
             Some(Plan::CampaignRuntime(plan)) => Some(plan),
             _ => None,
         })
     }
 
     fn names(&self, kind: Kind) -> Vec<&str> {
-        self.entries.keys().filter(|(of, _)| *of == kind).map(|(_, name)| name.as_str()).collect()
+        self.of(kind).map(|(name, _)| name).collect()
     }
 
     fn plan(&self, kind: Kind, name: &str) -> Option<&Plan> {
@@ -225,7 +231,7 @@ impl Check<'_> {
         };
         if sent_as != written_for {
             let reason = format!("`{template}` is not written for `{channel}`, which sends {word}");
-            self.findings.push(path, code::NOT_FOUND, reason, format!("name a template of kind: {word}"));
+            self.findings.push(path, code::MISFIT, reason, format!("name a template of kind: {word}"));
         }
     }
 

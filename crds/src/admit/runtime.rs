@@ -62,7 +62,7 @@ fn currency(code: &str, context: &mut Context<'_>, path: Path<'_>) -> Option<Cur
     let read = Currency::parse(code).ok();
     if read.is_none() {
         let remedy = "write a code of ISO 4217, such as `THB`";
-        context.findings.push(path, self::code::NOT_FOUND, format!("there is no currency `{code}`"), remedy);
+        context.findings.push(path, self::code::UNKNOWN_NAME, format!("there is no currency `{code}`"), remedy);
     }
     read
 }

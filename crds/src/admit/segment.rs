@@ -163,13 +163,13 @@ fn scalar(value: &Label, kind: Option<&Attribute>, context: &mut Context<'_>, pa
         Some(Attribute::Boolean) if ["true", "false"].contains(&text) => Scalar::Flag(text == "true"),
         Some(Attribute::Boolean) => {
             let reason = format!("`{text}` is not true or false");
-            context.findings.push(path, code::MALFORMED, reason, "write \"true\" or \"false\", in quotes");
+            context.findings.push(path, code::MISFIT, reason, "write \"true\" or \"false\", in quotes");
             Scalar::Flag(false)
         }
         Some(Attribute::Enum(values)) if !values.iter().any(|known| known == text) => {
             let list = format!("choose one of {}", values.join(", "));
             let remedy = did_you_mean(text, values.iter().map(String::as_str), &list);
-            context.findings.push(path, code::NOT_FOUND, format!("`{text}` is not a value of the attribute"), remedy);
+            context.findings.push(path, code::MISFIT, format!("`{text}` is not a value of the attribute"), remedy);
             Scalar::Text(text.to_owned())
         }
         Some(Attribute::Enum(_) | Attribute::String) | None => Scalar::Text(text.to_owned()),
@@ -185,7 +185,7 @@ fn bound(value: &Label, kind: Option<&Attribute>, context: &mut Context<'_>, pat
         Some(Attribute::Enum(_) | Attribute::String | Attribute::Boolean) => {
             context.findings.push(
                 path,
-                code::CONFLICT,
+                code::MISFIT,
                 "only numbers and dates have an order",
                 "use in, notIn or equals",
             );
@@ -197,19 +197,14 @@ fn bound(value: &Label, kind: Option<&Attribute>, context: &mut Context<'_>, pat
 
 fn number(text: &str, context: &mut Context<'_>, path: Path<'_>) -> Scalar {
     Decimal::parse(text).map(Scalar::Number).unwrap_or_else(|| {
-        context.findings.push(
-            path,
-            code::MALFORMED,
-            format!("`{text}` is not a number"),
-            "write digits, such as \"18\"",
-        );
+        context.findings.push(path, code::MISFIT, format!("`{text}` is not a number"), "write digits, such as \"18\"");
         Scalar::Text(text.to_owned())
     })
 }
 
 fn date(text: &str, context: &mut Context<'_>, path: Path<'_>) -> Scalar {
     if NaiveDate::parse_from_str(text, "%Y-%m-%d").is_err() {
-        context.findings.push(path, code::MALFORMED, format!("`{text}` is not a date"), "write such as \"2026-11-11\"");
+        context.findings.push(path, code::MISFIT, format!("`{text}` is not a date"), "write such as \"2026-11-11\"");
     }
     Scalar::Text(text.to_owned())
 }

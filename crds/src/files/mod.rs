@@ -12,6 +12,7 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -75,6 +76,31 @@ pub struct Loaded {
     pub plan: Option<Plan>,
 }
 
+/// The most findings of one report; a folder with more has one fault many times.
+pub const FINDINGS_MAX: usize = 10_000;
+
+/// A text that knows where its lines begin.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) text: Arc<str>,
+    line_starts: Vec<usize>,
+}
+
+impl Text {
+    fn new(text: &str) -> Self {
+        let further = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text: Arc::from(text), line_starts: std::iter::once(0).chain(further).collect() }
+    }
+
+    /// Line and column of a byte, both from 1.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
+        let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
+        let column = self.text.get(start..offset.min(self.text.len())).map_or(0, |before| before.chars().count());
+        (line, column + 1)
+    }
+}
+
 /// What became of everything that was read.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -87,10 +113,16 @@ pub struct Report {
     /// Objects of other kinds, such as Secrets; nobody judges them.
     pub others: Vec<Value>,
     /// The texts, by file, for showing lines.
-    pub(crate) texts: BTreeMap<String, Arc<str>>,
+    pub(crate) texts: BTreeMap<String, Arc<Text>>,
 }
 
 impl Report {
+    fn add(&mut self, finding: Finding) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(finding);
+        }
+    }
+
     /// 0: nothing is wrong. 1: something is. 2: something could not be read.
     pub fn exit_code(&self) -> u8 {
         match (self.unreadable.is_empty(), self.findings.is_empty()) {
@@ -167,13 +199,14 @@ fn take(source: Source, ours: &mut Vec<Ours>, report: &mut Report) {
         Content::Refused { reason, remedy } => {
             let error = FieldError { path: String::new(), reason, remedy: remedy.to_owned(), code: code::SYNTAX };
             if role != Role::Neighbour {
-                report.findings.push(whole_file(file, error));
+                report.add(whole_file(file, error));
             }
             return;
         }
     };
     let documents = if is_json(&file, &text) { json_documents(&text) } else { tree::documents(&text) };
-    report.texts.insert(file.clone(), Arc::from(text.as_str()));
+    let shown = Arc::new(Text::new(&text));
+    report.texts.insert(file.clone(), Arc::clone(&shown));
     for Document { root, faults } in documents {
         match root {
             Some(root) if is_ours(&root.value()) => {
@@ -183,7 +216,7 @@ fn take(source: Source, ours: &mut Vec<Ours>, report: &mut Report) {
             None if role == Role::Neighbour => {}
             None => {
                 for Fault { at, error } in faults {
-                    report.findings.push(finding(&file, &text, at, None, error));
+                    report.add(finding(&file, &shown, at, None, error));
                 }
             }
         }
@@ -264,7 +297,7 @@ fn conclude(document: Ours, verdict: Verdict, report: &mut Report) {
     let is_clean = faults.is_empty();
     let mut findings = Findings::default();
     for Fault { at, error } in faults {
-        report.findings.push(finding(&file, &text, at, resource.clone(), error.clone()));
+        report.add(finding(&file, &text, at, resource.clone(), error.clone()));
         findings.errors.push(error);
     }
     let of_the_text = findings.errors.len();
@@ -278,9 +311,9 @@ fn conclude(document: Ours, verdict: Verdict, report: &mut Report) {
     for error in findings.errors.into_iter().skip(of_the_text) {
         let part = if error.code == code::UNKNOWN_FIELD { Part::Key } else { Part::Value };
         let at = place(&root, &error.path, part);
-        report.findings.push(finding(&file, &text, at, resource.clone(), error));
+        report.add(finding(&file, &text, at, resource.clone(), error));
     }
-    let (line, _) = position(&text, place(&root, "", Part::Key).start);
+    let (line, _) = text.position(place(&root, "", Part::Key).start);
     report.resources.push(Loaded { file, line, kind, namespace, name, object, plan });
 }
 
@@ -309,16 +342,9 @@ fn whole_file(file: String, error: FieldError) -> Finding {
     Finding { file, line: 1, column: 1, offset: 0, length: 0, resource: None, path, reason, remedy, code }
 }
 
-fn finding(file: &str, text: &str, at: std::ops::Range<usize>, resource: Option<String>, error: FieldError) -> Finding {
+fn finding(file: &str, text: &Text, at: Range<usize>, resource: Option<String>, error: FieldError) -> Finding {
     let FieldError { path, reason, remedy, code } = error;
-    let (line, column) = position(text, at.start);
+    let (line, column) = text.position(at.start);
     let length = at.end.saturating_sub(at.start);
     Finding { file: file.to_owned(), line, column, offset: at.start, length, resource, path, reason, remedy, code }
-}
-
-/// Line and column, both from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset.min(text.len())).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report as Diagnostic,
@@ -90,7 +91,8 @@ fn diagnostic(report: &Report, finding: &Finding) -> Diagnostic {
     match report.texts.get(&finding.file) {
         Some(text) if finding.length > 0 => {
             let span = LabeledSpan::at(finding.offset..finding.offset + finding.length, "here");
-            Diagnostic::new(diagnostic.with_label(span)).with_source_code(NamedSource::new(&finding.file, text.clone()))
+            Diagnostic::new(diagnostic.with_label(span))
+                .with_source_code(NamedSource::new(&finding.file, Arc::clone(&text.text)))
         }
         _ => {
             let place = format!("{}:{}:{}: {}", finding.file, finding.line, finding.column, diagnostic.message);
@@ -146,7 +148,7 @@ fn as_sarif(report: &Report) -> Value {
 fn sarif_result(finding: &Finding) -> Value {
     let mut location = json!({
         "physicalLocation": {
-            "artifactLocation": {"uri": finding.file},
+            "artifactLocation": {"uri": uri(&finding.file)},
             "region": {
                 "startLine": finding.line,
                 "startColumn": finding.column,
@@ -164,6 +166,17 @@ fn sarif_result(finding: &Finding) -> Value {
         "message": {"text": format!("{}: {}; {}", subject(finding), finding.reason, finding.remedy)},
         "locations": [location]
     })
+}
+
+/// A path as a relative reference (RFC 3986).
+fn uri(path: &str) -> String {
+    path.bytes()
+        .map(|byte| match byte {
+            b'/' | b'.' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
+            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 fn subject(finding: &Finding) -> String {

@@ -4,7 +4,7 @@
 //! what kubectl, which reads YAML 1.1, would read differently. Aliases are shared, never copied, and their expanded
 //! size and depth are counted before anything is expanded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use serde_saphyr::granit_parser::{Event, Options, Parser, ScanError, Span, StrInput, Tag};
 
 use super::scalar;
-use crate::admit::{FieldError, code};
+use crate::admit::{FAULTS_MAX, FieldError, code};
 
 /// The deepest nesting of a document, aliases expanded. Resources need 15.
 pub const DEPTH_MAX: usize = 40;
@@ -200,6 +200,7 @@ impl<'t> Reader<'t> {
 
     fn fields(&mut self, anchor: usize, at: Range<usize>, path: &str) -> Result<Arc<Node>, Stop> {
         let mut fields: Vec<Field> = Vec::new();
+        let mut keys: HashSet<String> = HashSet::new();
         let (mut bytes, mut depth) = (NODE_BYTES, 1);
         loop {
             let (event, span) = self.need()?;
@@ -213,7 +214,7 @@ impl<'t> Reader<'t> {
             let value = self.node(event, &span, &inner)?;
             self.grow(&value, &span, &inner, (&mut bytes, &mut depth))?;
             bytes += key.len();
-            if fields.iter().any(|field| field.key == key) {
+            if !keys.insert(key.clone()) {
                 let reason = format!("`{key}` is there twice");
                 self.fault(key_at, &inner, code::DUPLICATE, reason, "keep one of the two");
             } else {
@@ -303,6 +304,9 @@ impl<'t> Reader<'t> {
     }
 
     fn fault(&mut self, at: Range<usize>, path: &str, code: &'static str, reason: String, remedy: &str) {
+        if self.faults.len() >= FAULTS_MAX {
+            return;
+        }
         self.faults.push(Fault { at, error: fault_of(path, code, reason, remedy) });
     }
 

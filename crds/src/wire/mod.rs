@@ -4,6 +4,8 @@
 //! product works with `fanfare_core::model`. Every doc comment on a field is part of the manual, so it is written
 //! for a marketer. Every text, list and map has a maximum.
 
+#![expect(clippy::duplicated_attributes, reason = "columns of `kubectl get` repeat their types")]
+
 pub mod automation;
 pub mod campaign;
 pub mod common;

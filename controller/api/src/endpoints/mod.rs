@@ -15,9 +15,11 @@ mod me;
 mod me_code;
 mod me_consent;
 mod members;
+mod members_import;
 mod members_resolve;
 mod messages;
 mod operations;
+mod points;
 mod redemption_answer;
 mod redemption_commit;
 mod redemption_reverse;
@@ -43,6 +45,9 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(redemption_commit::commit_redemption))
         .routes(routes!(redemption_void::void_redemption))
         .routes(routes!(redemption_reverse::reverse_redemption))
+        .routes(routes!(points::get_points))
+        .routes(routes!(points::list_points_entries))
+        .routes(routes!(members_import::import_members))
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::read_message))
         .routes(routes!(me::get_me, me::patch_me))

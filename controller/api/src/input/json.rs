@@ -35,7 +35,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         expect_json(request.headers())?;
-        parse(&read(request, BODY_MAX_BYTES).await?).map(Self)
+        object(&read(request, BODY_MAX_BYTES).await?).map(Self)
     }
 }
 
@@ -43,7 +43,7 @@ impl<T: DeserializeOwned> FromRequest<App> for BulkBody<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
         expect_json(request.headers())?;
-        parse(&read(request, BULK_MAX_BYTES).await?).map(Self)
+        object(&read(request, BULK_MAX_BYTES).await?).map(Self)
     }
 }
 
@@ -56,7 +56,7 @@ impl<T: DeserializeOwned> FromRequest<App> for OptionalBody<T> {
             return parse(b"{}").map(Self);
         }
         is_json?;
-        parse(&bytes).map(Self)
+        object(&bytes).map(Self)
     }
 }
 
@@ -92,6 +92,15 @@ pub(crate) async fn read(request: Request, max: usize) -> Result<Bytes, Problem>
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(Code::Malformed, "the body broke off; send it again")),
+    }
+}
+
+/// Reads a strict JSON object. (Serde would also take an array of a struct's fields in their order.)
+pub(crate) fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let value = parse(bytes)?;
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => Ok(value),
+        _ => Err(Problem::invalid(vec![FieldError::new("", "it is no object", "send an object")])),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod event;
 pub(crate) mod idempotency;
+pub(crate) mod import;
 pub(crate) mod json;
 pub(crate) mod locale;
 pub(crate) mod path;

@@ -65,16 +65,16 @@ impl Asked {
         Problem::invalid(vec![FieldError::new(format!("?{name}"), reason, remedy)])
     }
 
+    /// How many items are asked for.
+    pub(crate) fn limit(&self) -> Result<usize, Problem> {
+        let Some(text) = self.get("limit") else { return Ok(LIMIT_DEFAULT) };
+        let limit = text.parse::<usize>().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        limit.ok_or_else(|| self.wrong("limit", "it is no page size", &format!("a number from 1 to {LIMIT_MAX}")))
+    }
+
     /// The page that is asked for.
     pub(crate) fn page(&self) -> Result<PageRequest, Problem> {
-        let limit = match self.get("limit") {
-            None => LIMIT_DEFAULT,
-            Some(text) => text
-                .parse::<usize>()
-                .ok()
-                .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                .ok_or_else(|| self.wrong("limit", "it is no page size", &format!("a number from 1 to {LIMIT_MAX}")))?,
-        };
+        let limit = self.limit()?;
         let after = match self.get("cursor") {
             None => None,
             Some(text) => {

@@ -1,5 +1,6 @@
 //! What mechanics see of a cart, and what they answer: the lines with what is left to pay of each, and an offer.
 
+use super::Effect;
 use crate::{
     cart::{Cart, Line},
     ids::{HoldId, MemberId, Name, StoreId},
@@ -127,6 +128,13 @@ pub struct Counts {
     pub by: CountedBy,
 }
 
+impl Counts {
+    /// As the effect that counts it.
+    pub fn effect(self) -> Effect {
+        Effect::Count { key: self.key, delta: self.delta, cap: self.cap }
+    }
+}
+
 /// What a counter of a discount counts, which says how a partial return gives back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CountedBy {
@@ -140,4 +148,13 @@ pub enum CountedBy {
     Day,
     /// Something that a void or return does not give back.
     Kept,
+}
+
+/// Shares that sum to at most `max`, scaled down in proportion where they are more; none grows.
+pub fn capped(shares: Vec<Minor>, max: Minor) -> Vec<Minor> {
+    let sum: Minor = shares.iter().copied().sum();
+    if sum <= max {
+        return shares;
+    }
+    crate::money::allocate(max.or_zero(), &shares.iter().map(|share| share.0).collect::<Vec<_>>())
 }

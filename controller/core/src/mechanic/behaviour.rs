@@ -25,7 +25,7 @@ pub struct Scene<'a> {
     pub visit: Visit<'a>,
 }
 
-/// An order that was paid, or the part of one that was given back.
+/// An order that was paid, or what is left of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paid {
     /// What its items cost before discounts.
@@ -45,6 +45,19 @@ pub struct Happened<'a> {
     pub event: &'a dyn Happening,
     /// The order, for `order.paid`.
     pub paid: Option<Paid>,
+    /// Whether it may give rewards; one older than the Runtime's `rewardPast` only counts.
+    pub grants: bool,
+}
+
+/// A return of a paid order that [`Behaviour::on_event`] counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// The order as it was paid.
+    pub was: Paid,
+    /// What was left of it before this return.
+    pub prior: Paid,
+    /// What is left of it now.
+    pub left: Paid,
 }
 
 /// What an event or an action came to.
@@ -178,12 +191,12 @@ pub trait Behaviour {
         Ok(None)
     }
 
-    /// What `back` of an order, which was given back after [`Behaviour::on_event`] counted it, undoes.
+    /// What a return undoes of what [`Behaviour::on_event`] did for the order.
     ///
     /// # Errors
     /// [`Missing`] when a counter is not loaded.
-    fn on_return(&self, scene: &Scene<'_>, back: &Paid) -> Result<Undone, Missing> {
-        let _ = (scene, back);
+    fn on_return(&self, scene: &Scene<'_>, returned: &Returned) -> Result<Undone, Missing> {
+        let _ = (scene, returned);
         Ok(Undone::default())
     }
 

@@ -1,8 +1,14 @@
 //! `discount`: money off items, directly on the cart.
 
+use super::{
+    Basket, Behaviour, Missing, Offer, Scene,
+    basket::{CountedBy, Counts, Off as Taken, capped},
+    key,
+};
 use crate::{
     cart::Items,
-    money::{BasisPoints, Minor},
+    money::{BasisPoints, Minor, allocate},
+    reason::{Reason, Refusal},
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +49,86 @@ pub enum MaxPer {
     Member,
 }
 
-impl super::Behaviour for Discount {
+impl Behaviour for Discount {
     fn kind(&self) -> &'static str {
         "discount"
     }
+
+    fn prices(&self) -> bool {
+        true
+    }
+
+    fn needs_member(&self) -> bool {
+        matches!(self.max, Some((_, MaxPer::Member)))
+    }
+
+    fn price(&self, scene: &Scene<'_>, basket: &Basket<'_>) -> Result<Offer, Missing> {
+        let meant: Vec<Minor> = basket
+            .lines()
+            .map(|(line, left)| if self.items.has(line) { left.or_zero() } else { Minor::ZERO })
+            .collect();
+        let spend: Minor = meant.iter().copied().sum();
+        if spend <= Minor::ZERO {
+            return Ok(Offer::default());
+        }
+        if spend < self.min_spend {
+            return Ok(refused(below_min_spend(self.min_spend, spend, scene)));
+        }
+        let shares = self.taken_off(&meant, basket);
+        match self.max {
+            None => Ok(offer(shares, Vec::new())),
+            Some((max, MaxPer::Line)) => {
+                Ok(offer(shares.into_iter().map(|share| share.min(max)).collect(), Vec::new()))
+            }
+            Some((max, MaxPer::Order)) => Ok(offer(capped(shares, max), Vec::new())),
+            Some((max, MaxPer::Member)) => self.within_member_max(shares, max, scene),
+        }
+    }
+}
+
+impl Discount {
+    /// What is taken off each line, before any maximum; no unit falls below the floor.
+    fn taken_off(&self, meant: &[Minor], basket: &Basket<'_>) -> Vec<Minor> {
+        let lines = || meant.iter().zip(&basket.cart.lines);
+        let rooms: Vec<Minor> =
+            lines().map(|(left, line)| left.minus(self.floor_price.times(line.quantity)).or_zero()).collect();
+        match self.off {
+            Off::Percent(share) => meant.iter().zip(&rooms).map(|(left, room)| share.of(*left).min(*room)).collect(),
+            Off::Amount(amount) => {
+                let most: Minor = rooms.iter().copied().sum();
+                allocate(amount.min(most), &rooms.iter().map(|room| room.0).collect::<Vec<_>>())
+            }
+            Off::FixedPrice(price) => lines()
+                .zip(&rooms)
+                .map(|((left, line), room)| left.minus(price.times(line.quantity)).or_zero().min(*room))
+                .collect(),
+        }
+    }
+
+    fn within_member_max(&self, shares: Vec<Minor>, max: Minor, scene: &Scene<'_>) -> Result<Offer, Missing> {
+        let Some(member) = scene.visit.member() else { return Ok(Offer::default()) };
+        let key = key::member(&scene.campaign.name, &scene.mechanic.name, member, "saved");
+        let saved = Minor(scene.visit.count(&key)?);
+        if saved >= max {
+            let detail = format!("At most {} off per member; that is reached.", scene.visit.money(max));
+            return Ok(refused(Refusal::new(Reason::LimitReached, detail)));
+        }
+        let shares = capped(shares, max.minus(saved));
+        let delta = shares.iter().copied().sum::<Minor>().0;
+        Ok(offer(shares, vec![Counts { key, delta, cap: Some(max.0), by: CountedBy::Amount }]))
+    }
+}
+
+fn offer(shares: Vec<Minor>, counts: Vec<Counts>) -> Offer {
+    Offer { discounts: vec![Taken { shares, counts, ..Taken::default() }], ..Offer::default() }
+}
+
+fn refused(refusal: Refusal) -> Offer {
+    Offer { refusals: vec![(None, refusal)], ..Offer::default() }
+}
+
+/// The refusal of a cart that costs too little.
+pub(super) fn below_min_spend(least: Minor, spend: Minor, scene: &Scene<'_>) -> Refusal {
+    let (more, least) = (scene.visit.money(least.minus(spend)), scene.visit.money(least));
+    Refusal::new(Reason::MinSpendNotMet, format!("From {least} on; {more} are missing."))
 }

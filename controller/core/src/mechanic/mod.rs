@@ -11,7 +11,7 @@ pub mod lottery;
 pub mod spend_threshold;
 
 pub use basket::{Basket, Hold, Offer};
-pub use behaviour::{Act, Acted, Behaviour, Goal, Happened, Outcome, Paid, Scene};
+pub use behaviour::{Act, Acted, Behaviour, Clawback, Goal, Happened, Outcome, Paid, Returned, Scene, Undone, Unit};
 
 use crate::{
     ids::{HoldId, MemberId, Name, StoreId},

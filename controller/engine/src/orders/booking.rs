@@ -29,6 +29,8 @@ pub struct Booking {
     pub returned: Vec<(String, i64)>,
     /// How many of each of the evaluation's earned rewards were called back, in its order.
     pub called_back: Vec<i64>,
+    /// Campaigns in which paying it was an event that counted, so that a return is one that counts back.
+    pub progressed: Vec<Name>,
     /// A refund of it came before the order itself: what came, to be applied once the order comes.
     pub awaited: Vec<Awaited>,
 }
@@ -67,8 +69,8 @@ pub struct VoucherUse {
 pub struct Awaited {
     /// The till's id.
     pub return_id: String,
-    /// What the shopper got back.
-    pub total: Minor,
+    /// What the shopper got back, where it says.
+    pub total: Option<Minor>,
     /// (line, quantity).
     pub lines: Vec<(String, i64)>,
 }

@@ -7,7 +7,14 @@ use super::{
     take::{self, count_all},
     wrong_state,
 };
-use crate::{Command, Halt, budget, carts, plans::Plans, refuse, tx::Tx, vouchers};
+use crate::{
+    Command, Halt, budget, carts,
+    effects::within_caps,
+    plans::Plans,
+    refuse,
+    tx::Tx,
+    vouchers,
+};
 use fanfare_core::{cart::Cart, ids::OrderId, money::Minor, pricing, reason::Reason, time::Ts};
 use fanfare_store::{
     Keys,
@@ -170,7 +177,7 @@ fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(
         }
     }
     let effects = booking.priced(order).effects();
-    if take::fits(tx, &effects)? {
+    if within_caps(tx, &effects)? {
         count_all(tx, &effects)?;
         booking.counted = true;
     } else {

@@ -5,9 +5,10 @@
 
 pub mod booking;
 pub mod commit;
+pub mod facts;
 pub mod lapse;
 pub mod place;
-pub mod reported;
+pub(crate) mod reported;
 pub mod returns;
 pub(crate) mod take;
 pub mod void;
@@ -19,7 +20,7 @@ use fanfare_core::{
     cart::Evaluation,
     reason::{Reason, Refusal},
 };
-use fanfare_store::rows::{Order, OrderState, Redemption};
+use fanfare_store::rows::{Order, Redemption};
 pub use lapse::lapse;
 pub use place::PlaceOrder;
 pub use returns::ReturnOrder;
@@ -36,18 +37,6 @@ pub struct Placed {
     pub created: bool,
 }
 
-/// The name that the API uses.
-pub fn state_name(state: OrderState) -> &'static str {
-    match state {
-        OrderState::Reserved => "Reserved",
-        OrderState::Committed => "Committed",
-        OrderState::Voided => "Voided",
-        OrderState::Lapsed => "Lapsed",
-        OrderState::PartiallyReturned => "PartiallyReturned",
-        OrderState::Returned => "Returned",
-    }
-}
-
 /// What a till is told of an order that stands.
 pub(crate) fn placed(tx: &Tx<'_>, order: Order, created: bool) -> Result<Placed, Halt> {
     let mut redemptions = Vec::new();
@@ -59,9 +48,14 @@ pub(crate) fn placed(tx: &Tx<'_>, order: Order, created: bool) -> Result<Placed,
     Ok(Placed { order, redemptions, created })
 }
 
+/// Whether the row only stands for an order of which a refund came first; as an order nobody knows it yet.
+pub fn is_awaited(order: &Order) -> bool {
+    order.reported && order.committed_at.is_none()
+}
+
 /// Refuses because of the state that an order is in.
 pub(crate) fn wrong_state<T>(order: &Order, remedy: &str) -> Result<T, Halt> {
-    let detail = format!("the order is {}; {remedy}", state_name(order.state));
+    let detail = format!("the order is {}; {remedy}", order.state.as_str());
     Err(Refusal::new(Reason::OrderState, detail).into())
 }
 

@@ -1,7 +1,7 @@
 //! Places an order: evaluates its cart and takes what the evaluation says, held or spent at once.
 
 use super::{
-    Booking, Placed, placed, refuse_with,
+    Booking, Placed, facts, placed, refuse_with,
     take::{note_exhausted, spend, take},
 };
 use crate::{
@@ -112,5 +112,6 @@ pub(crate) fn commit(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, 
     order.committed_at = Some(at);
     order.expires_at = None;
     tx.done(&Task::LapseOrder(order.id.clone()).id());
-    spend(tx, order, booking, at)
+    spend(tx, order, booking, at)?;
+    facts::paid(tx, order, booking)
 }

@@ -12,7 +12,7 @@ use crate::{
 use fanfare_core::{
     cart::{Discount, Rejected, Subject},
     ids::{HoldId, Name, OrderId, RedemptionId},
-    mechanic::{Effect, State},
+    mechanic::Effect,
     money::Minor,
     pricing::Priced,
     reason::Reason,
@@ -90,19 +90,6 @@ pub(crate) fn take_hold(tx: &mut Tx<'_>, order: &Order, id: &HoldId) -> Result<(
 
 fn scene(order: &Order) -> Scene<'_> {
     Scene { store: order.cart.store.as_ref(), order: Some(&order.id), reason: None }
-}
-
-/// Moves counters, such as those that an order takes or gives back.
-pub(crate) fn count_all(tx: &mut Tx<'_>, effects: &[Effect]) -> Result<(), Halt> {
-    for effect in effects {
-        if let Effect::Count { key, delta, cap } = effect {
-            let value = tx.count_up(key, *delta)?;
-            if *delta > 0 && cap.is_some_and(|cap| value > cap) {
-                return refuse(Reason::LimitReached, "a limit is reached; nothing more is given");
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Spends what the order holds: it is committed. Vouchers are used, discounts booked, the order counts for its campaigns,
@@ -249,15 +236,15 @@ pub(crate) fn note_exhausted(tx: &mut Tx<'_>, campaigns: &[Name]) -> Result<(), 
     Ok(())
 }
 
-/// Whether every count still fits under its cap.
-pub(crate) fn fits(tx: &Tx<'_>, effects: &[Effect]) -> Result<bool, Halt> {
+/// Moves counters alone, such as those that an order takes or gives back; a cap that would break voids the command.
+pub(crate) fn count_all(tx: &mut Tx<'_>, effects: &[Effect]) -> Result<(), Halt> {
     for effect in effects {
-        if let Effect::Count { key, delta, cap: Some(cap) } = effect
-            && *delta > 0
-            && tx.count(key)?.saturating_add(*delta) > *cap
-        {
-            return Ok(false);
+        if let Effect::Count { key, delta, cap } = effect {
+            let value = tx.count_up(key, *delta)?;
+            if *delta > 0 && cap.is_some_and(|cap| value > cap) {
+                return refuse(Reason::LimitReached, "a limit is reached; nothing more is given");
+            }
         }
     }
-    Ok(true)
+    Ok(())
 }

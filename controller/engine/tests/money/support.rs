@@ -36,7 +36,7 @@ use parking_lot::Mutex;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A clock that stands still until it is moved.
-pub struct SetClock(Mutex<Ts>);
+pub(crate) struct SetClock(Mutex<Ts>);
 
 impl Clock for SetClock {
     fn now(&self) -> Ts {
@@ -45,24 +45,24 @@ impl Clock for SetClock {
 }
 
 /// A namespace with its engine.
-pub struct Shop {
-    pub engine: Engine,
-    pub clock: Arc<SetClock>,
-    pub store: Arc<SqliteStore>,
-    pub ns: Namespace,
+pub(crate) struct Shop {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) ns: Namespace,
 }
 
-pub fn at(text: &str) -> Ts {
+pub(crate) fn at(text: &str) -> Ts {
     text.parse().unwrap()
 }
 
-pub fn start() -> Ts {
+pub(crate) fn start() -> Ts {
     at("2026-11-11T00:00:00Z")
 }
 
 impl Shop {
     /// A shop with a Runtime and the members m1, m2, m3.
-    pub async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let store = Arc::new(SqliteStore::in_memory().await.unwrap());
         let clock = Arc::new(SetClock(Mutex::new(start() + TimeDelta::hours(1))));
         let ns = Namespace::from("brand-a");
@@ -75,7 +75,7 @@ impl Shop {
         shop
     }
 
-    pub async fn publish(&self, plan: Plan) {
+    pub(crate) async fn publish(&self, plan: Plan) {
         let name = match &plan {
             Plan::Campaign(plan) => plan.name.clone(),
             Plan::Reward(plan) => plan.name.clone(),
@@ -85,16 +85,16 @@ impl Shop {
         self.run(Publish { name, revision, plan, generation: 1, author: None }).await.unwrap();
     }
 
-    pub async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
+    pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
         self.engine.execute(command).await.unwrap().0
     }
 
-    pub fn forward(&self, by: TimeDelta) {
+    pub(crate) fn forward(&self, by: TimeDelta) {
         *self.clock.0.lock() += by;
     }
 
     /// Gives and answers the grants.
-    pub async fn give(&self, member: &str, reward: &str, quantity: i64, campaign: Option<&str>) -> Given {
+    pub(crate) async fn give(&self, member: &str, reward: &str, quantity: i64, campaign: Option<&str>) -> Given {
         let give = Give {
             member: member.into(),
             reward: reward.into(),
@@ -106,23 +106,23 @@ impl Shop {
     }
 
     /// Gives one voucher and answers it.
-    pub async fn voucher(&self, member: &str, reward: &str, campaign: Option<&str>) -> Grant {
+    pub(crate) async fn voucher(&self, member: &str, reward: &str, campaign: Option<&str>) -> Grant {
         let given = self.give(member, reward, 1, campaign).await;
         assert_eq!(given.refused, None);
         self.grant(&given.grants[0]).await
     }
 
-    pub async fn grant(&self, id: &GrantId) -> Grant {
+    pub(crate) async fn grant(&self, id: &GrantId) -> Grant {
         self.store.grant(&self.ns, id).await.unwrap().unwrap()
     }
 
-    pub async fn balance(&self, account: &str) -> i64 {
+    pub(crate) async fn balance(&self, account: &str) -> i64 {
         let all = self.store.balances(&self.ns, account).await.unwrap();
         all.iter().filter(|entry| entry.account == account).map(|entry| entry.amount).sum()
     }
 
     /// (available, reserved, actual) of a campaign's budget.
-    pub async fn budget(&self, campaign: &str) -> (i64, i64, i64) {
+    pub(crate) async fn budget(&self, campaign: &str) -> (i64, i64, i64) {
         let campaign = Name::from(campaign);
         (
             self.balance(&account::budget_available(&campaign)).await,
@@ -131,17 +131,17 @@ impl Shop {
         )
     }
 
-    pub async fn counter(&self, key: &str) -> i64 {
+    pub(crate) async fn counter(&self, key: &str) -> i64 {
         let all = self.store.counters(&self.ns, key).await.unwrap();
         all.iter().filter(|(name, _)| name == key).map(|(_, value)| *value).sum()
     }
 
-    pub async fn points(&self, member: &str) -> i64 {
+    pub(crate) async fn points(&self, member: &str) -> i64 {
         self.balance(&account::wallet(&AccountId::from(format!("a-{member}")))).await
     }
 
     /// Every job that is due, done.
-    pub async fn work(&self) {
+    pub(crate) async fn work(&self) {
         loop {
             let due = self.store.due(&self.ns, self.clock.now(), 100).await.unwrap();
             if due.is_empty() {
@@ -155,7 +155,7 @@ impl Shop {
     }
 
     /// What must hold whatever happened.
-    pub async fn verify(&self) {
+    pub(crate) async fn verify(&self) {
         assert_eq!(self.store.verify(&self.ns).await.unwrap(), Vec::<String>::new());
     }
 }
@@ -206,7 +206,7 @@ impl Command for Do {
         match &self.0 {
             Task::LapseOrder(id) => orders::lapse(tx, id),
             Task::LapseRedemption(id) => redemptions::lapse(tx, id),
-            Task::ReleaseHold(id) => holds::release_due(tx, id),
+            Task::ReleaseHold(id) => holds::lapse(tx, id),
             Task::CloseGrant(id) => grants::close(tx, id),
             Task::Settle(_) | Task::Step(_) => {
                 tx.done(&self.0.id());
@@ -216,7 +216,7 @@ impl Command for Do {
     }
 }
 
-pub fn runtime() -> RuntimePlan {
+pub(crate) fn runtime() -> RuntimePlan {
     RuntimePlan {
         name: "runtime".into(),
         zone: Tz::UTC,
@@ -234,7 +234,7 @@ pub fn runtime() -> RuntimePlan {
 }
 
 /// A campaign with a budget in minor units, without a mechanic.
-pub fn campaign(name: &str, budget: Option<i64>) -> CampaignPlan {
+pub(crate) fn campaign(name: &str, budget: Option<i64>) -> CampaignPlan {
     CampaignPlan {
         name: name.into(),
         revision: Revision::from(format!("r-{name}")),
@@ -267,12 +267,12 @@ pub fn campaign(name: &str, budget: Option<i64>) -> CampaignPlan {
     }
 }
 
-pub fn mechanic(name: &str, rule: Rule) -> Mechanic {
+pub(crate) fn mechanic(name: &str, rule: Rule) -> Mechanic {
     Mechanic { name: name.into(), scope: Scope::default(), rule }
 }
 
 /// A share off everything.
-pub fn percent_off(share: &str) -> Rule {
+pub(crate) fn percent_off(share: &str) -> Rule {
     Rule::Discount(discount::Discount {
         off: discount::Off::Percent(BasisPoints::parse(share).unwrap()),
         items: Items::default(),
@@ -283,7 +283,7 @@ pub fn percent_off(share: &str) -> Rule {
 }
 
 /// A reward for spending so much in one order.
-pub fn reward_from(spend: i64, reward: &str) -> Rule {
+pub(crate) fn reward_from(spend: i64, reward: &str) -> Rule {
     Rule::SpendThreshold(spend_threshold::SpendThreshold {
         basis: spend_threshold::Basis::AfterDiscounts,
         per: spend_threshold::SpendPer::Order,
@@ -321,23 +321,23 @@ fn reward(name: &str, kind: RewardKind, unit_cost: i64) -> RewardPlan {
 }
 
 /// A voucher of an amount.
-pub fn voucher(name: &str, amount: i64, unit_cost: i64) -> RewardPlan {
+pub(crate) fn voucher(name: &str, amount: i64, unit_cost: i64) -> RewardPlan {
     let worth = VoucherWorth::Amount(Minor(amount));
     let kind = RewardKind::Voucher(Voucher { worth, min_spend: Minor::ZERO, items: Items::default() });
     reward(name, kind, unit_cost)
 }
 
 /// Points without an end.
-pub fn points(name: &str, amount: i64) -> RewardPlan {
+pub(crate) fn points(name: &str, amount: i64) -> RewardPlan {
     reward(name, RewardKind::Points { amount, expire_after: None }, 0)
 }
 
-pub fn line(id: &str, quantity: i64, price: i64) -> Line {
+pub(crate) fn line(id: &str, quantity: i64, price: i64) -> Line {
     let sku = format!("SKU-{id}");
     Line { id: id.into(), sku, quantity, unit_price: Minor(price), category: None, brand: None }
 }
 
-pub fn cart(member: Option<&str>, lines: Vec<Line>, codes: Vec<Code>) -> Cart {
+pub(crate) fn cart(member: Option<&str>, lines: Vec<Line>, codes: Vec<Code>) -> Cart {
     Cart {
         member: member.map(MemberId::from),
         store: Some(StoreId::from("bkk-01")),
@@ -349,7 +349,7 @@ pub fn cart(member: Option<&str>, lines: Vec<Line>, codes: Vec<Code>) -> Cart {
     }
 }
 
-pub fn place(id: &str, mode: Mode, cart: Cart) -> fanfare_engine::orders::PlaceOrder {
+pub(crate) fn place(id: &str, mode: Mode, cart: Cart) -> fanfare_engine::orders::PlaceOrder {
     let digest = format!("{id}{mode:?}{cart:?}");
     fanfare_engine::orders::PlaceOrder {
         id: OrderId::from(id),
@@ -363,7 +363,7 @@ pub fn place(id: &str, mode: Mode, cart: Cart) -> fanfare_engine::orders::PlaceO
     }
 }
 
-pub fn redeem(code: &Code, mode: Mode) -> Redeem {
+pub(crate) fn redeem(code: &Code, mode: Mode) -> Redeem {
     Redeem {
         code: code.clone(),
         mode,

@@ -1,6 +1,6 @@
 //! From OpenAPI v3 text to [`Schema`]. Refuses what is not structural, naming the field of the CRD.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use regex::Regex;
@@ -21,7 +21,7 @@ pub(crate) fn compile_custom(
     object_meta: &Arc<Schema>,
     root: &str,
 ) -> Result<Schema, Vec<FieldError>> {
-    let mut compiler = Compiler { models: None, errors: Vec::new(), open: Vec::new() };
+    let mut compiler = Compiler::new(None);
     let mut schema = compiler.node(document, root, &mut Vec::new());
     if schema.kind != Some(Type::Object) {
         compiler.errors.push(FieldError::invalid(
@@ -44,7 +44,7 @@ pub(crate) fn compile_builtin(
     models: &BTreeMap<String, Value>,
     object_meta: Option<&Arc<Schema>>,
 ) -> Schema {
-    let mut compiler = Compiler { models: Some(models), errors: Vec::new(), open: Vec::new() };
+    let mut compiler = Compiler::new(Some(models));
     let mut schema = compiler.node(model, "", &mut Vec::new());
     if let Some(object_meta) = object_meta {
         add_object_fields(&mut schema, object_meta);
@@ -54,7 +54,7 @@ pub(crate) fn compile_builtin(
 
 /// The schema of `metadata`, the same for every kind.
 pub(crate) fn compile_object_meta(model: &Value, models: &BTreeMap<String, Value>) -> Schema {
-    let mut compiler = Compiler { models: Some(models), errors: Vec::new(), open: Vec::new() };
+    let mut compiler = Compiler::new(Some(models));
     compiler.node(model, "", &mut vec!["metadata".to_owned()])
 }
 
@@ -72,9 +72,15 @@ struct Compiler<'a> {
     errors: Vec<FieldError>,
     /// References being followed: a recursive one ends as "anything".
     open: Vec<String>,
+    /// Compiled once each: large schemas repeat them, and compiling one costs more than all the rest.
+    patterns: HashMap<String, Regex>,
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
+    fn new(models: Option<&'a BTreeMap<String, Value>>) -> Self {
+        Self { models, errors: Vec::new(), open: Vec::new(), patterns: HashMap::new() }
+    }
+
     fn node(&mut self, v: &Value, path: &str, field: &mut Vec<String>) -> Schema {
         if field.len() > DEPTH_MAX {
             self.errors.push(FieldError::forbidden(path, "the schema nests too deeply"));
@@ -189,8 +195,14 @@ impl Compiler<'_> {
 
     fn pattern(&mut self, v: &Value, path: &str) -> Option<Regex> {
         let text = v["pattern"].as_str()?;
+        if let Some(regex) = self.patterns.get(text) {
+            return Some(regex.clone());
+        }
         match Regex::new(text) {
-            Ok(regex) => Some(regex),
+            Ok(regex) => {
+                self.patterns.insert(text.to_owned(), regex.clone());
+                Some(regex)
+            }
             Err(e) => {
                 let why = format!("must be a valid regular expression, but isn't: {e}");
                 self.errors.push(FieldError::invalid(join(path, "pattern"), &v["pattern"], why));

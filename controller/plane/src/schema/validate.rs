@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Additional, Bound, ListKind, Schema, Type, join};
+use super::{Additional, Bound, ListKind, Schema, Type};
+use crate::field_path::FieldPath;
 use crate::status::FieldError;
 
-pub(crate) fn validate(value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+pub(crate) fn validate(value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
     if value.is_null() && schema.nullable {
         return;
     }
@@ -39,11 +40,11 @@ pub(crate) fn validate(value: &Value, schema: &Schema, path: &str, errors: &mut 
     check_branches(value, schema, path, errors);
 }
 
-fn in_body(path: &str, value: &Value, why: impl std::fmt::Display) -> FieldError {
+fn in_body(path: &FieldPath<'_>, value: &Value, why: impl std::fmt::Display) -> FieldError {
     FieldError::invalid(path, value, format!("{path} in body {why}"))
 }
 
-fn check_string(text: &str, value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+fn check_string(text: &str, value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
     let length = text.chars().count() as u64;
     if let Some(min) = schema.min_length.filter(|min| length < *min) {
         errors.push(in_body(path, value, format!("should be at least {min} chars long")));
@@ -73,7 +74,7 @@ fn matches_format(text: &str, format: &str) -> bool {
     }
 }
 
-fn check_number(number: f64, value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+fn check_number(number: f64, value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
     if let Some(Bound { at, exclusive }) = schema.minimum
         && (number < at || (exclusive && number == at))
     {
@@ -91,7 +92,7 @@ fn check_number(number: f64, value: &Value, schema: &Schema, path: &str, errors:
     }
 }
 
-fn check_array(items: &[Value], value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+fn check_array(items: &[Value], value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
     let count = items.len() as u64;
     if let Some(max) = schema.max_items.filter(|max| count > *max) {
         errors.push(too_many(path, count, max));
@@ -102,12 +103,12 @@ fn check_array(items: &[Value], value: &Value, schema: &Schema, path: &str, erro
     check_duplicates(items, schema, path, errors);
     if let Some(item_schema) = &schema.items {
         for (i, item) in items.iter().enumerate() {
-            validate(item, item_schema, &format!("{path}[{i}]"), errors);
+            validate(item, item_schema, &path.index(i), errors);
         }
     }
 }
 
-fn check_duplicates(items: &[Value], schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+fn check_duplicates(items: &[Value], schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
     let mut seen = BTreeSet::new();
     for (i, item) in items.iter().enumerate() {
         let identity = match &schema.list {
@@ -118,7 +119,7 @@ fn check_duplicates(items: &[Value], schema: &Schema, path: &str, errors: &mut V
         };
         if !seen.insert(identity.to_string()) {
             let message = format!("Duplicate value: {identity}");
-            errors.push(FieldError::new("FieldValueDuplicate", format!("{path}[{i}]"), message));
+            errors.push(FieldError::new("FieldValueDuplicate", &path.index(i), message));
         }
     }
 }
@@ -127,7 +128,7 @@ fn check_object(
     map: &serde_json::Map<String, Value>,
     value: &Value,
     schema: &Schema,
-    path: &str,
+    path: &FieldPath<'_>,
     errors: &mut Vec<FieldError>,
 ) {
     let count = map.len() as u64;
@@ -139,19 +140,19 @@ fn check_object(
     }
     for key in &schema.required {
         if !map.contains_key(key) {
-            errors.push(FieldError::required(join(path, key), ""));
+            errors.push(FieldError::required(&path.key(key), ""));
         }
     }
     for (key, child) in map {
         if let Some(child_schema) = schema.properties.get(key) {
-            validate(child, child_schema, &join(path, key), errors);
+            validate(child, child_schema, &path.key(key), errors);
         } else if let Additional::Allowed(child_schema) = &schema.additional {
-            validate(child, child_schema, &join(path, key), errors);
+            validate(child, child_schema, &path.key(key), errors);
         }
     }
 }
 
-fn check_branches(value: &Value, schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+fn check_branches(value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
     let holds = |branch: &Schema| {
         let mut found = Vec::new();
         validate(value, branch, path, &mut found);
@@ -178,11 +179,11 @@ fn check_branches(value: &Value, schema: &Schema, path: &str, errors: &mut Vec<F
     }
 }
 
-fn too_many(path: &str, count: u64, max: u64) -> FieldError {
+fn too_many(path: &FieldPath<'_>, count: u64, max: u64) -> FieldError {
     FieldError::new("FieldValueTooMany", path, format!("Too many: {count}: must have at most {max} items"))
 }
 
-fn wrong_type(value: &Value, path: &str, wanted: &str) -> FieldError {
+fn wrong_type(value: &Value, path: &FieldPath<'_>, wanted: &str) -> FieldError {
     let actual = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
@@ -233,7 +234,7 @@ mod tests {
 
     fn check(spec: Value, value: Value, expect: &[&str]) {
         let mut errors = Vec::new();
-        validate(&json!({"spec": value}), &compile(spec), "", &mut errors);
+        validate(&json!({"spec": value}), &compile(spec), &FieldPath::Root, &mut errors);
         let found: Vec<String> = errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
         assert_eq!(found, expect);
     }
@@ -295,7 +296,7 @@ mod tests {
             "known": "x", "bogus": 1, "map": {"any": "x"}, "free": {"any": 1}, "list": [{"a": "x", "b": 1}],
         }});
         let mut unknown = Vec::new();
-        prune(&mut value, &schema, "", &mut unknown);
+        prune(&mut value, &schema, &FieldPath::Root, &mut unknown);
         unknown.sort();
         assert_eq!(unknown, ["spec.bogus", "spec.list[0].b"]);
         let kept = json!({"known": "x", "map": {"any": "x"}, "free": {"any": 1}, "list": [{"a": "x"}]});

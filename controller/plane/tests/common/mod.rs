@@ -63,9 +63,12 @@ pub(crate) fn widget_object(name: &str, spec: Value) -> DynamicObject {
     serde_json::from_value(widget(name, spec)).unwrap()
 }
 
+pub(crate) fn kind() -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("test.dev", "v1alpha1", "Widget"), "widgets")
+}
+
 pub(crate) fn widgets(client: &kube::Client) -> Api<DynamicObject> {
-    let kind = GroupVersionKind::gvk("test.dev", "v1alpha1", "Widget");
-    Api::namespaced_with(client.clone(), "default", &ApiResource::from_gvk_with_plural(&kind, "widgets"))
+    Api::namespaced_with(client.clone(), "default", &kind())
 }
 
 pub(crate) fn scratch_dir() -> PathBuf {

@@ -5,10 +5,10 @@ use crate::{
     Error, Result,
     rows::{Credential, Hold, Member, Message, Participation, Published, RefreshToken, Run},
 };
+use chrono::TimeDelta;
 use fanfare_core::{
     ids::{MemberId, Name, Namespace},
     model::Kind,
-    time::Ts,
 };
 use sqlx::SqliteConnection;
 
@@ -220,12 +220,14 @@ pub(super) async fn credentials(
     rows.run_each(conn, ns, "credentials", sql).await
 }
 
+/// Longer than any refresh token lives.
+const REFRESH_LIFE_MAX: TimeDelta = TimeDelta::days(400);
+
 /// Inserts or replaces refresh tokens, marks every token of a revoked family as used, and deletes those that have lapsed.
 pub(super) async fn refresh_tokens(
     conn: &mut SqliteConnection,
     ns: i64,
     namespace: &Namespace,
-    at: Ts,
     tokens: &[RefreshToken],
     revoked: &[String],
 ) -> Result<()> {
@@ -247,12 +249,12 @@ pub(super) async fn refresh_tokens(
         WHERE ns = ?1 AND family IN (SELECT value->>'$[0]' FROM jsonb_each(?2))";
     families.run(conn, ns, sql).await?;
 
-    if tokens.is_empty() {
-        return Ok(());
-    }
+    // Tokens live in real time, which a batch does not know: its instant is business time. What ends so long before a
+    // token that is made now has ended.
+    let Some(newest) = tokens.iter().map(|row| row.expires_at).max() else { return Ok(()) };
     sqlx::query("DELETE FROM refresh_tokens WHERE ns = ?1 AND expires_at < ?2")
         .bind(ns)
-        .bind(at.timestamp_micros())
+        .bind((newest - REFRESH_LIFE_MAX).timestamp_micros())
         .execute(conn)
         .await
         .map_err(super::error::refused)?;

@@ -75,7 +75,7 @@ pub(super) async fn write(
     subjects::published(conn, ns, published).await?;
     subjects::retired(conn, ns, retired).await?;
     subjects::credentials(conn, ns, namespace, credentials).await?;
-    subjects::refresh_tokens(conn, ns, namespace, at, refresh_tokens, revoked_families).await?;
+    subjects::refresh_tokens(conn, ns, namespace, refresh_tokens, revoked_families).await?;
     let audited = add_audit(conn, ns, lane.audit, audit).await?;
 
     let moved = Lane { ns: Some(ns), seq: posted.max(lane.seq + 1), chain: link, audit: audited };

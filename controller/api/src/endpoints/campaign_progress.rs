@@ -1,0 +1,37 @@
+//! `GET /v1/campaigns/{name}/progress`: how far the caller has come.
+
+use super::campaigns::GoalsView;
+use crate::{
+    app::App,
+    auth::Member,
+    input::path::Id,
+    output::{Answer, repeatable},
+    problem::Problem,
+};
+use axum::extract::State;
+use fanfare_core::ids::Name;
+use http::HeaderMap;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How far the caller has come.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its schema is used; the engine's own value is written")]
+pub(crate) struct ProgressView {
+    campaign: String,
+    ends_at: Option<String>,
+    /// Per mechanic that has goals.
+    mechanics: Vec<GoalsView>,
+}
+
+/// How far the caller has come in a campaign.
+#[utoipa::path(
+    get, path = "/v1/campaigns/{name}/progress", operation_id = "getProgress", tag = "member",
+    params(("name" = String, Path)),
+    responses((status = 200, body = ProgressView), (status = 304, description = "It is as it was")), security(("member" = []))
+)]
+pub(crate) async fn get_progress(State(app): State<App>, caller: Member, Id(name): Id, headers: HeaderMap) -> Answer {
+    let found = app.engine().progress(&Name::from(name), &caller.0);
+    repeatable(&headers, &found.ok_or_else(|| Problem::not_found("campaign"))?)
+}

@@ -1,0 +1,42 @@
+//! `POST /v1/carts/evaluate`: what a cart costs and why; changes nothing.
+
+use crate::{
+    app::App,
+    auth::Shopper,
+    input::json::Body,
+    output::{Answer, View, execute, ok},
+    problem::{Code, Problem},
+    wire::{
+        cart::CartBody,
+        evaluation::{self, EvaluationView},
+    },
+};
+use axum::extract::State;
+use fanfare_core::cart::Cart;
+use fanfare_engine::carts::EvaluateCart;
+
+/// What a cart costs and why.
+#[utoipa::path(
+    post, path = "/v1/carts/evaluate", operation_id = "evaluateCart", tag = "till",
+    request_body = CartBody, responses((status = 200, body = EvaluationView)),
+    security(("member" = []), ("terminal" = []), ("integration" = []))
+)]
+pub(crate) async fn evaluate_cart(State(app): State<App>, caller: Shopper, Body(body): Body<CartBody>) -> Answer {
+    let view = View::of(&app)?;
+    let cart = owned(body.read("", &view.runtime)?, &caller)?;
+    execute(&app, EvaluateCart { cart }, |found| ok(&evaluation::view(&found, &view))).await
+}
+
+/// The cart as this caller may send it: a member's is its own, a till's is in its store.
+fn owned(mut cart: Cart, caller: &Shopper) -> Result<Cart, Problem> {
+    match caller {
+        Shopper::Member(member) => {
+            if cart.member.as_ref().is_some_and(|named| named != member) {
+                return Err(Problem::new(Code::Forbidden, "a member evaluates its own cart; leave memberId out"));
+            }
+            cart.member = Some(member.clone());
+        }
+        Shopper::Desk(desk) => cart.store = desk.store_of(cart.store)?,
+    }
+    Ok(cart)
+}

@@ -1,0 +1,60 @@
+//! `POST /v1/orders/{id}/commit`: the shopper has paid.
+
+use super::order_answer;
+use crate::{
+    app::App,
+    auth::{Desk, scope::Redeem},
+    input::{idempotency::IdempotencyKey, json::OptionalBody, path::Id},
+    output::Answer,
+    wire::{Faults, cart::CartBody, order::OrderView},
+};
+use axum::extract::State;
+use fanfare_engine::orders::CommitOrder;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What the shopper has paid for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CommitBody {
+    /// The final cart, where it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cart: Option<CartBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    receipt_number: Option<String>,
+    /// The till's day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2026-11-11")]
+    business_date: Option<String>,
+    /// When the shopper paid, where the till could not tell at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    occurred_at: Option<String>,
+}
+
+/// Commits a reserved order, recomputed for the final cart within what was reserved.
+#[utoipa::path(
+    post, path = "/v1/orders/{id}/commit", operation_id = "commitOrder", tag = "till",
+    params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = Option<CommitBody>,
+    responses((status = 200, body = OrderView)), security(("terminal" = []), ("integration" = []))
+)]
+pub(crate) async fn commit_order(
+    State(app): State<App>,
+    caller: Desk<Redeem>,
+    Id(id): Id,
+    key: IdempotencyKey,
+    OptionalBody(body): OptionalBody<CommitBody>,
+) -> Answer {
+    let runtime = app.runtime()?;
+    let mut cart = body.cart.as_ref().map(|cart| cart.read("/cart", &runtime)).transpose()?;
+    if let Some(cart) = &mut cart {
+        cart.store = caller.0.store_of(cart.store.take())?;
+    }
+    let mut faults = Faults::default();
+    faults.maybe("/receiptNumber", body.receipt_number.as_ref());
+    faults.day("/businessDate", body.business_date.as_ref());
+    let occurred_at = faults.time("/occurredAt", body.occurred_at.as_ref());
+    faults.done()?;
+    let CommitBody { receipt_number, business_date, .. } = body.clone();
+    let command = CommitOrder { id: id.into(), cart, receipt_number, business_date, occurred_at };
+    order_answer::call(&app, &caller.0, key, &body, command, order_answer::found).await
+}

@@ -1,0 +1,104 @@
+//! `POST /v1/validations`: whether codes would be taken; changes nothing.
+
+use crate::{
+    app::App,
+    auth::{Desk, scope::Redeem},
+    input::json::Body,
+    output::{Answer, View, execute, ok},
+    wire::{Faults, cart::CartBody, code},
+};
+use axum::extract::State;
+use fanfare_core::cart::CODES_MAX;
+use fanfare_engine::carts::{Validate, Validated};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Codes to check, with the cart that they are meant for where there is one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ValidateBody {
+    /// At most 20.
+    codes: Vec<String>,
+    #[serde(default)]
+    cart: Option<CartBody>,
+}
+
+/// What would become of the codes, in their order.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Validations {
+    results: Vec<ValidationView>,
+}
+
+/// What would become of one code.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ValidationView {
+    /// As it was sent.
+    code: String,
+    valid: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// The stores where it would be taken.
+    #[serde(rename = "validStores", skip_serializing_if = "Vec::is_empty")]
+    valid_stores: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<String>,
+    /// What it would take off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<String>,
+}
+
+impl ValidationView {
+    fn of(sent: String, validated: Validated, view: &View) -> Self {
+        let Validated { code: _, refusal, grant, amount } = validated;
+        Self {
+            code: sent,
+            valid: refusal.is_none(),
+            reason: refusal.as_ref().map(|no| no.reason.code().into()),
+            detail: refusal.as_ref().map(|no| no.detail.clone()),
+            valid_stores: refusal.map(|no| no.valid_stores).unwrap_or_default(),
+            grant: grant.map(|id| id.to_string()),
+            amount: amount.map(|amount| view.amount(amount)),
+        }
+    }
+}
+
+/// Whether codes would be taken, on their own or in a cart.
+#[utoipa::path(
+    post, path = "/v1/validations", operation_id = "validateCodes", tag = "till",
+    request_body = ValidateBody, responses((status = 200, body = Validations)),
+    security(("terminal" = []), ("integration" = []))
+)]
+pub(crate) async fn validate_codes(
+    State(app): State<App>,
+    caller: Desk<Redeem>,
+    Body(body): Body<ValidateBody>,
+) -> Answer {
+    let view = View::of(&app)?;
+    let mut faults = Faults::default();
+    if body.codes.is_empty() || body.codes.len() > CODES_MAX {
+        faults.add("/codes", "there is none, or too many", format!("1 to {CODES_MAX} codes"));
+    }
+    for (index, text) in body.codes.iter().enumerate().take(CODES_MAX) {
+        faults.text(format!("/codes/{index}"), text);
+    }
+    faults.done()?;
+    let mut cart = body.cart.as_ref().map(|cart| cart.read("/cart", &view.runtime)).transpose()?;
+    if let Some(cart) = &mut cart {
+        cart.store = caller.0.store_of(cart.store.take())?;
+    }
+    let command = Validate {
+        codes: body.codes.iter().map(|text| code(text)).collect(),
+        cart,
+        store: caller.0.store.clone(),
+        channel: None,
+    };
+    let sent = body.codes;
+    execute(&app, command, |found| {
+        let results = sent.into_iter().zip(found).map(|(sent, one)| ValidationView::of(sent, one, &view));
+        ok(&Validations { results: results.collect() })
+    })
+    .await
+}

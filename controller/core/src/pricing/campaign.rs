@@ -1,0 +1,306 @@
+//! One campaign on a basket: its mechanics in their order, each on what the one before left, within limits and budget.
+
+use super::{Ask, Consumed, line_shares, rejected};
+use crate::{
+    cart::{Discount, Earned, Rejected, Subject},
+    decide,
+    ids::{HoldId, Name},
+    mechanic::{
+        Basket, Missing, Offer, Scene,
+        basket::{CountedBy, Counts, Off, capped},
+    },
+    model::{
+        CampaignPlan,
+        campaign::{Counted, Mechanic, OnExhausted},
+    },
+    money::Minor,
+    pricing::Priced,
+    qualify,
+    reason::{Reason, Refusal},
+    reward,
+};
+
+/// What a campaign would give, and the basket after it.
+pub(super) struct Proposal<'a> {
+    pub(super) plan: &'a CampaignPlan,
+    pub(super) basket: Basket<'a>,
+    pub(super) discounts: Vec<Discount>,
+    pub(super) earned: Vec<Earned>,
+    pub(super) rejected: Vec<Rejected>,
+    /// `discount` counts from the proposal's own first discount.
+    pub(super) consumed: Vec<Consumed>,
+    pub(super) exhausted: bool,
+}
+
+impl Proposal<'_> {
+    /// What it takes off.
+    pub(super) fn saves(&self) -> Minor {
+        self.discounts.iter().map(|discount| discount.amount).sum()
+    }
+
+    /// Whether it gives anything at all.
+    pub(super) fn gives(&self) -> bool {
+        !self.discounts.is_empty() || !self.earned.is_empty()
+    }
+}
+
+/// What `plan` would give on `basket`.
+pub(super) fn propose<'a>(
+    plan: &'a CampaignPlan,
+    basket: &Basket<'a>,
+    ask: &Ask<'a>,
+    reserved: Option<&Priced>,
+) -> Result<Proposal<'a>, Missing> {
+    let mut proposal = Proposal {
+        plan,
+        basket: basket.clone(),
+        discounts: Vec::new(),
+        earned: Vec::new(),
+        rejected: Vec::new(),
+        consumed: Vec::new(),
+        exhausted: false,
+    };
+    if !plan.mechanics.iter().any(|mechanic| mechanic.rule.behaviour().prices()) {
+        return Ok(proposal);
+    }
+    match entrance(plan, ask)? {
+        Entrance::Open => {}
+        Entrance::Hidden => return Ok(proposal),
+        Entrance::Refused(refusal) => {
+            proposal.rejected.push(rejected(Subject::Campaign(plan.name.clone(), None), refusal));
+            return Ok(proposal);
+        }
+    }
+    let room = match reserved {
+        // What was reserved is set aside in the ledger already.
+        Some(reserved) => Some(reserved_for(reserved, &plan.name, None)),
+        None => decide::room(plan, &ask.visit)?,
+    };
+    let mut purse = Purse { room, spent: Minor::ZERO };
+    for mechanic in plan.mechanics.iter().filter(|mechanic| mechanic.rule.behaviour().prices()) {
+        let mut step = Step { ask, mechanic, reserved, proposal: &mut proposal, purse: &mut purse };
+        step.run()?;
+    }
+    if proposal.gives() {
+        let counts = order_counts(plan, None, ask);
+        proposal.consumed.push(whole(plan, None, counts));
+    }
+    Ok(proposal)
+}
+
+enum Entrance {
+    Open,
+    /// Nothing that this visitor may know of, or would expect here.
+    Hidden,
+    Refused(Refusal),
+}
+
+fn entrance(plan: &CampaignPlan, ask: &Ask<'_>) -> Result<Entrance, Missing> {
+    if !decide::is_visible(plan, &ask.visit) {
+        return Ok(Entrance::Hidden);
+    }
+    Ok(match decide::closed(plan, &ask.visit) {
+        Some(refusal) if matches!(refusal.reason, Reason::CampaignNotActive | Reason::CampaignPaused) => {
+            Entrance::Hidden
+        }
+        Some(refusal) => Entrance::Refused(refusal),
+        None => match qualify::within_limits(plan, None, Counted::Orders, 1, &ask.visit)? {
+            Some(refusal) => Entrance::Refused(refusal),
+            None => Entrance::Open,
+        },
+    })
+}
+
+/// What is left of a budget during one decision.
+struct Purse {
+    room: Option<Minor>,
+    spent: Minor,
+}
+
+impl Purse {
+    fn holds(&self, more: Minor) -> bool {
+        self.room.is_none_or(|room| self.spent.plus(more) <= room)
+    }
+}
+
+/// One mechanic's turn.
+struct Step<'s, 'a> {
+    ask: &'s Ask<'a>,
+    mechanic: &'a Mechanic,
+    reserved: Option<&'s Priced>,
+    proposal: &'s mut Proposal<'a>,
+    purse: &'s mut Purse,
+}
+
+impl<'a> Step<'_, 'a> {
+    fn run(&mut self) -> Result<(), Missing> {
+        let plan = self.proposal.plan;
+        let scene = Scene { campaign: plan, mechanic: self.mechanic, visit: self.ask.visit };
+        let behaviour = self.mechanic.rule.behaviour();
+        let mut refusal = qualify::mechanic(plan, self.mechanic, &self.ask.visit);
+        if refusal.is_none() && behaviour.needs_member() && self.ask.visit.who.is_none() {
+            refusal = Some(Refusal::new(Reason::MemberRequired, "Only for members; log in or show the member code."));
+        }
+        if refusal.is_none() {
+            refusal = qualify::within_limits(plan, Some(self.mechanic), Counted::Orders, 1, &self.ask.visit)?;
+        }
+        if let Some(refusal) = refusal {
+            self.reject(None, refusal);
+            return Ok(());
+        }
+        let before = (self.proposal.discounts.len(), self.proposal.earned.len());
+        let Offer { discounts, earned, refusals } = behaviour.price(&scene, &self.proposal.basket)?;
+        for (hold, refusal) in refusals {
+            self.reject(hold, refusal);
+        }
+        for off in discounts {
+            self.take(off);
+        }
+        for offered in earned {
+            self.earn(&scene, offered)?;
+        }
+        if before != (self.proposal.discounts.len(), self.proposal.earned.len()) {
+            let counts = order_counts(plan, Some(self.mechanic), self.ask);
+            self.proposal.consumed.push(whole(plan, Some(&self.mechanic.name), counts));
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, off: Off) {
+        let off = self.within_reserved(off);
+        let amount = off.amount();
+        if amount <= Minor::ZERO {
+            return;
+        }
+        let plan = self.proposal.plan;
+        if !self.purse.holds(amount) {
+            self.proposal.exhausted = true;
+            self.reject(off.hold, decide::exhausted(plan));
+            return;
+        }
+        self.purse.spent = self.purse.spent.plus(amount);
+        let cart = self.ask.cart;
+        self.proposal.basket.take(&off.shares);
+        for (flash, units) in self.proposal.basket.flash_units.iter_mut().zip(&off.units) {
+            *flash += units;
+        }
+        let mut counts = off.counts;
+        counts.extend(day_count(plan, amount, self.ask));
+        self.proposal.consumed.push(Consumed {
+            campaign: plan.name.clone(),
+            mechanic: Some(self.mechanic.name.clone()),
+            discount: Some(self.proposal.discounts.len()),
+            amount,
+            counts,
+        });
+        let priced_units = cart.lines.iter().zip(&off.units).filter(|(_, units)| **units > 0);
+        self.proposal.discounts.push(Discount {
+            campaign: Some(plan.name.clone()),
+            mechanic: Some(self.mechanic.name.clone()),
+            code: None,
+            grant: None,
+            hold: off.hold,
+            amount,
+            lines: line_shares(cart, &off.shares),
+            units: priced_units.map(|(line, units)| (line.sku.clone(), *units)).collect(),
+        });
+    }
+
+    /// At the commit of a reserved order, no mechanic takes more off than it had reserved.
+    fn within_reserved(&self, mut off: Off) -> Off {
+        if let Some(reserved) = self.reserved {
+            let campaign = &self.proposal.plan.name;
+            let most = reserved_for(reserved, campaign, Some(&self.mechanic.name));
+            let so_far = self.proposal.discounts.iter().filter(|d| d.mechanic.as_ref() == Some(&self.mechanic.name));
+            let most = most.minus(so_far.map(|discount| discount.amount).sum());
+            let full = off.amount();
+            off.shares = capped(off.shares, most.or_zero());
+            let given = off.amount();
+            if given < full {
+                for counts in off.counts.iter_mut().filter(|counts| counts.by == CountedBy::Amount) {
+                    counts.delta = given.0;
+                }
+            }
+        }
+        off
+    }
+
+    fn earn(&mut self, scene: &Scene<'_>, offered: crate::mechanic::basket::EarnedOffer) -> Result<(), Missing> {
+        let visit = &self.ask.visit;
+        if visit.who.is_none() {
+            return Ok(());
+        }
+        let (campaign, mechanic) = (&self.proposal.plan.name, &self.mechanic.name);
+        let quantity = match self.reserved {
+            None => offered.quantity,
+            Some(reserved) => {
+                let same = reserved.evaluation.earned.iter().filter(|earned| {
+                    earned.campaign == *campaign
+                        && earned.mechanic == *mechanic
+                        && earned.reward == offered.reward
+                        && earned.threshold == Some(offered.threshold)
+                });
+                offered.quantity.min(same.map(|earned| earned.quantity).sum())
+            }
+        };
+        if quantity <= 0 {
+            return Ok(());
+        }
+        // The ledger's budget is asked again when the reward is really given, at commit.
+        let spent = if self.reserved.is_some() { Minor::ZERO } else { self.purse.spent };
+        if let Err(refusal) = decide::grant(scene, &offered.reward, quantity, spent)? {
+            self.proposal.exhausted |= refusal.reason == Reason::BudgetExhausted;
+            self.reject(None, refusal);
+            return Ok(());
+        }
+        let world = visit.world;
+        let cost = world.catalogue.reward(&offered.reward).map(|plan| reward::cost(plan, world.runtime));
+        self.purse.spent = self.purse.spent.plus(cost.unwrap_or_default().times(quantity));
+        self.proposal.earned.push(Earned {
+            campaign: campaign.clone(),
+            mechanic: mechanic.clone(),
+            reward: offered.reward,
+            quantity,
+            threshold: Some(offered.threshold),
+            counted: line_shares(self.ask.cart, &offered.counted),
+        });
+        Ok(())
+    }
+
+    fn reject(&mut self, hold: Option<HoldId>, refusal: Refusal) {
+        let campaign = || Subject::Campaign(self.proposal.plan.name.clone(), Some(self.mechanic.name.clone()));
+        let subject = hold.map_or_else(campaign, Subject::Reservation);
+        self.proposal.rejected.push(rejected(subject, refusal));
+    }
+}
+
+/// What a reserved order's campaign, or one of its mechanics, took off.
+fn reserved_for(reserved: &Priced, campaign: &Name, mechanic: Option<&Name>) -> Minor {
+    let of = |consumed: &&Consumed| {
+        consumed.campaign == *campaign && (mechanic.is_none() || consumed.mechanic.as_ref() == mechanic)
+    };
+    reserved.consumed.iter().filter(of).map(|consumed| consumed.amount).sum()
+}
+
+fn whole(plan: &CampaignPlan, mechanic: Option<&Name>, counts: Vec<Counts>) -> Consumed {
+    let (campaign, mechanic) = (plan.name.clone(), mechanic.cloned());
+    Consumed { campaign, mechanic, discount: None, amount: Minor::ZERO, counts }
+}
+
+fn order_counts(plan: &CampaignPlan, mechanic: Option<&Mechanic>, ask: &Ask<'_>) -> Vec<Counts> {
+    let limits = qualify::limits_of(plan, mechanic).iter().filter(|limit| limit.count == Counted::Orders);
+    let name = mechanic.map(|mechanic| &mechanic.name);
+    limits
+        .filter_map(|limit| {
+            let key = qualify::counter(&plan.name, name, limit, plan.schedule.zone, &ask.visit)?;
+            Some(Counts { key, delta: 1, cap: Some(limit.max), by: CountedBy::Order })
+        })
+        .collect()
+}
+
+fn day_count(plan: &CampaignPlan, amount: Minor, ask: &Ask<'_>) -> Option<Counts> {
+    let budget = plan.budget?;
+    let per_day = budget.per_day?;
+    let cap = (budget.on_exhausted != OnExhausted::Continue).then_some(per_day.0);
+    Some(Counts { key: decide::day_key(plan, &ask.visit), delta: amount.0, cap, by: CountedBy::Day })
+}

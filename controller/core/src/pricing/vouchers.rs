@@ -1,0 +1,104 @@
+//! Vouchers on a cart, after the campaigns: the named codes in their order, and what else the member has that would do.
+
+use super::{Bill, line_shares};
+use crate::{
+    cart::{Available, Discount, Subject},
+    ids::Code,
+    mechanic::basket::capped,
+    model::campaign::Combine,
+    money::Minor,
+    reason::{Reason, Refusal},
+    reward::{GrantState, GrantView, off, usable},
+};
+
+/// The most vouchers of the member that are tried for `available`.
+const TRIED_MAX: usize = 100;
+
+/// Applies the codes that the cart names, each on what is left.
+pub(super) fn apply(bill: &mut Bill<'_>) {
+    let cart = bill.ask.cart;
+    for code in &cart.codes {
+        match find(bill, code).and_then(|grant| Ok((grant, shares(bill, grant)?))) {
+            Ok((grant, shares)) => take(bill, grant, code, shares),
+            Err(refusal) => bill.reject(Subject::Code(code.clone()), refusal),
+        }
+    }
+}
+
+/// The member's other vouchers that would apply to what is left.
+pub(super) fn available(bill: &Bill<'_>) -> Vec<Available> {
+    let member = bill.ask.visit.member();
+    let own = bill.ask.grants.iter().filter(|grant| {
+        member.is_some()
+            && grant.member == member
+            && grant.state == GrantState::Claimed
+            && grant.code.is_none_or(|code| !bill.ask.cart.codes.contains(code))
+    });
+    own.take(TRIED_MAX)
+        .filter_map(|grant| {
+            let amount: Minor = shares(bill, grant).ok()?.into_iter().sum();
+            Some(Available { grant: grant.id.clone(), title: grant.plan.title.clone(), amount })
+        })
+        .collect()
+}
+
+fn find<'a>(bill: &Bill<'a>, code: &Code) -> Result<&'a GrantView<'a>, Refusal> {
+    let unknown = || Refusal::new(Reason::CodeUnknown, "There is no such code; check it for typing errors.");
+    bill.ask.grants.iter().find(|grant| grant.code == Some(code)).ok_or_else(unknown)
+}
+
+fn shares(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal> {
+    usable(grant, &bill.ask.visit)?;
+    combinable(bill, grant)?;
+    let shares = off(grant, &bill.ask.cart.lines, &bill.basket.left, &bill.ask.visit)?;
+    let shares = match bill.reserved_for_grant(grant.id) {
+        Some(most) => capped(shares, most),
+        None => shares,
+    };
+    if shares.iter().copied().sum::<Minor>() > Minor::ZERO {
+        return Ok(shares);
+    }
+    Err(Refusal::new(Reason::ItemsNotEligible, "It would take nothing off this cart."))
+}
+
+fn combinable(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<(), Refusal> {
+    let refuse = |detail: String| Err(Refusal::new(Reason::NotCombinable, detail));
+    for applied in applied(bill) {
+        if applied.id == grant.id {
+            return refuse("This code is named twice; name it once.".into());
+        }
+        let (Some(ours), Some(theirs)) = (&grant.plan.stacking, &applied.plan.stacking) else { continue };
+        let shares = |combine: Combine| match combine {
+            Combine::All => true,
+            Combine::Exclusive | Combine::BestOf => false,
+        };
+        if ours.group == theirs.group && !(shares(ours.combine) && shares(theirs.combine)) {
+            return refuse(format!(
+                "Only one voucher of this kind an order; {} is already applied.",
+                applied.plan.title
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn applied<'a>(bill: &Bill<'a>) -> impl Iterator<Item = &'a GrantView<'a>> {
+    let grants = bill.ask.grants;
+    bill.discounts
+        .iter()
+        .filter_map(move |discount| grants.iter().find(|grant| Some(grant.id) == discount.grant.as_ref()))
+}
+
+fn take(bill: &mut Bill<'_>, grant: &GrantView<'_>, code: &Code, shares: Vec<Minor>) {
+    bill.basket.take(&shares);
+    bill.discounts.push(Discount {
+        campaign: grant.campaign.cloned(),
+        mechanic: grant.mechanic.cloned(),
+        code: Some(code.clone()),
+        grant: Some(grant.id.clone()),
+        hold: None,
+        amount: shares.iter().copied().sum(),
+        lines: line_shares(bill.ask.cart, &shares),
+        units: Vec::new(),
+    });
+}

@@ -1,0 +1,303 @@
+//! Gives lines of a committed order back: the refund, the campaigns' money, what was earned, the vouchers.
+
+use super::{Booking, Placed, booking::VoucherUse, facts, placed, take::cause, take::count_all, wrong_state};
+use crate::{
+    Command, Halt, attribution,
+    budget::{self, Cost, Spent, Why},
+    knowledge::{self, Coming},
+    plans::Plans,
+    refuse,
+    tx::Tx,
+    vouchers::{self, Scene},
+};
+use fanfare_core::{
+    decide,
+    ids::{GrantId, Name, OrderId},
+    mechanic::{Paid, behaviour::Clawback},
+    model::reward::{OnReversal, RewardKind},
+    money::Minor,
+    reason::Reason,
+    returns::{self, GivenBack, Sold},
+    reward,
+};
+use fanfare_store::{
+    Keys,
+    rows::{Grant, GrantState, Order, OrderState, RedemptionState, Return},
+};
+use std::collections::BTreeMap;
+
+/// The most returns of one order.
+pub const RETURNS_MAX: usize = 200;
+
+/// Gives lines of an order back. The same `return_id` again changes nothing.
+#[derive(Clone, Debug)]
+pub struct ReturnOrder {
+    /// Which order.
+    pub id: OrderId,
+    /// The till's id of this return; one key with `order.refunded`.
+    pub return_id: String,
+    /// (line, quantity).
+    pub lines: Vec<(String, i64)>,
+    /// Why.
+    pub reason: String,
+}
+
+impl Command for ReturnOrder {
+    /// Nothing when there is no such order.
+    type Answer = Option<Placed>;
+
+    fn prefetch(&self, _: &Plans, keys: &mut Keys) {
+        keys.orders.insert(self.id.clone());
+        keys.redemptions_of.insert(self.id.clone());
+        keys.grants_by_cause.insert(cause(&self.id));
+    }
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt> {
+        let Some(mut order) = tx.order(&self.id)?.filter(|order| !super::is_awaited(order)).cloned() else {
+            return Ok(None);
+        };
+        if order.returns.iter().any(|back| back.id == self.return_id) {
+            return placed(tx, order, false).map(Some);
+        }
+        match order.state {
+            OrderState::Committed | OrderState::PartiallyReturned | OrderState::Returned => {}
+            OrderState::Reserved => return wrong_state(&order, "what is only reserved is voided"),
+            OrderState::Voided | OrderState::Lapsed => return wrong_state(&order, "nothing of it was sold"),
+        }
+        let back = Back { return_id: &self.return_id, lines: &self.lines, reason: &self.reason, paid_back: None };
+        apply(tx, &mut order, back)?;
+        facts::refunded(tx, &order, &self.return_id)?;
+        placed(tx, order, true).map(Some)
+    }
+}
+
+/// What comes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Back<'a> {
+    pub(crate) return_id: &'a str,
+    pub(crate) lines: &'a [(String, i64)],
+    pub(crate) reason: &'a str,
+    /// What the shopper got back, where a till only reports it.
+    pub(crate) paid_back: Option<Minor>,
+}
+
+/// Gives lines back and writes the order.
+pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Result<(), Halt> {
+    if order.returns.len() >= RETURNS_MAX {
+        return refuse(Reason::ReturnExceedsOrder, "it came back in too many parts; return all that is left at once");
+    }
+    let mut booking = Booking::of(order);
+    let fates = fates(tx, &booking.vouchers)?;
+    let priced = booking.priced(order);
+    let sold = Sold {
+        order: &order.id,
+        lines: &order.cart.lines,
+        priced: &priced,
+        returned: &booking.returned,
+        called_back: &booking.called_back,
+    };
+    let given = returns::give_back(&sold, back.lines, &|grant| {
+        fates.get(grant).copied().unwrap_or(OnReversal::Forfeit)
+    })?;
+    count_all(tx, &given.effects)?;
+    pay_back(tx, &order.id, &booking, &given)?;
+    for (index, amount) in &given.discounts {
+        let grant = order.evaluation.discounts.get(*index).and_then(|discount| discount.grant.as_ref());
+        if let Some(used) = booking.vouchers.iter_mut().find(|used| grant == Some(&used.grant)) {
+            let restored = given.restored.contains(&used.grant);
+            voucher_back(tx, order, used, *amount, restored, back)?;
+        }
+    }
+    let paid_so_far: Minor = order.returns.iter().map(|back| back.refund).sum();
+    let left = order.evaluation.payable.minus(paid_so_far);
+    let refund = back.paid_back.unwrap_or(given.refund).min(left);
+    let mut clawed_back = Minor::ZERO;
+    for (index, clawback) in &given.clawbacks {
+        if booking.called_back.len() <= *index {
+            booking.called_back.resize(index + 1, 0);
+        }
+        booking.called_back[*index] += clawback.quantity;
+        clawed_back = clawed_back.plus(claw_back(tx, order, clawback)?);
+    }
+    let part = Paid { before: given.total, after: refund, evaluated: !order.reported };
+    clawed_back = clawed_back.plus(regress(tx, order, &booking.progressed, part)?);
+    attribution::refunded(tx, &order.id, &mut booking.sales, refund)?;
+    remember(&mut booking.returned, &given);
+    order.state = if given.complete { OrderState::Returned } else { OrderState::PartiallyReturned };
+    order.returns.push(Return {
+        id: back.return_id.to_owned(),
+        lines: back.lines.to_vec(),
+        refund,
+        clawed_back,
+        restored: given.restored,
+        reason: back.reason.to_owned(),
+        at: tx.now,
+    });
+    order.booking = booking.to_value();
+    tx.put_order(order.clone());
+    Ok(())
+}
+
+/// Money of a reported order comes back without its lines being known: revenue and progress count back, nothing else.
+pub(crate) fn money_only(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Result<(), Halt> {
+    let mut booking = Booking::of(order);
+    let refund = back.paid_back.unwrap_or_default();
+    let part = Paid { before: refund, after: refund, evaluated: !order.reported };
+    let clawed_back = regress(tx, order, &booking.progressed, part)?;
+    attribution::refunded(tx, &order.id, &mut booking.sales, refund)?;
+    order.returns.push(Return {
+        id: back.return_id.to_owned(),
+        lines: Vec::new(),
+        refund,
+        clawed_back,
+        restored: Vec::new(),
+        reason: back.reason.to_owned(),
+        at: tx.now,
+    });
+    let paid_back: Minor = order.returns.iter().map(|back| back.refund).sum();
+    let whole = paid_back >= order.evaluation.payable;
+    order.state = if whole { OrderState::Returned } else { OrderState::PartiallyReturned };
+    order.booking = booking.to_value();
+    tx.put_order(order.clone());
+    Ok(())
+}
+
+/// What becomes of each voucher that comes back: one that has run out cannot be used again.
+fn fates(tx: &Tx<'_>, vouchers: &[VoucherUse]) -> Result<BTreeMap<GrantId, OnReversal>, Halt> {
+    let mut fates = BTreeMap::new();
+    for used in vouchers {
+        if let Some(grant) = tx.grant(&used.grant)? {
+            let dead = grant.valid_until.is_some_and(|end| end <= tx.now) || used.redemption.is_none();
+            let fate = if dead { OnReversal::Forfeit } else { grant.terms.redemption.on_reversal };
+            fates.insert(used.grant.clone(), fate);
+        }
+    }
+    Ok(fates)
+}
+
+/// The campaigns get back what their discounts took off.
+fn pay_back(tx: &mut Tx<'_>, order: &OrderId, booking: &Booking, given: &GivenBack) -> Result<(), Halt> {
+    let why = Why { rule: "order-returned", reference: order.as_str() };
+    for (campaign, amount) in &given.campaigns {
+        let funded = booking.spends.iter().any(|spend| spend.campaign == *campaign && spend.funded);
+        let actual = amount.negated();
+        if funded {
+            let spent = Spent { reserved: Minor::ZERO, actual, cost: Cost::Discounts };
+            budget::spend(tx, campaign, spent, why)?;
+        } else {
+            budget::book(tx, campaign, actual, Cost::Discounts, why)?;
+        }
+    }
+    Ok(())
+}
+
+fn voucher_back(
+    tx: &mut Tx<'_>,
+    order: &Order,
+    used: &mut VoucherUse,
+    amount: Minor,
+    restored: bool,
+    back: Back<'_>,
+) -> Result<(), Halt> {
+    let found = used.redemption.as_ref().map(|id| tx.redemption(id)).transpose()?.flatten();
+    let Some(mut redemption) = found.cloned() else { return Ok(()) };
+    used.returned = used.returned.plus(amount);
+    let whole = restored || used.returned >= used.amount;
+    redemption.state = if whole { RedemptionState::Reversed } else { RedemptionState::PartiallyReversed };
+    redemption.reversals.push((back.return_id.to_owned(), amount, back.reason.to_owned()));
+    tx.put_redemption(redemption);
+    let why = Why { rule: "order-returned", reference: order.id.as_str() };
+    if restored {
+        let scene = Scene { store: order.cart.store.as_ref(), order: Some(&order.id), reason: None };
+        vouchers::give_back(tx, &used.grant, amount, scene, why)?;
+    } else if let Some(grant) = tx.grant(&used.grant)?.cloned() {
+        vouchers::refund(tx, &grant, amount, why)?;
+    }
+    Ok(())
+}
+
+/// Takes back what was earned for too little now, as far as it is not used; answers its worth.
+fn claw_back(tx: &mut Tx<'_>, order: &Order, clawback: &Clawback) -> Result<Minor, Halt> {
+    let earned = |grant: &&Grant| {
+        grant.terms.name == clawback.reward
+            && grant.campaign.as_ref() == Some(&clawback.campaign)
+            && grant.mechanic.as_ref() == Some(&clawback.mechanic)
+    };
+    let grants: Vec<Grant> = tx.grants_by_cause(&cause(&order.id))?.into_iter().filter(earned).cloned().collect();
+    take_back(tx, order, grants, clawback)
+}
+
+fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Clawback) -> Result<Minor, Halt> {
+    let mut left = clawback.quantity;
+    let mut worth = Minor::ZERO;
+    let scene = Scene { store: None, order: Some(&order.id), reason: Some("order-returned") };
+    for grant in grants {
+        if left == 0 {
+            break;
+        }
+        match (grant.state, &grant.terms.kind) {
+            (GrantState::Pending | GrantState::Granted | GrantState::Claimed, _) => {
+                worth = worth.plus(reward::worth(&grant.terms, tx.runtime()?));
+                vouchers::revoke(tx, grant, scene)?;
+            }
+            (GrantState::Redeemed, RewardKind::Points { .. }) => {
+                worth = worth.plus(vouchers::revoke_points(tx, grant, scene)?);
+            }
+            // Held or used: an issued voucher is honoured.
+            _ => continue,
+        }
+        left -= 1;
+        count_all(tx, &clawback.each)?;
+    }
+    Ok(worth)
+}
+
+/// Mechanics that counted the order as an event count back what came back.
+fn regress(tx: &mut Tx<'_>, order: &Order, progressed: &[Name], part: Paid) -> Result<Minor, Halt> {
+    let Some(member) = order.cart.member.clone() else { return Ok(Minor::ZERO) };
+    let mut worth = Minor::ZERO;
+    for campaign in progressed {
+        let Some(plan) = budget::served(tx, campaign) else { continue };
+        let store = order.cart.store.as_ref();
+        let channel = Some(order.cart.channel.as_str()).filter(|channel| !channel.is_empty());
+        let coming = Coming { member: Some(&member), store, channel, at: order.occurred_at, points: 0 };
+        let undone = knowledge::visit(tx, coming, |visit| decide::on_return(&plan, visit, &part))??;
+        count_all(tx, &undone.effects)?;
+        for clawback in &undone.clawbacks {
+            worth = worth.plus(claw_back_any(tx, order, &member, clawback)?);
+        }
+    }
+    Ok(worth)
+}
+
+/// What several orders earned together hangs on the order that came last, which need not be this one: any unused grant of
+/// that mechanic will do, those of this order first.
+fn claw_back_any(
+    tx: &mut Tx<'_>,
+    order: &Order,
+    member: &fanfare_core::ids::MemberId,
+    clawback: &Clawback,
+) -> Result<Minor, Halt> {
+    let of = |grant: &&Grant| {
+        grant.terms.name == clawback.reward
+            && grant.campaign.as_ref() == Some(&clawback.campaign)
+            && grant.mechanic.as_ref() == Some(&clawback.mechanic)
+    };
+    let mut grants: Vec<Grant> = tx.grants_by_cause(&cause(&order.id))?.into_iter().filter(of).cloned().collect();
+    let others: Vec<Grant> = tx.grants_of(member)?.into_iter().filter(of).rev().cloned().collect();
+    for other in others {
+        if grants.iter().all(|own| own.id != other.id) {
+            grants.push(other);
+        }
+    }
+    take_back(tx, order, grants, clawback)
+}
+
+fn remember(returned: &mut Vec<(String, i64)>, given: &GivenBack) {
+    for line in &given.lines {
+        match returned.iter_mut().find(|(id, _)| *id == line.id) {
+            Some((_, quantity)) => *quantity += line.quantity,
+            None => returned.push((line.id.clone(), line.quantity)),
+        }
+    }
+}

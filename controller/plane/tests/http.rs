@@ -1,0 +1,133 @@
+//! Bad and foreign requests over plain HTTP: each gets its refusal, and the plane goes on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on must say so")]
+
+mod common;
+
+use common::{start, widget};
+use fanfare_plane::ServeError;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const WIDGETS: &str = "/apis/test.dev/v1alpha1/namespaces/default/widgets";
+
+struct Raw {
+    address: std::net::SocketAddr,
+}
+
+impl Raw {
+    async fn start() -> Self {
+        let plane = start().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { plane.serve(listener).await });
+        Self { address }
+    }
+
+    /// Sends one request and returns the whole answer.
+    async fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+            self.address,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // A body that is refused early may not be read to its end.
+        drop(stream.write_all(body.as_bytes()).await);
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer).await);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    async fn check(&self, method: &str, path: &str, headers: &str, body: &str, expect: &[&str]) {
+        let answer = self.send(method, path, headers, body).await;
+        common::holds(&answer, expect);
+    }
+}
+
+#[tokio::test]
+async fn each_bad_request_gets_its_status() {
+    let plane = Raw::start().await;
+    let json_type = "content-type: application/json\r\n";
+    let merge_type = "content-type: application/merge-patch+json\r\n";
+    let patch_type = "content-type: application/json-patch+json\r\n";
+    let deep = "[".repeat(200_000);
+    let duplicate = r#"{"apiVersion":"test.dev/v1alpha1","kind":"Widget","metadata":{"name":"a"},"spec":{"owner":"x","owner":"y"}}"#;
+    let good = widget("good", json!({"owner": "crm"})).to_string();
+    plane.check("POST", WIDGETS, json_type, &good, &["HTTP/1.1 201", "\"name\":\"good\""]).await;
+    let one = format!("{WIDGETS}/good");
+    plane.check("POST", WIDGETS, json_type, "{", &["HTTP/1.1 400", "\"reason\":\"BadRequest\""]).await;
+    plane.check("POST", WIDGETS, json_type, "[]", &["HTTP/1.1 400"]).await;
+    plane.check("POST", WIDGETS, json_type, "\"x\"", &["HTTP/1.1 400"]).await;
+    plane.check("POST", WIDGETS, json_type, &deep, &["HTTP/1.1 400"]).await;
+    plane
+        .check("POST", WIDGETS, json_type, r#"{"metadata":"x"}"#, &["HTTP/1.1 422", "name or generateName is required"])
+        .await;
+    plane.check("POST", WIDGETS, json_type, r#"{"metadata":{"name":"X"}}"#, &["HTTP/1.1 422", "RFC 1123"]).await;
+    plane
+        .check(
+            "POST",
+            WIDGETS,
+            json_type,
+            r#"{"metadata":{"name":"a","labels":5},"spec":{"owner":"x"}}"#,
+            &["HTTP/1.1 422", "metadata.labels"],
+        )
+        .await;
+    plane.check("POST", WIDGETS, "content-type: text/plain\r\n", "x", &["HTTP/1.1 415"]).await;
+    plane
+        .check(
+            "POST",
+            &format!("{WIDGETS}?fieldValidation=Strict"),
+            json_type,
+            duplicate,
+            &["HTTP/1.1 400", "duplicate field \\\"spec.owner\\\""],
+        )
+        .await;
+    plane.check("POST", WIDGETS, json_type, &" ".repeat(4 << 20), &["HTTP/1.1 413"]).await;
+    plane.check("PATCH", &one, merge_type, "5", &["HTTP/1.1 400"]).await;
+    plane.check("PATCH", &one, merge_type, r#"{"metadata":null}"#, &["HTTP/1.1 400"]).await;
+    plane.check("PATCH", &one, patch_type, r#"{"op":"x"}"#, &["HTTP/1.1 400"]).await;
+    plane.check("PATCH", &one, patch_type, r#"[{"op":"remove","path":"/spec/none"}]"#, &["HTTP/1.1 422"]).await;
+    plane
+        .check(
+            "PATCH",
+            &one,
+            "content-type: application/apply-patch+yaml\r\n",
+            "spec: {}",
+            &["HTTP/1.1 422", "fieldManager"],
+        )
+        .await;
+    plane
+        .check(
+            "PUT",
+            &one,
+            json_type,
+            &widget("other", json!({"owner": "x"})).to_string(),
+            &["HTTP/1.1 400", "does not match the name on the URL"],
+        )
+        .await;
+    plane.check("POST", &one, json_type, "{}", &["HTTP/1.1 405"]).await;
+    plane
+        .check(
+            "GET",
+            &format!("{WIDGETS}?labelSelector=a%20b"),
+            "",
+            "",
+            &["HTTP/1.1 400", "unable to parse requirement"],
+        )
+        .await;
+    plane.check("GET", &format!("{WIDGETS}?continue=zzz"), "", "", &["HTTP/1.1 400"]).await;
+    plane.check("GET", &format!("{WIDGETS}?watch=1&resourceVersion=x"), "", "", &["HTTP/1.1 400"]).await;
+    plane.check("GET", "/apis/rbac.authorization.k8s.io/v1/roles", "", "", &["HTTP/1.1 404"]).await;
+    plane.check("GET", &one, "", "", &["HTTP/1.1 200", "\"owner\":\"crm\""]).await;
+}
+
+#[tokio::test]
+async fn web_pages_are_refused_and_so_is_a_listener_that_others_can_reach() {
+    let plane = Raw::start().await;
+    plane.check("GET", WIDGETS, "origin: https://evil.example\r\n", "", &["HTTP/1.1 403"]).await;
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let refused = start().await.serve(listener).await;
+    assert!(matches!(refused, Err(ServeError::NotLoopback(_))), "{refused:?}");
+}
