@@ -78,7 +78,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let running = Running {
         dir: args.dir.clone(),
-        data: data.clone(),
         namespace: namespace.clone(),
         engine: engine.clone(),
         client,
