@@ -124,7 +124,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let shoppers = demo::Shoppers::new(&running, file);
         tasks.spawn(async move { shoppers.run().await });
     }
-    tasks.spawn(table::show(running.client.clone(), namespace).then_never());
+    tasks.spawn(table::show(running.client.clone(), engine.clone()).then_never());
     tasks.spawn(folder::follow(running, applied).then_never());
 
     let code = tokio::select! {
