@@ -11,6 +11,7 @@ use crate::{
     progress,
 };
 use fanfare_core::{
+    decide,
     ids::{MemberId, Name, StoreId},
     message::locale_chain,
     model::{
@@ -18,7 +19,7 @@ use fanfare_core::{
         campaign::{Asset, Objective, Text, Visibility},
         schedule::Phase,
     },
-    decide, qualify,
+    qualify,
     reason::Refusal,
     schedule::phase,
     time::{Ts, Tz},
@@ -143,7 +144,8 @@ impl Face {
             texts.push((String::new(), &none));
         }
         let default = plan.content.default_locale.as_deref();
-        let fallback = texts.iter().position(|(locale, _)| default.is_some_and(|name| locale.eq_ignore_ascii_case(name)));
+        let fallback =
+            texts.iter().position(|(locale, _)| default.is_some_and(|name| locale.eq_ignore_ascii_case(name)));
         let texts = texts.into_iter().map(|(locale, text)| {
             let (item, more) = written(plan, text);
             (locale, item.into(), more.into())
@@ -178,8 +180,7 @@ fn written(plan: &CampaignPlan, text: &Text) -> (Vec<u8>, Vec<u8>) {
         how_to_join: how_to_join.as_deref(),
         assets: &plan.content.assets,
     };
-    let more =
-        More { terms: terms.as_deref(), share_text: share_text.as_deref(), revision: plan.revision.as_str() };
+    let more = More { terms: terms.as_deref(), share_text: share_text.as_deref(), revision: plan.revision.as_str() };
     // Plain structs of texts and numbers always serialise; an empty object would still be valid JSON.
     let mut item = serde_json::to_vec(&item).unwrap_or_else(|_| b"{}".to_vec());
     item.pop();
@@ -285,7 +286,11 @@ impl Reader<'_> {
             }
             self.item(&mut body, shown);
             if query.sort == Sort::Recommended && self.record.is_some() {
-                put(&mut body, "recommendation", &serde_json::json!({ "rank": at + 1, "reason": self.why_ranked(shown) }));
+                put(
+                    &mut body,
+                    "recommendation",
+                    &serde_json::json!({ "rank": at + 1, "reason": self.why_ranked(shown) }),
+                );
             }
             body.push(b'}');
         }
@@ -358,7 +363,8 @@ impl Reader<'_> {
                 reasons.iter().map(|r| serde_json::json!({ "code": r.reason, "detail": r.detail })).collect();
             put(body, "qualification", &serde_json::json!({ "qualified": false, "reasons": told }));
         }
-        let goals = self.visit.as_ref().and_then(|visit| progress::goals(&campaign.plan, visit).ok()).unwrap_or_default();
+        let goals =
+            self.visit.as_ref().and_then(|visit| progress::goals(&campaign.plan, visit).ok()).unwrap_or_default();
         if goals.is_empty() {
             body.extend_from_slice(b",\"progress\":[]");
         } else {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// [`Halt::Missing`] to be run again with more rows.
-pub fn release_due(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
+pub fn lapse(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
     let Some(row) = tx.hold(id)?.cloned() else { return Ok(()) };
     let task = Task::ReleaseHold(id.clone());
     match row.state {

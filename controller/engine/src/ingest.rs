@@ -19,7 +19,7 @@ use crate::{
 use fanfare_core::{
     decide::{self, Decision},
     ids::{GrantId, MemberId, Name, StoreId},
-    mechanic::{Effect, Happened, Paid, Rule, lottery::Entry, spend_threshold::SpendPer},
+    mechanic::{Happened, Paid, Rule, lottery::Entry, spend_threshold::SpendPer},
     model::CampaignPlan,
     reason::{Reason, Refusal},
     segment::{ORDER_PAID, ORDER_REFUNDED},
@@ -37,6 +37,9 @@ pub const TEXT_MAX_BYTES: usize = 256;
 
 /// Types that every member may send of itself, beside those that the Runtime names.
 pub const FROM_MEMBERS: [&str; 3] = ["campaign.viewed", "message.opened", "message.clicked"];
+
+/// How sources begin that no sender may name: a member's own events and what the system itself makes an event.
+const OWN_SOURCES: [&str; 2] = ["member/", "fanfare/"];
 
 /// Who sends events.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,6 +190,13 @@ impl Ingest {
             let most = members::ID_MAX_BYTES;
             return Ok(Some(("invalid", format!("its subject is empty or longer than {most} bytes"))));
         }
+        let own = |prefix: &&str| source.starts_with(prefix);
+        if self.sender == Sender::Shop && OWN_SOURCES.iter().any(own) {
+            return Ok(Some((
+                "invalid",
+                format!("its source begins with {}, which is the system's own", OWN_SOURCES.join(" or ")),
+            )));
+        }
         if !data.is_object() && !data.is_null() {
             return Ok(Some(("invalid", "its data is no JSON object".into())));
         }
@@ -319,8 +329,8 @@ pub(crate) fn happened(tx: &mut Tx<'_>, event: &Event, paid: Option<Paid>) -> Re
         served.filter(|campaign| concerns(&campaign.plan, &event.kind)).map(|c| Arc::clone(&c.plan)).collect();
     let mut decided = Vec::new();
     for plan in plans {
-        for decision in decide(tx, &plan, event, member, paid, late)? {
-            decided.extend(follow(tx, &plan, event, member, decision, late)?);
+        for decision in decide(tx, &plan, event, paid, late)? {
+            decided.extend(follow(tx, &plan, event, member, decision)?);
         }
     }
     let heard = Heard { member, kind: &event.kind, at: event.time, data: &event.data, late };
@@ -332,33 +342,28 @@ fn decide(
     tx: &Tx<'_>,
     plan: &CampaignPlan,
     event: &Event,
-    member: &MemberId,
     paid: Option<Paid>,
     late: bool,
 ) -> Result<Vec<Decision>, Halt> {
-    // A joining that memory does not know yet was made in this batch.
     let fact = Fact::of(event);
     let store = store_of(event);
     let channel = event.data.get("channel").and_then(Value::as_str);
-    let coming = Coming { member: Some(member), store: store.as_ref(), channel, at: event.time, points: 0 };
+    let coming = Coming { member: event.member.as_ref(), store: store.as_ref(), channel, at: event.time, points: 0 };
+    // What happened too long ago counts and gives nothing.
     let happened = Happened { kind: &event.kind, event: &fact, paid, grants: !late };
     Ok(visit(tx, coming, |visit| decide::on_event(plan, visit, &happened))??)
 }
 
-/// Does what a mechanic decided. What happened too long ago counts and gives nothing.
+/// Does what a mechanic decided.
 fn follow(
     tx: &mut Tx<'_>,
     plan: &CampaignPlan,
     event: &Event,
     member: &MemberId,
     decision: Decision,
-    late: bool,
 ) -> Result<Option<Decided>, Halt> {
     let Decision { campaign, mechanic, outcome } = decision;
-    let mut effects = outcome.effects;
-    if late {
-        effects.retain(|effect| matches!(effect, Effect::Count { .. }));
-    }
+    let effects = outcome.effects;
     if !effects::within_caps(tx, &effects)? {
         return Ok(None);
     }

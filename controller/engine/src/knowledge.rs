@@ -52,14 +52,14 @@ impl Happening for Fact {
 
 /// What is known of a member: what memory keeps and what this batch added to it.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     record: &'a Record,
     fresh: &'a [Fact],
 }
 
 impl<'a> Known<'a> {
     /// What memory keeps alone.
-    pub fn of(record: &'a Record) -> Self {
+    pub(crate) fn of(record: &'a Record) -> Self {
         Self { record, fresh: &[] }
     }
 }
@@ -88,7 +88,7 @@ impl Facts for Known<'_> {
 }
 
 /// The question whether a member of memory belongs somewhere.
-pub fn asked<'a>(plans: &'a Plans, facts: &'a dyn Facts, now: Ts) -> Asked<'a> {
+pub(crate) fn asked<'a>(plans: &'a Plans, facts: &'a dyn Facts, now: Ts) -> Asked<'a> {
     let zone = plans.runtime.as_ref().map_or(fanfare_core::time::Tz::UTC, |runtime| runtime.zone);
     Asked { facts, catalogue: plans, now, zone }
 }

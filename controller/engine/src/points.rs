@@ -1,15 +1,14 @@
 //! Points as a member sees them: what the wallet holds, what is still to come, what lapses when, and each entry.
 
 use crate::{Command, Engine, Halt, plans::Plans, tx::Tx, wallet};
-use fanfare_core::{
-    ids::MemberId,
-    model::reward::RewardKind,
-    time::Ts,
-};
+use fanfare_core::{ids::MemberId, model::reward::RewardKind, time::Ts};
 use fanfare_store::{
     Error, Keys, Page,
     rows::{Grant, GrantState, LedgerLine},
 };
+
+/// How many pages of a member's grants are looked through for points that lapse; the newest count.
+const PAGES_MAX: usize = 20;
 
 /// A member's points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +51,7 @@ impl Engine {
         let mut points = Points { balance, ..Points::default() };
         // Manual claims wait as Granted; lots that lapse keep their end in `valid_until`.
         let mut after = None;
-        loop {
+        for _ in 0..PAGES_MAX {
             let page = Page { limit: fanfare_store::PAGE_MAX, after };
             let grants = self.store().grants_of(self.namespace(), member, None, page).await?;
             for grant in &grants {

@@ -157,7 +157,8 @@ impl Engine {
             let members = self.audience().read();
             let mut within = 0_i64;
             for (id, record) in members.iter().filter(|(_, record)| record.known) {
-                let inside = |visit: Option<Visit<'_>>| visit.is_some_and(|v| qualify::audience(audience, &v).is_none());
+                let inside =
+                    |visit: Option<Visit<'_>>| visit.is_some_and(|v| qualify::audience(audience, &v).is_none());
                 within += i64::from(remembered(&plans, Some((id, record)), mark.at, inside));
             }
             within
@@ -196,4 +197,3 @@ impl Engine {
         size
     }
 }
-

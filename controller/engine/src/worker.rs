@@ -60,7 +60,7 @@ impl Command for Perform {
             Task::Settle(name) => settle::settle(tx, name).map(drop)?,
             Task::LapseOrder(id) => orders::lapse(tx, id)?,
             Task::LapseRedemption(id) => redemptions::lapse(tx, id)?,
-            Task::ReleaseHold(id) => holds::release_due(tx, id)?,
+            Task::ReleaseHold(id) => holds::lapse(tx, id)?,
             Task::CloseGrant(id) => grants::close(tx, id)?,
             Task::Step(id) => journeys::step(tx, id)?,
         }

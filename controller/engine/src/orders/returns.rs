@@ -262,13 +262,7 @@ fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Claw
 
 /// Mechanics that counted the order as an event count back what came back: units that cost `total` before discounts and
 /// of which `refund` was paid back.
-fn regress(
-    tx: &mut Tx<'_>,
-    order: &Order,
-    booking: &mut Booking,
-    total: Minor,
-    refund: Minor,
-) -> Result<Minor, Halt> {
+fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, refund: Minor) -> Result<Minor, Halt> {
     let was = Paid { before: order.evaluation.total, after: order.evaluation.payable, evaluated: !order.reported };
     let refunded: Minor = order.returns.iter().map(|back| back.refund).sum();
     let less = |part: Paid, before: Minor, after: Minor| Paid {
@@ -297,12 +291,7 @@ fn regress(
 
 /// What several orders earned together hangs on the order that came last, which need not be this one: any unused grant of
 /// that mechanic will do, those of this order first.
-fn claw_back_any(
-    tx: &mut Tx<'_>,
-    order: &Order,
-    member: &MemberId,
-    clawback: &Clawback,
-) -> Result<Minor, Halt> {
+fn claw_back_any(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &Clawback) -> Result<Minor, Halt> {
     let of = |grant: &&Grant| {
         grant.terms.name == clawback.reward
             && grant.campaign.as_ref() == Some(&clawback.campaign)
@@ -323,12 +312,7 @@ fn claw_back_any(
 }
 
 /// Points that another order brought are in the wallet, whichever grant they came by: they are taken from there.
-fn take_points(
-    tx: &mut Tx<'_>,
-    order: &Order,
-    member: &MemberId,
-    clawback: &Clawback,
-) -> Result<Minor, Halt> {
+fn take_points(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &Clawback) -> Result<Minor, Halt> {
     let Some(terms) = tx.plans.rewards.get(&clawback.reward).cloned() else { return Ok(Minor::ZERO) };
     let RewardKind::Points { amount, .. } = terms.kind else { return Ok(Minor::ZERO) };
     let wallet = wallet::of(tx, member)?;

@@ -64,7 +64,8 @@ async fn a_campaign_comes_and_goes_by_the_clock_alone() {
 async fn each_sees_what_is_theirs_with_the_reason_why_not() {
     let shop = shop().await;
     let for_gold = Audience { include: vec![name("gold")], exclude: Vec::new() };
-    for (of, visibility) in [("open", Visibility::Public), ("club", Visibility::Targeted), ("secret", Visibility::Unlisted)]
+    for (of, visibility) in
+        [("open", Visibility::Public), ("club", Visibility::Targeted), ("secret", Visibility::Unlisted)]
     {
         let mut plan = campaign(of);
         plan.visibility = visibility;
@@ -72,9 +73,8 @@ async fn each_sees_what_is_theirs_with_the_reason_why_not() {
         shop.publish(Plan::Campaign(plan)).await;
     }
     shop.clock.set("2026-11-11T12:00:00+07:00");
-    let of = |member: Option<&str>| {
-        feed(&shop, FeedQuery { member: member.map(id), limit: 10, ..FeedQuery::default() })
-    };
+    let of =
+        |member: Option<&str>| feed(&shop, FeedQuery { member: member.map(id), limit: 10, ..FeedQuery::default() });
     let nobody = of(None);
     assert_eq!(names(&nobody), ["open"]);
     assert!(nobody["items"][0].get("qualification").is_none());
@@ -85,9 +85,7 @@ async fn each_sees_what_is_theirs_with_the_reason_why_not() {
     let rich = of(Some("rich"));
     assert_eq!(names(&rich), ["club", "open"]);
     assert_eq!(rich["items"][0]["qualification"], json!({"qualified": true, "reasons": []}));
-    let sees = |of: &str, member: Option<&str>| {
-        shop.engine.campaign(&name(of), member.map(id).as_ref(), &[]).is_some()
-    };
+    let sees = |of: &str, member: Option<&str>| shop.engine.campaign(&name(of), member.map(id).as_ref(), &[]).is_some();
     assert!(sees("open", None) && !sees("club", None) && !sees("secret", Some("poor")) && sees("secret", Some("rich")));
     shop.verify().await;
 }
@@ -152,7 +150,8 @@ async fn pages_hold_every_campaign_once() {
     for sort in [Sort::StartAt, Sort::Recommended] {
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = feed(&shop, FeedQuery { sort, limit: 3, after, member: Some(id("rich")), ..FeedQuery::default() });
+            let page =
+                feed(&shop, FeedQuery { sort, limit: 3, after, member: Some(id("rich")), ..FeedQuery::default() });
             seen.extend(names(&page).into_iter().map(str::to_owned));
             after = page["next"].as_str().map(str::to_owned);
             if after.is_none() {
@@ -162,6 +161,7 @@ async fn pages_hold_every_campaign_once() {
         seen.sort();
         assert_eq!(seen, ["c0", "c1", "c2", "c3", "c4", "c5", "c6"], "{sort:?}");
     }
-    let tagged = |tag: &str| names(&feed(&shop, FeedQuery { tag: Some(tag.into()), limit: 10, ..FeedQuery::default() })).len();
+    let tagged =
+        |tag: &str| names(&feed(&shop, FeedQuery { tag: Some(tag.into()), limit: 10, ..FeedQuery::default() })).len();
     assert_eq!((tagged("seasonal"), tagged("other")), (7, 0));
 }

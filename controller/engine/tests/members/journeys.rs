@@ -1,8 +1,6 @@
 //! Journeys across restarts, and messages on their way.
 
-use crate::support::{
-    Recorder, Shop, automation, id, inbox_channel, mail_channel, name, points_reward, template,
-};
+use crate::support::{Recorder, Shop, automation, id, inbox_channel, mail_channel, name, points_reward, template};
 use fanfare_core::{
     envelope::SendFault,
     model::{

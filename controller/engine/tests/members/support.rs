@@ -26,12 +26,12 @@ use std::{
     },
 };
 
-pub const BANGKOK: Tz = Tz::Asia__Bangkok;
+pub(crate) const BANGKOK: Tz = Tz::Asia__Bangkok;
 
-pub struct TestClock(AtomicI64);
+pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
-    pub fn set(&self, at: &str) {
+    pub(crate) fn set(&self, at: &str) {
         self.0.store(ts(at).timestamp_millis(), Ordering::SeqCst);
     }
 }
@@ -42,15 +42,15 @@ impl Clock for TestClock {
     }
 }
 
-pub fn ts(text: &str) -> Ts {
+pub(crate) fn ts(text: &str) -> Ts {
     text.parse().unwrap()
 }
 
 /// A sender that remembers what it was given and answers as told.
 #[derive(Default)]
-pub struct Recorder {
-    pub sent: Mutex<Vec<Envelope>>,
-    pub faults: Mutex<Vec<SendFault>>,
+pub(crate) struct Recorder {
+    pub(crate) sent: Mutex<Vec<Envelope>>,
+    pub(crate) faults: Mutex<Vec<SendFault>>,
 }
 
 impl Sender for Recorder {
@@ -65,14 +65,14 @@ impl Sender for Recorder {
     }
 }
 
-pub struct Shop {
-    pub engine: Engine,
-    pub store: Arc<SqliteStore>,
-    pub clock: Arc<TestClock>,
+pub(crate) struct Shop {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) clock: Arc<TestClock>,
 }
 
 impl Shop {
-    pub async fn open(at: &str) -> Self {
+    pub(crate) async fn open(at: &str) -> Self {
         let store = Arc::new(SqliteStore::in_memory().await.unwrap());
         let clock = Arc::new(TestClock(AtomicI64::new(ts(at).timestamp_millis())));
         let engine = engine(&store, &clock).await;
@@ -82,14 +82,14 @@ impl Shop {
     }
 
     /// Stops the engine and opens another on the same database, as after a crash.
-    pub async fn reopen(self) -> Self {
+    pub(crate) async fn reopen(self) -> Self {
         let Self { engine: old, store, clock } = self;
         drop(old);
         let engine = engine(&store, &clock).await;
         Self { engine, store, clock }
     }
 
-    pub async fn publish(&self, plan: Plan) {
+    pub(crate) async fn publish(&self, plan: Plan) {
         let name = match &plan {
             Plan::Campaign(plan) => plan.name.clone(),
             Plan::Segment(plan) => plan.name.clone(),
@@ -104,7 +104,7 @@ impl Shop {
         self.engine.execute(command).await.unwrap().0.unwrap();
     }
 
-    pub async fn run<C: Command>(&self, command: C) -> C::Answer {
+    pub(crate) async fn run<C: Command>(&self, command: C) -> C::Answer {
         match self.engine.execute(command).await.unwrap().0 {
             Ok(answer) => answer,
             Err(refused) => panic!("refused: {refused:?}"),
@@ -112,7 +112,7 @@ impl Shop {
     }
 
     /// What must always hold, at the end of each test.
-    pub async fn verify(&self) {
+    pub(crate) async fn verify(&self) {
         let faults = self.store.verify(self.engine.namespace()).await.unwrap();
         assert!(faults.is_empty(), "{faults:#?}");
     }
@@ -130,7 +130,7 @@ fn blake3_of(plan: &Plan) -> String {
     format!("{sum:016x}")
 }
 
-pub fn runtime() -> RuntimePlan {
+pub(crate) fn runtime() -> RuntimePlan {
     let attributes = [
         ("tier", Attribute::Enum(vec!["silver".into(), "gold".into()])),
         ("city", Attribute::String),
@@ -155,7 +155,7 @@ pub fn runtime() -> RuntimePlan {
 }
 
 /// A public campaign for everyone that runs on 11 November 2026 in Bangkok, seen from the 8th, cooling down for 30 days.
-pub fn campaign(name: &str) -> CampaignPlan {
+pub(crate) fn campaign(name: &str) -> CampaignPlan {
     let text = |title: &str| Text { title: Some(title.into()), ..Text::default() };
     CampaignPlan {
         name: name.into(),
@@ -188,7 +188,7 @@ pub fn campaign(name: &str) -> CampaignPlan {
     }
 }
 
-pub fn points_reward(name: &str, amount: i64) -> RewardPlan {
+pub(crate) fn points_reward(name: &str, amount: i64) -> RewardPlan {
     RewardPlan {
         name: name.into(),
         revision: "r1".into(),
@@ -212,15 +212,15 @@ pub fn points_reward(name: &str, amount: i64) -> RewardPlan {
     }
 }
 
-pub fn segment(name: &str, condition: Condition) -> Plan {
+pub(crate) fn segment(name: &str, condition: Condition) -> Plan {
     Plan::Segment(SegmentPlan { name: name.into(), title: name.into(), condition })
 }
 
-pub fn inbox_channel() -> Plan {
+pub(crate) fn inbox_channel() -> Plan {
     Plan::MessageChannel(ChannelPlan { name: "app".into(), means: Means::InApp, unit_cost: Minor::ZERO })
 }
 
-pub fn mail_channel() -> Plan {
+pub(crate) fn mail_channel() -> Plan {
     let means = Means::Smtp {
         host: "mail.test".into(),
         port: 25,
@@ -231,7 +231,7 @@ pub fn mail_channel() -> Plan {
     Plan::MessageChannel(ChannelPlan { name: "email".into(), means, unit_cost: Minor(35) })
 }
 
-pub fn template(name: &str, category: Category) -> Plan {
+pub(crate) fn template(name: &str, category: Category) -> Plan {
     let source = |subject: &str| Source { subject: subject.into(), body: "{{member.name}} / {{event.type}}".into() };
     Plan::MessageTemplate(TemplatePlan {
         name: name.into(),
@@ -241,7 +241,7 @@ pub fn template(name: &str, category: Category) -> Plan {
     })
 }
 
-pub fn automation(name: &str, build: impl FnOnce(&mut AutomationPlan)) -> Plan {
+pub(crate) fn automation(name: &str, build: impl FnOnce(&mut AutomationPlan)) -> Plan {
     let mut plan = AutomationPlan {
         name: name.into(),
         revision: "r1".into(),
@@ -254,10 +254,10 @@ pub fn automation(name: &str, build: impl FnOnce(&mut AutomationPlan)) -> Plan {
     Plan::Automation(plan)
 }
 
-pub fn id(text: &str) -> MemberId {
+pub(crate) fn id(text: &str) -> MemberId {
     text.into()
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     text.into()
 }
