@@ -66,7 +66,8 @@ pub fn check(rule: &CodeRule, code: &Code) -> bool {
 
 /// The value that completes `payload`: from the right, every second one doubled, the digits of each in base `n` summed.
 fn check_value(payload: &[usize], n: usize) -> usize {
-    let doubled = |place: usize, value: usize| if place % 2 == 0 { 2 * value / n + 2 * value % n } else { value };
+    let doubled =
+        |place: usize, value: usize| if place.is_multiple_of(2) { 2 * value / n + 2 * value % n } else { value };
     let sum: usize = payload.iter().rev().enumerate().map(|(place, value)| doubled(place, *value)).sum();
     (n - sum % n) % n
 }

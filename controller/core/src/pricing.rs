@@ -54,21 +54,22 @@ pub fn evaluate(ask: &Ask<'_>) -> Result<Priced, Missing> {
 /// # Errors
 /// [`Missing`] when a counter is not loaded.
 pub fn recompute(ask: &Ask<'_>, reserved: &Priced) -> Result<Priced, Missing> {
-    let without = Without { state: ask.visit.world.state, counted: priced::counted(reserved) };
+    let reservation = priced::counted(reserved.consumed.iter());
+    let without = Shifted { state: ask.visit.world.state, by: reservation.into_iter().map(|(k, n)| (k, -n)).collect() };
     let world = World { state: &without, ..ask.visit.world };
     let inside = Ask { visit: Visit { world, ..ask.visit }, ..*ask };
     walk(&inside, Some(reserved))
 }
 
-/// The counters as they were before a reservation.
-struct Without<'a> {
+/// The counters as they would stand, were some moved: without a reservation, or with what the cart has used so far.
+struct Shifted<'a> {
     state: &'a dyn State,
-    counted: BTreeMap<String, i64>,
+    by: BTreeMap<String, i64>,
 }
 
-impl State for Without<'_> {
+impl State for Shifted<'_> {
     fn count(&self, key: &str) -> Result<i64, Missing> {
-        Ok(self.state.count(key)? - self.counted.get(key).copied().unwrap_or(0))
+        Ok(self.state.count(key)? + self.by.get(key).copied().unwrap_or(0))
     }
 }
 

@@ -208,6 +208,3 @@ pub(crate) fn stretch_words(every: Every) -> &'static str {
 fn names(names: &[Name]) -> String {
     names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
-
-#[cfg(test)]
-mod tests;

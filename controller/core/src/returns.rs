@@ -41,8 +41,7 @@ pub struct GivenBack {
     pub discounts: Vec<(usize, Minor)>,
     /// What is taken back of each campaign's own discounts (not of vouchers), for its budget.
     pub campaigns: Vec<(Name, Minor)>,
-    /// Earned rewards whose ground is gone, by index into `evaluation.earned`. `each` is the engine's to fill with
-    /// `decide::grant_counts`, since the order does not know the plans.
+    /// Earned rewards whose ground is gone, by index into `evaluation.earned`.
     pub clawbacks: Vec<(usize, Clawback)>,
     /// Vouchers that can be used again.
     pub restored: Vec<GrantId>,
@@ -99,7 +98,7 @@ pub fn give_back(
         lines: returned_lines,
         campaigns: by_campaign(&evaluation.discounts, &discounts),
         discounts,
-        clawbacks: clawbacks(&evaluation.earned, &steps, sold.called_back),
+        clawbacks: clawbacks(sold.priced, &steps, sold.called_back),
         restored,
         forfeited,
         effects: effects(sold.priced, &steps, complete),
@@ -197,9 +196,9 @@ fn vouchers(
 }
 
 /// What a threshold needed is no longer spent: as many rewards as it now falls short of, less those called back before.
-fn clawbacks(earned: &[Earned], steps: &[Step<'_>], before: &[i64]) -> Vec<(usize, Clawback)> {
+fn clawbacks(priced: &Priced, steps: &[Step<'_>], before: &[i64]) -> Vec<(usize, Clawback)> {
     let mut clawbacks = Vec::new();
-    for (index, earned) in earned.iter().enumerate() {
+    for (index, earned) in priced.evaluation.earned.iter().enumerate() {
         let Some(threshold) = earned.threshold.filter(|threshold| *threshold > Minor::ZERO) else { continue };
         let counted = earned.counted.iter().filter_map(|share| Some(step_of(steps, &share.id)?.left(share.amount)));
         let spend: Minor = counted.sum();
@@ -207,10 +206,18 @@ fn clawbacks(earned: &[Earned], steps: &[Step<'_>], before: &[i64]) -> Vec<(usiz
         let quantity = earned.quantity - holds - before.get(index).copied().unwrap_or(0);
         if quantity > 0 {
             let Earned { campaign, mechanic, reward, .. } = earned.clone();
-            clawbacks.push((index, Clawback { campaign, mechanic, reward, quantity, each: Vec::new() }));
+            let each = counted_for(priced, index);
+            clawbacks.push((index, Clawback { campaign, mechanic, reward, quantity, each }));
         }
     }
     clawbacks
+}
+
+/// What one of an earned reward counts, given back.
+fn counted_for(priced: &Priced, index: usize) -> Vec<Effect> {
+    let counts = priced.consumed.iter().flat_map(|consumed| &consumed.counts);
+    let of_it = counts.filter(|counts| counts.by == CountedBy::Earned(index));
+    of_it.map(|counts| Effect::Count { key: counts.key.clone(), delta: -1, cap: None }).collect()
 }
 
 fn effects(priced: &Priced, steps: &[Step<'_>], complete: bool) -> Vec<Effect> {
@@ -220,7 +227,7 @@ fn effects(priced: &Priced, steps: &[Step<'_>], complete: bool) -> Vec<Effect> {
         for counts in counts {
             let back = match &counts.by {
                 CountedBy::Order if complete => counts.delta,
-                CountedBy::Order | CountedBy::Day | CountedBy::Kept => 0,
+                CountedBy::Order | CountedBy::Day | CountedBy::Earned(_) | CountedBy::Kept => 0,
                 CountedBy::Amount => discount.map_or(0, |discount| back_of(steps, &discount.lines).0),
                 CountedBy::Units(sku) => discount.map_or(0, |discount| units_back(discount, sku, steps)),
             };

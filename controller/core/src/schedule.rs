@@ -72,14 +72,12 @@ pub fn next_boundary(schedule: &Schedule, extra: &[Window], now: Ts) -> Option<(
     candidates.extend([Some(schedule.start_at), schedule.end_at].into_iter().flatten());
     candidates.retain(|at| *at > now);
     candidates.sort_unstable();
-    let last = sets.iter().filter_map(|set| set.iter().map(|stretch| stretch.closes).max()).min();
+    // Beyond what was unrolled a closing would only be the end of the unrolling.
+    let unrolled = sets.iter().filter(|set| set.len() >= OPENINGS_MAX);
+    let horizon = unrolled.filter_map(|set| set.iter().map(|stretch| stretch.closes).max()).min();
+    candidates.retain(|at| horizon.is_none_or(|horizon| *at < horizon) || schedule.end_at == Some(*at));
     let here = is_open(schedule, extra, now);
-    candidates
-        .into_iter()
-        // Beyond what was unrolled, a closing would only be the end of the unrolling.
-        .take_while(|at| last.is_none_or(|last| *at < last || !unrolled_in_full(&sets)) || schedule.end_at == Some(*at))
-        .map(|at| (open(at), at))
-        .find(|(next, _)| *next != here)
+    candidates.into_iter().map(|at| (open(at), at)).find(|(next, _)| *next != here)
 }
 
 /// Whether a window is open at `now`.
@@ -89,10 +87,6 @@ pub fn is_window_open(window: &Window, zone: Tz, now: Ts) -> bool {
 
 fn runs(schedule: &Schedule, now: Ts) -> bool {
     now >= schedule.start_at && schedule.end_at.is_none_or(|end| now < end)
-}
-
-fn unrolled_in_full(sets: &[Vec<Stretch>]) -> bool {
-    sets.iter().any(|set| set.len() >= OPENINGS_MAX)
 }
 
 /// One opening of a window.

@@ -146,6 +146,9 @@ pub enum CountedBy {
     Units(String),
     /// The day on which money was given out: a void gives it back, a return does not.
     Day,
+    /// Rewards that the order earns, by index into `evaluation.earned`: given back by a void, and one by one as they are
+    /// really taken back after a return.
+    Earned(usize),
     /// Something that a void or return does not give back.
     Kept,
 }

@@ -68,7 +68,7 @@ impl Behaviour for FlashSale {
                 Err(refusal) => offer.refusals.push((Some(hold.id.clone()), refusal)),
             }
         }
-        self.from_free_stock(scene, basket, &priced, &mut offer)?;
+        self.without_hold(scene, basket, &priced, &mut offer)?;
         Ok(offer)
     }
 
@@ -167,7 +167,7 @@ impl FlashSale {
     }
 
     /// The price of units that nobody reserved, as far as there are any.
-    fn from_free_stock(
+    fn without_hold(
         &self,
         scene: &Scene<'_>,
         basket: &Basket<'_>,

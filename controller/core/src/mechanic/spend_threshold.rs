@@ -186,10 +186,10 @@ impl SpendThreshold {
 
     /// The tiers that a spend gives, each with how often.
     fn given_for(&self, spend: Minor) -> Vec<(&Tier, i64)> {
-        let reached = self.tiers.iter().map(|tier| (tier, self.times(tier, spend))).filter(|(_, times)| *times > 0);
+        let mut reached = self.tiers.iter().map(|tier| (tier, self.times(tier, spend))).filter(|(_, times)| *times > 0);
         match self.award {
             Award::All => reached.collect(),
-            Award::Highest => reached.last().into_iter().collect(),
+            Award::Highest => reached.next_back().into_iter().collect(),
         }
     }
 

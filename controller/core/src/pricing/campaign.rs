@@ -1,12 +1,12 @@
 //! One campaign on a basket: its mechanics in their order, each on what the one before left, within limits and budget.
 
-use super::{Ask, Consumed, line_shares, rejected};
+use super::{Ask, Consumed, Shifted, line_shares, priced, rejected};
 use crate::{
     cart::{Discount, Earned, Rejected, Subject},
     decide,
     ids::{HoldId, Name},
     mechanic::{
-        Basket, Missing, Offer, Scene,
+        Basket, Effect, Missing, Offer, Scene,
         basket::{CountedBy, Counts, Off, capped},
     },
     model::{
@@ -18,6 +18,7 @@ use crate::{
     qualify,
     reason::{Reason, Refusal},
     reward,
+    world::{Visit, World},
 };
 
 /// What a campaign would give, and the basket after it.
@@ -44,12 +45,21 @@ impl Proposal<'_> {
     }
 }
 
+/// What was decided before a campaign's turn.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'s> {
+    /// What the order has reserved, at its commit.
+    pub(super) reserved: Option<&'s Priced>,
+    /// What the campaigns before have used.
+    pub(super) consumed: &'s [Consumed],
+}
+
 /// What `plan` would give on `basket`.
 pub(super) fn propose<'a>(
     plan: &'a CampaignPlan,
     basket: &Basket<'a>,
     ask: &Ask<'a>,
-    reserved: Option<&Priced>,
+    before: Before<'_>,
 ) -> Result<Proposal<'a>, Missing> {
     let mut proposal = Proposal {
         plan,
@@ -71,14 +81,14 @@ pub(super) fn propose<'a>(
             return Ok(proposal);
         }
     }
-    let room = match reserved {
+    let room = match before.reserved {
         // What was reserved is set aside in the ledger already.
         Some(reserved) => Some(reserved_for(reserved, &plan.name, None)),
         None => decide::room(plan, &ask.visit)?,
     };
     let mut purse = Purse { room, spent: Minor::ZERO };
     for mechanic in plan.mechanics.iter().filter(|mechanic| mechanic.rule.behaviour().prices()) {
-        let mut step = Step { ask, mechanic, reserved, proposal: &mut proposal, purse: &mut purse };
+        let mut step = Step { ask, mechanic, before, proposal: &mut proposal, purse: &mut purse };
         step.run()?;
     }
     if proposal.gives() {
@@ -127,7 +137,7 @@ impl Purse {
 struct Step<'s, 'a> {
     ask: &'s Ask<'a>,
     mechanic: &'a Mechanic,
-    reserved: Option<&'s Priced>,
+    before: Before<'s>,
     proposal: &'s mut Proposal<'a>,
     purse: &'s mut Purse,
 }
@@ -208,7 +218,7 @@ impl<'a> Step<'_, 'a> {
 
     /// At the commit of a reserved order, no mechanic takes more off than it had reserved.
     fn within_reserved(&self, mut off: Off) -> Off {
-        if let Some(reserved) = self.reserved {
+        if let Some(reserved) = self.before.reserved {
             let campaign = &self.proposal.plan.name;
             let most = reserved_for(reserved, campaign, Some(&self.mechanic.name));
             let so_far = self.proposal.discounts.iter().filter(|d| d.mechanic.as_ref() == Some(&self.mechanic.name));
@@ -231,7 +241,7 @@ impl<'a> Step<'_, 'a> {
             return Ok(());
         }
         let (campaign, mechanic) = (&self.proposal.plan.name, &self.mechanic.name);
-        let quantity = match self.reserved {
+        let quantity = match self.before.reserved {
             None => offered.quantity,
             Some(reserved) => {
                 let same = reserved.evaluation.earned.iter().filter(|earned| {
@@ -247,11 +257,21 @@ impl<'a> Step<'_, 'a> {
             return Ok(());
         }
         // The ledger's budget is asked again when the reward is really given, at commit.
-        let spent = if self.reserved.is_some() { Minor::ZERO } else { self.purse.spent };
-        if let Err(refusal) = decide::grant(scene, &offered.reward, quantity, spent)? {
-            self.proposal.exhausted |= refusal.reason == Reason::BudgetExhausted;
-            self.reject(None, refusal);
-            return Ok(());
+        let spent = if self.before.reserved.is_some() { Minor::ZERO } else { self.purse.spent };
+        // Another reward of this cart may have used up a limit that both are under.
+        let mut so_far = priced::counted(self.before.consumed.iter().chain(&self.proposal.consumed));
+        // What the day has given out in this cart stands in `spent` already.
+        so_far.remove(&decide::day_key(self.proposal.plan, visit));
+        let shifted = Shifted { state: visit.world.state, by: so_far };
+        let visit_now = Visit { world: World { state: &shifted, ..visit.world }, ..*visit };
+        let scene = Scene { visit: visit_now, ..*scene };
+        match decide::grant(&scene, &offered.reward, quantity, spent)? {
+            Ok(effects) => self.count_earned(effects),
+            Err(refusal) => {
+                self.proposal.exhausted |= refusal.reason == Reason::BudgetExhausted;
+                self.reject(None, refusal);
+                return Ok(());
+            }
         }
         let world = visit.world;
         let cost = world.catalogue.reward(&offered.reward).map(|plan| reward::cost(plan, world.runtime));
@@ -265,6 +285,23 @@ impl<'a> Step<'_, 'a> {
             counted: line_shares(self.ask.cart, &offered.counted),
         });
         Ok(())
+    }
+
+    /// What the next of `earned` counts. The grant itself is the engine's, at commit.
+    fn count_earned(&mut self, effects: Vec<Effect>) {
+        let index = self.proposal.earned.len();
+        let day = decide::day_key(self.proposal.plan, &self.ask.visit);
+        let counts = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Count { key, delta, cap } => {
+                let by = if key == day { CountedBy::Day } else { CountedBy::Earned(index) };
+                Some(Counts { key, delta, cap, by })
+            }
+            Effect::Grant { .. } | Effect::Hold { .. } | Effect::Release { .. } | Effect::SpendPoints { .. } => None,
+        });
+        let counts: Vec<Counts> = counts.collect();
+        if !counts.is_empty() {
+            self.proposal.consumed.push(whole(self.proposal.plan, Some(&self.mechanic.name), counts));
+        }
     }
 
     fn reject(&mut self, hold: Option<HoldId>, refusal: Refusal) {

@@ -23,14 +23,14 @@ pub struct Priced {
     pub exhausted: Vec<Name>,
 }
 
-/// What one discount, one mechanic or a campaign as a whole counts.
+/// What one discount, one earned reward, one mechanic or a campaign as a whole counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumed {
     /// Which campaign.
     pub campaign: Name,
     /// Which mechanic; nothing for the campaign as a whole.
     pub mechanic: Option<Name>,
-    /// Which of `evaluation.discounts`; nothing for the campaign or the mechanic as a whole.
+    /// Which of `evaluation.discounts`; nothing for what is earned, the mechanic or the campaign as a whole.
     pub discount: Option<usize>,
     /// What its budget has to hold.
     pub amount: Minor,
@@ -56,7 +56,7 @@ impl Priced {
             let discount = consumed.discount.and_then(|index| self.evaluation.discounts.get(index));
             for counts in &consumed.counts {
                 let back = match &counts.by {
-                    CountedBy::Order | CountedBy::Amount | CountedBy::Day => counts.delta,
+                    CountedBy::Order | CountedBy::Amount | CountedBy::Day | CountedBy::Earned(_) => counts.delta,
                     CountedBy::Units(sku) => discount.map_or(counts.delta, |discount| units_of(discount, sku)),
                     CountedBy::Kept => 0,
                 };
@@ -89,10 +89,10 @@ pub(crate) fn units_of(discount: &Discount, sku: &str) -> i64 {
     discount.units.iter().filter(|(of, _)| of == sku).map(|(_, units)| units).sum()
 }
 
-/// How far each counter stands higher by a price.
-pub(super) fn counted(priced: &Priced) -> BTreeMap<String, i64> {
+/// How far each counter stands higher by what is consumed.
+pub(super) fn counted<'a>(consumed: impl Iterator<Item = &'a Consumed>) -> BTreeMap<String, i64> {
     let mut by_key = BTreeMap::new();
-    for counts in priced.counts() {
+    for counts in consumed.flat_map(|consumed| &consumed.counts) {
         *by_key.entry(counts.key.clone()).or_insert(0) += counts.delta;
     }
     by_key

@@ -3,12 +3,12 @@
 
 use super::{
     Bill,
-    campaign::{Proposal, propose},
+    campaign::{Before, Proposal, propose},
     rejected,
 };
 use crate::{
     cart::Subject,
-    mechanic::{Basket, Missing},
+    mechanic::{Basket, Missing, basket::CountedBy},
     model::{CampaignPlan, campaign::Combine},
     reason::{Reason, Refusal},
 };
@@ -34,7 +34,7 @@ pub(super) fn apply(bill: &mut Bill<'_>) -> Result<(), Missing> {
 }
 
 fn ask_for<'a>(bill: &Bill<'a>, plan: &'a CampaignPlan, basket: &Basket<'a>) -> Result<Proposal<'a>, Missing> {
-    propose(plan, basket, bill.ask, bill.reserved)
+    propose(plan, basket, bill.ask, Before { reserved: bill.reserved, consumed: &bill.consumed })
 }
 
 fn best_of<'a>(bill: &mut Bill<'a>, group: &[&'a CampaignPlan]) -> Result<(), Missing> {
@@ -88,12 +88,17 @@ fn accept<'a>(bill: &mut Bill<'a>, proposal: Proposal<'a>) {
     if !gives {
         return;
     }
-    let first = bill.discounts.len();
+    let (first, first_earned) = (bill.discounts.len(), bill.earned.len());
     bill.basket = basket;
     bill.discounts.extend(discounts);
     bill.earned.extend(earned);
     bill.consumed.extend(consumed.into_iter().map(|mut consumed| {
         consumed.discount = consumed.discount.map(|index| first + index);
+        for counts in &mut consumed.counts {
+            if let CountedBy::Earned(index) = &mut counts.by {
+                *index += first_earned;
+            }
+        }
         consumed
     }));
 }

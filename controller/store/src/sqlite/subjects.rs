@@ -156,9 +156,9 @@ pub(super) async fn messages(conn: &mut SqliteConnection, ns: i64, messages: &[M
 /// Serves each revision in the place of the former. One by one, since several may be of one resource: this is not the
 /// path of shoppers.
 pub(super) async fn published(conn: &mut SqliteConnection, ns: i64, published: &[Published]) -> Result<()> {
-    let former = "UPDATE published SET served = 0 FROM jsonb_each(?2) k
-        WHERE published.ns = ?1 AND published.kind = k.value->>'$[0]' AND published.name = k.value->>'$[1]'
-            AND published.served = 1 AND published.revision <> k.value->>'$[2]'";
+    let former = "UPDATE published SET served = 0 FROM (SELECT t.rowid AS at, k.value FROM jsonb_each(?2) k CROSS JOIN published t
+            ON t.ns = ?1 AND t.kind = k.value->>'$[0]' AND t.name = k.value->>'$[1]' AND t.served = 1 LIMIT -1) k
+        WHERE published.rowid = k.at AND published.revision <> k.value->>'$[2]'";
     // A revision that is served again counts as published anew; one that is served already changes its flags only.
     let present = "INSERT INTO published (ns, kind, name, revision, plan, generation, at, author, settled, retired,
             served, ordinal)
@@ -192,9 +192,9 @@ pub(super) async fn retired(conn: &mut SqliteConnection, ns: i64, retired: &[(Ki
     let rows = Bulk::of(retired, |c, (kind, name)| {
         c.text(kind.as_str()).text(name);
     });
-    let sql = "UPDATE published SET served = 0, retired = 1 FROM jsonb_each(?2) k
-        WHERE published.ns = ?1 AND published.kind = k.value->>'$[0]' AND published.name = k.value->>'$[1]'
-            AND published.served = 1";
+    let sql = "UPDATE published SET served = 0, retired = 1 FROM (SELECT t.rowid AS at, k.value FROM jsonb_each(?2) k CROSS JOIN published t
+            ON t.ns = ?1 AND t.kind = k.value->>'$[0]' AND t.name = k.value->>'$[1]' AND t.served = 1 LIMIT -1) k
+        WHERE published.rowid = k.at";
     rows.run(conn, ns, sql).await.map(drop)
 }
 

@@ -99,7 +99,8 @@ async fn move_lane(conn: &mut SqliteConnection, ns: i64, from: i64, to: &Lane) -
     }
 }
 
-/// Replaces what may change of a grant. Member and code are indexed, so they are touched only where they differ.
+/// Replaces what may change of a grant. CROSS JOIN makes SQLite look each key up, and LIMIT keeps it from undoing that:
+/// left to itself it reads the whole table for each key. Member and code are indexed, so they are touched only where they differ.
 async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -> Result<()> {
     let rows = Bulk::of(grants, |c, row| {
         c.text(&row.id).text(row.state.as_str()).opt_at(row.claim_by).opt_at(row.claimed_at);
@@ -108,14 +109,16 @@ async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -
     let sql = "UPDATE grants SET state = k.value->>'$[1]', claim_by = k.value->>'$[2]',
             claimed_at = k.value->>'$[3]', valid_from = k.value->>'$[4]', valid_until = k.value->>'$[5]',
             uses_left = k.value->>'$[6]', reserved = k.value->>'$[7]', history = k.value->'$[8]'
-        FROM jsonb_each(?2) k WHERE grants.ns = ?1 AND grants.id = k.value->>'$[0]'";
+        FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
+            CROSS JOIN grants t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE grants.row = k.at";
     rows.run_each(conn, ns, "grants", sql).await?;
 
     let holders = Bulk::of(grants, |c, row| {
         c.text(&row.id).text(&row.member).opt_text(row.code.as_ref());
     });
     let sql = "UPDATE grants SET member = k.value->>'$[1]', code = k.value->>'$[2]'
-        FROM jsonb_each(?2) k WHERE grants.ns = ?1 AND grants.id = k.value->>'$[0]'
+        FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
+            CROSS JOIN grants t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE grants.row = k.at
             AND (grants.member IS NOT k.value->>'$[1]' OR grants.code IS NOT k.value->>'$[2]')";
     holders.run(conn, ns, sql).await.map(drop)
 }
@@ -159,7 +162,8 @@ async fn change_orders(conn: &mut SqliteConnection, ns: i64, orders: &[Order]) -
             expires_at = k.value->>'$[7]', receipt_number = k.value->>'$[8]', business_date = k.value->>'$[9]',
             occurred_at = k.value->>'$[10]', committed_at = k.value->>'$[11]', returns = k.value->'$[12]',
             exception = k.value->>'$[13]', reported = k.value->>'$[14]'
-        FROM jsonb_each(?2) k WHERE orders.ns = ?1 AND orders.id = k.value->>'$[0]'";
+        FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
+            CROSS JOIN orders t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE orders.row = k.at";
     order_rows(orders).run_each(conn, ns, "orders", sql).await
 }
 
@@ -186,8 +190,8 @@ async fn change_redemptions(conn: &mut SqliteConnection, ns: i64, redemptions: &
     let sql = "UPDATE redemptions SET order_id = k.value->>'$[2]', store = k.value->>'$[3]',
             terminal = k.value->>'$[4]', state = k.value->>'$[5]', live = k.value->>'$[6]',
             amount = k.value->>'$[7]', expires_at = k.value->>'$[8]', reversals = k.value->'$[10]'
-        FROM jsonb_each(?2) k
-        WHERE redemptions.ns = ?1 AND redemptions.id = k.value->>'$[0]' AND redemptions.grant_id = k.value->>'$[1]'";
+        FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
+            CROSS JOIN redemptions t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE redemptions.row = k.at AND redemptions.grant_id = k.value->>'$[1]'";
     for live in [false, true] {
         let rows = redemption_rows(redemptions.iter().filter(|row| row.state.is_live() == live));
         rows.run_each(conn, ns, "redemptions", sql).await?;

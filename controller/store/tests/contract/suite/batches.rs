@@ -102,7 +102,7 @@ pub(crate) async fn every_row_comes_back_as_it_was_written(store: &dyn Store) {
     let participations = store.participations(&ns).try_collect::<Vec<_>>().await.unwrap();
     assert_eq!(participations, [participation("double-11", "m-1")]);
     assert_eq!(store.runs(&ns, &name("welcome"), page(9)).await.unwrap(), [run("run-1", "m-1")]);
-    assert_eq!(store.namespaces().await.unwrap(), [ns.clone()]);
+    assert_eq!(store.namespaces().await.unwrap(), [shop()]);
     assert_eq!(store.verify(&ns).await.unwrap(), [""; 0]);
 }
 
