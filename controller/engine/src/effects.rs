@@ -99,16 +99,3 @@ pub(crate) fn apply(tx: &mut Tx<'_>, decided: Decided<'_>, effects: &[Effect]) -
     }
     Ok(done)
 }
-
-/// Moves counters alone, such as those that an order takes or gives back; a cap that would break voids the command.
-pub(crate) fn count_all(tx: &mut Tx<'_>, effects: &[Effect]) -> Result<(), Halt> {
-    for effect in effects {
-        if let Effect::Count { key, delta, cap } = effect {
-            let value = tx.count_up(key, *delta)?;
-            if *delta > 0 && cap.is_some_and(|cap| value > cap) {
-                return Err(Refusal::new(Reason::LimitReached, "a limit is reached; nothing more is given").into());
-            }
-        }
-    }
-    Ok(())
-}
