@@ -1,6 +1,6 @@
 //! The description: complete, consistent and the one that is served.
 
-use crate::support::Shop;
+use crate::support::{Shop, golden};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -59,4 +59,9 @@ fn gather(value: &Value, references: &mut BTreeSet<String>) {
         Value::Array(all) => all.iter().for_each(|value| gather(value, references)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+#[test]
+fn the_committed_description_is_the_one_that_the_code_makes() {
+    golden("openapi.json", &fanfare_api::openapi_json(), include_str!("../../openapi.json"));
 }
