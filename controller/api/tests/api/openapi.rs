@@ -17,6 +17,10 @@ async fn the_description_is_served_and_every_operation_is_whole() {
             assert!(ids.insert(id.to_owned()), "{id} twice");
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.contains_key("default"), "{id} names no problem");
+            for (status, response) in responses {
+                let description = response["description"].as_str().unwrap_or_default();
+                assert!(!description.is_empty(), "{id} describes not what {status} is");
+            }
             assert!(responses.keys().any(|status| status.starts_with('2')), "{id} names no success");
             let declared: BTreeSet<&str> = operation["parameters"]
                 .as_array()
