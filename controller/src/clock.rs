@@ -1,6 +1,6 @@
 //! Real time and business time: the one place that reads the machine's clock.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use fanfare_core::time::{Clock, Ts};
 
 /// The machine's clock, for tokens and for Kubernetes' own timestamps.
@@ -10,7 +10,9 @@ pub struct WallClock;
 impl Clock for WallClock {
     fn now(&self) -> Ts {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
-        Utc::now()
+        let now = Utc::now();
+        // As exact as the databases keep it, so that an instant is the same before and after a restart.
+        now.trunc_subsecs(6)
     }
 }
 

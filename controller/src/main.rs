@@ -1,2 +1,32 @@
-//! The `fanfare` binary.
-fn main() {}
+//! The `fanfare` binary: reads the command line and wires the rooms. No logic of its own.
+
+#![expect(unreachable_pub, reason = "a binary has no outside; `pub` says what a module offers to its neighbours")]
+
+mod cli;
+mod clock;
+mod random;
+mod send;
+mod telemetry;
+mod up;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = cli::Args::parse();
+    telemetry::start(args.log.as_deref(), args.command.wants_quiet());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the machine gives no threads: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(cli::run(args.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -36,9 +36,6 @@ pub enum Error {
     /// The API server did not take the status.
     #[error("writing the status: {0}")]
     Kube(#[from] Box<kube::Error>),
-    /// The figures could not be read.
-    #[error("reading the figures: {0}")]
-    Figures(#[from] fanfare_store::Error),
 }
 
 /// Looks at one object; answers when to look again, if not for a change before.
@@ -89,10 +86,8 @@ async fn report(context: &Context, key: &Key, object: &DynamicObject, seen: &See
         Change::Transition => context.pace.wrote(key),
     }
     let mut changed = object.clone();
-    changed.types = Some(kube::core::TypeMeta {
-        api_version: api_resource(key.kind).api_version,
-        kind: key.kind.as_str().into(),
-    });
+    changed.types =
+        Some(kube::core::TypeMeta { api_version: api_resource(key.kind).api_version, kind: key.kind.as_str().into() });
     if let Some(fields) = changed.data.as_object_mut() {
         fields.insert("status".into(), wanted.clone());
     }
@@ -124,6 +119,11 @@ fn status(
 ) -> Value {
     let mut claims = base_claims(&seen.verdict);
     let mut status = figures;
+    if status["budget"].is_null()
+        && let Some(fields) = status.as_object_mut()
+    {
+        fields.remove("budget");
+    }
     if key.kind == Kind::Campaign {
         claims.extend(campaign_claims(&seen.verdict, phase, exhausted));
         status["phase"] = json!(phase.as_str());
@@ -161,7 +161,8 @@ fn transitions(shown: &Value, wanted: &Value) -> Vec<Note> {
     if let (was, Some(is)) = (phase(shown), phase(wanted))
         && was.as_deref() != Some(is.as_str())
     {
-        let text = was.map_or_else(|| format!("the campaign is {is}"), |was| format!("the campaign went from {was} to {is}"));
+        let text =
+            was.map_or_else(|| format!("the campaign is {is}"), |was| format!("the campaign went from {was} to {is}"));
         notes.push(Note { warning: false, reason: format!("Campaign{is}"), action: "Reconcile", text });
     }
     let condition = |status: &Value, kind: &str| {

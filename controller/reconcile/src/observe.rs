@@ -171,7 +171,7 @@ pub fn frozen(plan: &CampaignPlan, served: &CampaignPlan, settled: bool, now: Ts
 }
 
 fn kind(rule: &Rule) -> &'static str {
-    rule.behaviour().kind()
+    rule.kind()
 }
 
 /// A namespace has one Runtime: the older one counts.

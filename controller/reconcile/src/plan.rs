@@ -3,10 +3,7 @@
 use crate::conditions::Claim;
 use fanfare_core::{
     ids::Revision,
-    model::{
-        Kind, Plan,
-        schedule::Phase,
-    },
+    model::{Kind, Plan, schedule::Phase},
 };
 
 /// What was found wrong with an object.

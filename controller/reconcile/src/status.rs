@@ -15,8 +15,24 @@ pub const FIGURES_PER_SECOND: u32 = 20;
 const STAMPS: [&str; 2] = ["asOf", "position"];
 /// Parts of a status that are figures: a change in them alone waits its turn.
 const FIGURES: [&str; 18] = [
-    "metrics", "budget", "audience", "size", "reachable", "reachableTotal", "entered24h", "left24h", "changed", "issued",
-    "claimed", "redeemed", "left", "cost", "entered", "active", "completed", "campaigns",
+    "metrics",
+    "budget",
+    "audience",
+    "size",
+    "reachable",
+    "reachableTotal",
+    "entered24h",
+    "left24h",
+    "changed",
+    "issued",
+    "claimed",
+    "redeemed",
+    "left",
+    "cost",
+    "entered",
+    "active",
+    "completed",
+    "campaigns",
 ];
 /// Counts of channels, which are figures too.
 const MORE_FIGURES: [&str; 2] = ["sent", "failed"];
@@ -84,13 +100,19 @@ impl Pace {
                 return Err(next - now);
             }
         }
-        let (start, count) = state.second.filter(|(start, _)| now - *start < Duration::from_secs(1)).unwrap_or((now, 0));
+        let (start, count) =
+            state.second.filter(|(start, _)| now - *start < Duration::from_secs(1)).unwrap_or((now, 0));
         if count >= FIGURES_PER_SECOND {
             return Err(Duration::from_secs(1));
         }
         state.second = Some((start, count + 1));
         state.written.insert(key.clone(), now);
         Ok(())
+    }
+
+    /// Whether this object's figures were last written long enough ago.
+    pub fn is_due(&self, key: &Key) -> bool {
+        self.state.lock().written.get(key).is_none_or(|at| at.elapsed() >= FIGURES_EVERY)
     }
 
     /// Notes that a status was written because of a transition, which carries the figures along.

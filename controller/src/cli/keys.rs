@@ -34,7 +34,7 @@ pub enum TerminalCommand {
 pub enum KeyCommand {
     /// Create a key: prints it once.
     Create {
-        /// What it may do, such as `orders` or `members`; may be named several times.
+        /// What it may do, such as `redeem` or `members`; may be named several times.
         #[arg(long = "scope", required = true)]
         scopes: Vec<String>,
         /// What people call the client.

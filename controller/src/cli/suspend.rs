@@ -56,7 +56,10 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
         bail!("--reason: must have 1 to {REASON_MAX} characters; say in a sentence why the campaign stops");
     }
     annotate(&args.name, &args.target, json!(reason)).await?;
-    println!("campaign {} is suspended; issued vouchers still redeem. `fanfare resume {}` lets it go on", args.name, args.name);
+    println!(
+        "campaign {} is suspended; issued vouchers still redeem. `fanfare resume {}` lets it go on",
+        args.name, args.name
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,7 +89,10 @@ async fn campaigns(target: &Target) -> anyhow::Result<Api<DynamicObject>> {
         Kubeconfig::read_from(&file).with_context(|| format!("{} cannot be read", file.display()))?
     } else {
         Kubeconfig::read().with_context(|| {
-            format!("there is no {} and no kubeconfig; name the data folder of `fanfare up` with --data", file.display())
+            format!(
+                "there is no {} and no kubeconfig; name the data folder of `fanfare up` with --data",
+                file.display()
+            )
         })?
     };
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;

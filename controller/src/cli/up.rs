@@ -38,7 +38,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("{} is not a folder; name one that holds the resources, such as examples/double-11", args.dir.display());
     }
     if !args.kube_listen.ip().is_loopback() {
-        bail!("--kube-listen: the embedded Kubernetes API has no login and serves loopback only; use 127.0.0.1 or [::1]");
+        bail!(
+            "--kube-listen: the embedded Kubernetes API has no login and serves loopback only; use 127.0.0.1 or [::1]"
+        );
     }
     crate::up::start::run(args).await
 }

@@ -91,7 +91,8 @@ fn value(source: &Source, rows: &[Row], number: Option<usize>) -> anyhow::Result
             for row in rows {
                 if let Some(cell) = row.cell(column)? {
                     let wrong = || format!("line {}: column {column:?}: {cell:?} is not a number", row.line);
-                    sum = sum.checked_add(scaled(&cell, *digits).with_context(wrong)?).context("the sum is too large")?;
+                    sum =
+                        sum.checked_add(scaled(&cell, *digits).with_context(wrong)?).context("the sum is too large")?;
                 }
             }
             Some(Value::String(written(sum, *digits)))
@@ -99,7 +100,8 @@ fn value(source: &Source, rows: &[Row], number: Option<usize>) -> anyhow::Result
         Source::Count => Some(json!(rows.len())),
         Source::Row => number.map(|number| json!(number.to_string())),
         Source::Each(fields) => {
-            let each = rows.iter().enumerate().map(|(index, row)| object(fields, std::slice::from_ref(row), Some(index + 1)));
+            let each =
+                rows.iter().enumerate().map(|(index, row)| object(fields, std::slice::from_ref(row), Some(index + 1)));
             Some(Value::Array(each.collect::<anyhow::Result<_>>()?))
         }
         Source::Fields(fields) => Some(object(fields, rows, number)?),
@@ -152,7 +154,11 @@ fn written(value: i64, digits: u32) -> String {
     let sign = if value < 0 { "-" } else { "" };
     let scale = 10_u64.pow(digits);
     let (whole, part) = (value.unsigned_abs() / scale, value.unsigned_abs() % scale);
-    if digits == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part:0width$}", width = digits as usize) }
+    if digits == 0 {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{part:0width$}", width = digits as usize)
+    }
 }
 
 #[cfg(test)]

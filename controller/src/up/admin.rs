@@ -4,8 +4,9 @@
 //! process running, the same request is answered from the data folder directly.
 
 use anyhow::Context;
+use fanfare_api::Scope;
 use fanfare_core::ids::Namespace;
-use fanfare_engine::{Engine, credentials as engine_credentials};
+use fanfare_engine::Engine;
 use serde::{Deserialize, Serialize};
 use std::{
     os::unix::fs::PermissionsExt,
@@ -77,13 +78,15 @@ pub async fn handle(engine: &Engine, request: Request) -> Answer {
         Request::EnrolTerminal { store, label } => {
             let known = engine.plans().runtime.as_ref().is_some_and(|r| r.stores.contains_key(store.as_str()));
             if !known {
-                return Answer::Refused(format!("--store: the CampaignRuntime lists no store {store:?}; add it to spec.stores"));
+                return Answer::Refused(format!(
+                    "--store: the CampaignRuntime lists no store {store:?}; add it to spec.stores"
+                ));
             }
             super::credentials::terminal(engine, &store, &label).await
         }
         Request::CreateKey { scopes, label } => {
-            if let Some(unknown) = scopes.iter().find(|s| !engine_credentials::SCOPES.contains(&s.as_str())) {
-                let known = engine_credentials::SCOPES.join(", ");
+            if let Some(unknown) = scopes.iter().find(|scope| Scope::parse(scope).is_none()) {
+                let known = Scope::ALL.map(Scope::as_str).join(", ");
                 return Answer::Refused(format!("--scope: there is no scope {unknown:?}; the scopes are {known}"));
             }
             super::credentials::key(engine, scopes, &label).await

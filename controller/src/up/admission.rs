@@ -24,16 +24,23 @@ impl Door {
         let kind = Kind::parse(request.kind);
         if request.namespace != self.engine.namespace().as_str() {
             let served = self.engine.namespace();
-            return Err(denial(request, vec![FieldError {
-                path: "metadata.namespace".into(),
-                reason: format!("`fanfare up` serves the namespace `{served}` only"),
-                remedy: format!("apply it to `{served}`, or start another `fanfare up` for `{}`", request.namespace),
-                code: code::NOT_ALLOWED,
-            }]));
+            return Err(denial(
+                request,
+                vec![FieldError {
+                    path: "metadata.namespace".into(),
+                    reason: format!("`fanfare up` serves the namespace `{served}` only"),
+                    remedy: format!(
+                        "apply it to `{served}`, or start another `fanfare up` for `{}`",
+                        request.namespace
+                    ),
+                    code: code::NOT_ALLOWED,
+                }],
+            ));
         }
         let plans = self.engine.plans();
         let now = self.engine.clock().now();
-        let has_ledger = self.engine.store().position(self.engine.namespace()).await.is_ok_and(|position| position.0 > 0);
+        let has_ledger =
+            self.engine.store().position(self.engine.namespace()).await.is_ok_and(|position| position.0 > 0);
         let runtime = if kind == Some(Kind::CampaignRuntime) { None } else { plans.runtime.as_deref() };
         let door = Known { now, old: request.old, runtime, has_ledger };
         // What another resource can heal is stored, and waits for it with Ready=False.

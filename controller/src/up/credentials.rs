@@ -2,6 +2,7 @@
 //! as digests.
 
 use anyhow::Context;
+use fanfare_api::Scope;
 use fanfare_engine::{
     Engine,
     credentials::{CreateCredential, RevokeCredential},
@@ -87,7 +88,7 @@ impl Keys {
         }
         let store_id = stores.and_then(|s| s.keys().next()).map_or_else(|| "store-1".to_owned(), ToString::to_string);
         let (_, terminal_key) = terminal(engine, &store_id, "fanfare up").await?;
-        let scopes = SCOPES.map(String::from).to_vec();
+        let scopes = Scope::ALL.map(|scope| scope.as_str().to_owned()).to_vec();
         let (_, integration_key) = key(engine, scopes, "fanfare up").await?;
         let keys = Self { store_id, terminal_key, integration_key };
         write_private(&path, &serde_json::to_vec_pretty(&keys)?)?;
@@ -103,7 +104,7 @@ impl Keys {
 
 /// A new till's key, bound to a store: (id, secret).
 pub async fn terminal(engine: &Engine, store: &str, label: &str) -> anyhow::Result<(String, String)> {
-    let scopes = TILL_SCOPES.map(String::from).to_vec();
+    let scopes = Scope::TILL.map(|scope| scope.as_str().to_owned()).to_vec();
     create(engine, Some(store), scopes, label).await
 }
 

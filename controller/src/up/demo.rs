@@ -4,7 +4,10 @@
 use super::{credentials, start::Running};
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
-use fanfare_core::time::Clock;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{RngCore, SeedableRng},
+};
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,34 +21,36 @@ const BATCH_MAX: usize = 1_000;
 /// How long one call may take.
 const CALL_MAX: Duration = Duration::from_secs(10);
 
+/// How long after one shopper the next arrives.
+const EVERY: Duration = Duration::from_millis(400);
+/// Each so many-th visitor is someone new.
+const NEWCOMER_EACH: usize = 6;
+/// The most products in a basket.
+const BASKET_MAX: u64 = 3;
+
 /// `demo/demo.yaml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Script {
     /// Business time of the first start.
     clock: DateTime<chrono::FixedOffset>,
-    /// The campaign that the shoppers take part in.
-    campaign: String,
-    /// How long one shopper after the other waits, in milliseconds.
-    every_ms: u64,
-    /// How many shoppers arrive.
-    shoppers: usize,
-    /// What they buy.
-    baskets: Vec<Vec<Item>>,
+    /// What the shoppers' choices are drawn from.
+    seed: u64,
+    /// The file with the members.
+    members: String,
+    /// The file with the events.
+    events: String,
+    /// What the shoppers put into their carts.
+    products: Vec<Product>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Item {
+struct Product {
     sku: String,
-    price: String,
-    #[serde(default = "one")]
-    quantity: i64,
     category: Option<String>,
-}
-
-fn one() -> i64 {
-    1
+    brand: Option<String>,
+    unit_price: String,
 }
 
 fn folder(dir: &Path) -> PathBuf {
@@ -68,17 +73,17 @@ pub fn clock(dir: &Path) -> anyhow::Result<Option<DateTime<Utc>>> {
 
 /// Loads members and events. Doing it again changes nothing: members are upserts, events count once.
 pub async fn load(running: &Running, keys: &credentials::File) -> anyhow::Result<()> {
-    if script(&running.dir)?.is_none() {
+    let Some(script) = script(&running.dir)? else {
         bail!("--demo: {} has no demo/demo.yaml; run without --demo, or use examples/double-11", running.dir.display());
-    }
+    };
     let caller = Caller::new(&keys.api_url, &keys.integration_key)?;
-    let members = folder(&running.dir).join("members.ndjson");
+    let members = folder(&running.dir).join(&script.members);
     if members.exists() {
         let body = std::fs::read(&members)?;
         let answer = caller.raw("/v1/members/import", "application/x-ndjson", body).await?;
         println!("  {:<24} {} from {}", "members loaded", answer["accepted"], members.display());
     }
-    let events = folder(&running.dir).join("events.ndjson");
+    let events = folder(&running.dir).join(&script.events);
     if events.exists() {
         let text = std::fs::read_to_string(&events)?;
         let all: Vec<Value> =
@@ -124,7 +129,13 @@ impl Caller {
         Ok(value)
     }
 
-    async fn call(&self, method: Method, path: &str, key: Option<&str>, body: Option<Value>) -> anyhow::Result<(StatusCode, Value)> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        key: Option<&str>,
+        body: Option<Value>,
+    ) -> anyhow::Result<(StatusCode, Value)> {
         let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.bearer);
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
@@ -162,71 +173,114 @@ impl Shoppers {
     /// Lets each arrive in turn. A refusal is part of the show; a fault is logged and the next one comes.
     pub async fn run(self) -> anyhow::Result<()> {
         let Some(script) = script(&self.dir)? else { return std::future::pending().await };
-        let till = Caller::new(&self.keys.api_url, &self.keys.terminal_key)?;
-        self.until_open(&script.campaign).await;
+        let campaign = self.open_campaign().await;
+        let currency = self.engine.plans().runtime.as_ref().map_or_else(String::new, |r| r.currency.code().to_owned());
+        let mut members = self.members(&script)?.into_iter();
+        let mut chance = ChaCha8Rng::seed_from_u64(script.seed);
+        // Each start of the demo is a day of its own: other keys, other orders.
         let run = self.engine.clock().now().timestamp();
-        for number in 0..script.shoppers {
-            let shopper = Shopper { script: &script, till: &till, keys: &self.keys, run, number };
-            if let Err(error) = shopper.visit().await {
+        for number in 1.. {
+            let is_new = number % NEWCOMER_EACH == 0;
+            let member = if is_new { Some(format!("newcomer-{run}-{number}")) } else { members.next() };
+            let Some(member) = member else { break };
+            let basket = basket(&script.products, &mut chance);
+            let visit = Visit {
+                till: Caller::new(&self.keys.api_url, &self.keys.terminal_key)?,
+                shop: Caller::new(&self.keys.api_url, &self.keys.integration_key)?,
+                store: &self.keys.store_id,
+                campaign: &campaign,
+                currency: &currency,
+                member: &member,
+                id: format!("demo-{run}-{number}"),
+            };
+            if let Err(error) = visit.all(is_new, &basket).await {
                 tracing::warn!(%error, number, "a shopper of the demo gave up");
             }
-            tokio::time::sleep(Duration::from_millis(script.every_ms)).await;
+            tokio::time::sleep(EVERY).await;
         }
         std::future::pending().await
     }
 
-    /// Waits until the campaign has started.
-    async fn until_open(&self, campaign: &str) {
+    fn members(&self, script: &Script) -> anyhow::Result<Vec<String>> {
+        let text = std::fs::read_to_string(folder(&self.dir).join(&script.members))?;
+        let id = |line: &str| serde_json::from_str::<Value>(line).ok()?["id"].as_str().map(str::to_owned);
+        Ok(text.lines().filter_map(id).collect())
+    }
+
+    /// Waits until a campaign has started, and names it.
+    async fn open_campaign(&self) -> String {
         loop {
-            let plans = self.engine.plans();
             let now = self.engine.clock().now();
-            if plans.campaigns.get(campaign).is_some_and(|c| now >= c.plan.schedule.start_at) {
-                return;
+            let plans = self.engine.plans();
+            let open = plans.campaigns.values().find(|campaign| now >= campaign.plan.schedule.start_at);
+            if let Some(campaign) = open {
+                return campaign.plan.name.to_string();
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(EVERY).await;
         }
     }
+}
+
+fn basket<'a>(products: &'a [Product], chance: &mut ChaCha8Rng) -> Vec<&'a Product> {
+    let Ok(count) = u64::try_from(products.len()) else { return Vec::new() };
+    if count == 0 {
+        return Vec::new();
+    }
+    let size = 1 + chance.next_u64() % BASKET_MAX;
+    let pick = |_| usize::try_from(chance.next_u64() % count).ok().and_then(|index| products.get(index));
+    (0..size).filter_map(pick).collect()
 }
 
 /// One visit of one shopper.
-struct Shopper<'a> {
-    script: &'a Script,
-    till: &'a Caller,
-    keys: &'a credentials::File,
-    run: i64,
-    number: usize,
+struct Visit<'a> {
+    till: Caller,
+    shop: Caller,
+    store: &'a str,
+    campaign: &'a str,
+    currency: &'a str,
+    member: &'a str,
+    id: String,
 }
 
-impl Shopper<'_> {
+impl Visit<'_> {
     fn key(&self, what: &str) -> String {
-        format!("demo-{}-{}-{what}", self.run, self.number)
+        format!("{}-{what}", self.id)
     }
 
-    async fn visit(&self) -> anyhow::Result<()> {
-        let member_id = format!("shopper-{:04}", self.number + 1);
-        let (_, login) =
-            self.till.with("").call(Method::POST, "/v1/auth/dev", None, Some(json!({ "memberId": member_id }))).await?;
-        let token = login["accessToken"].as_str().context("the login gave no token")?;
-        let member = self.till.with(token);
-        let campaign = &self.script.campaign;
-        member.get("/v1/campaigns?view=active").await?;
-        member.post(&format!("/v1/campaigns/{campaign}/join"), &self.key("join"), json!({})).await?;
-        self.try_luck(&member, &member_id).await?;
-        self.check_out(&member_id).await?;
-        if self.number % 2 == 1 {
-            self.use_coupons(&member).await?;
+    async fn all(&self, is_new: bool, basket: &[&Product]) -> anyhow::Result<()> {
+        if is_new {
+            self.register().await?;
         }
-        Ok(())
+        let nobody = self.shop.with("");
+        let (_, login) =
+            nobody.call(Method::POST, "/v1/auth/dev", None, Some(json!({ "memberId": self.member }))).await?;
+        let token = login["accessToken"].as_str().with_context(|| format!("the login gave no token: {login}"))?;
+        let member = self.shop.with(token);
+        member.get("/v1/campaigns?view=active").await?;
+        let campaign = self.campaign;
+        member.post(&format!("/v1/campaigns/{campaign}/join"), &self.key("join"), json!({})).await?;
+        self.try_luck(&member).await?;
+        self.check_out(basket).await?;
+        self.use_coupon(&member).await
+    }
+
+    /// The CRM tells of someone new.
+    async fn register(&self) -> anyhow::Result<()> {
+        let event = json!({
+            "specversion": "1.0", "id": self.key("registered"), "source": "demo-crm", "type": "member.registered",
+            "subject": self.member, "data": {},
+        });
+        self.shop.raw("/v1/events", "application/cloudevents+json", serde_json::to_vec(&event)?).await.map(drop)
     }
 
     /// Shares the campaign, which gives an entry of its lottery, and draws.
-    async fn try_luck(&self, member: &Caller, member_id: &str) -> anyhow::Result<()> {
-        let campaign = &self.script.campaign;
+    async fn try_luck(&self, member: &Caller) -> anyhow::Result<()> {
+        let campaign = self.campaign;
         let event = json!({
             "specversion": "1.0", "id": self.key("shared"), "source": "demo-app", "type": "campaign.shared",
-            "subject": member_id, "data": { "campaign": campaign },
+            "subject": self.member, "data": { "campaign": campaign },
         });
-        member.post("/v1/me/events", &self.key("shared"), event).await?;
+        member.raw("/v1/me/events", "application/cloudevents+json", serde_json::to_vec(&event)?).await?;
         let detail = member.get(&format!("/v1/campaigns/{campaign}")).await?;
         for mechanic in detail["mechanics"].as_array().into_iter().flatten() {
             let can = |action: &str| mechanic["actions"].as_array().is_some_and(|all| all.iter().any(|a| a == action));
@@ -239,52 +293,44 @@ impl Shopper<'_> {
     }
 
     /// Buys a basket at the till: reserved first, then committed.
-    async fn check_out(&self, member_id: &str) -> anyhow::Result<()> {
-        let baskets = &self.script.baskets;
-        let Some(basket) = baskets.get(self.number % baskets.len().max(1)) else { return Ok(()) };
-        let lines: Vec<Value> = basket
-            .iter()
-            .enumerate()
-            .map(|(index, item)| {
-                json!({
-                    "id": (index + 1).to_string(), "sku": item.sku, "quantity": item.quantity,
-                    "unitPrice": item.price, "category": item.category,
-                })
+    async fn check_out(&self, basket: &[&Product]) -> anyhow::Result<()> {
+        let lines = basket.iter().enumerate().map(|(index, product)| {
+            json!({
+                "id": (index + 1).to_string(), "sku": product.sku, "quantity": 1, "unitPrice": product.unit_price,
+                "category": product.category, "brand": product.brand,
             })
-            .collect();
-        let currency = self.till.get("/v1/campaigns").await.ok().and_then(|_| None::<String>);
-        let cart = json!({
-            "memberId": member_id, "storeId": self.keys.store_id, "channel": "pos",
-            "currency": currency.unwrap_or_else(|| "THB".into()), "lines": lines, "codes": [], "reservations": [],
         });
-        let id = self.key("order");
+        let cart = json!({
+            "memberId": self.member, "storeId": self.store, "channel": "pos", "currency": self.currency,
+            "lines": lines.collect::<Vec<_>>(), "codes": [], "reservations": [],
+        });
+        let id = &self.id;
         let order = json!({ "id": id, "mode": "Reserve", "cart": cart });
         let (status, answer) = self.till.post("/v1/orders", &self.key("reserve"), order).await?;
         if status != StatusCode::CREATED {
-            bail!("the order was refused with {status}: {}", answer["detail"]);
+            bail!("the order was refused with {status}: {answer}");
         }
-        let (status, answer) = self.till.post(&format!("/v1/orders/{id}/commit"), &self.key("commit"), json!({})).await?;
+        let (status, answer) =
+            self.till.post(&format!("/v1/orders/{id}/commit"), &self.key("commit"), json!({})).await?;
         if !status.is_success() {
-            bail!("the order was not committed ({status}): {}", answer["detail"]);
+            bail!("the order was not committed ({status}): {answer}");
         }
         Ok(())
     }
 
-    /// Claims what was given and has the till redeem the first coupon.
-    async fn use_coupons(&self, member: &Caller) -> anyhow::Result<()> {
+    /// Claims what was given; the till redeems every other one.
+    async fn use_coupon(&self, member: &Caller) -> anyhow::Result<()> {
         let grants = member.get("/v1/grants").await?;
-        for grant in grants["items"].as_array().into_iter().flatten() {
+        let vouchers = grants["items"].as_array().into_iter().flatten().filter(|grant| grant["kind"] != "points");
+        for (index, grant) in vouchers.enumerate() {
             let Some(id) = grant["id"].as_str() else { continue };
             if grant["state"] == "Granted" {
-                member.post(&format!("/v1/grants/{id}/claim"), &self.key(&format!("claim-{id}"))[..].chars().take(64).collect::<String>(), json!({})).await?;
+                member.post(&format!("/v1/grants/{id}/claim"), &self.key(&format!("claim-{index}")), json!({})).await?;
             }
             let code = member.get(&format!("/v1/grants/{id}/code")).await?;
-            let Some(payload) = code["payload"].as_str() else { continue };
-            let redemption = json!({
-                "code": payload, "mode": "Commit", "storeId": self.keys.store_id,
-            });
-            self.till.post("/v1/redemptions", &self.key("redeem"), redemption).await?;
-            return Ok(());
+            let Some(payload) = code["payload"].as_str().filter(|_| index % 2 == 0) else { continue };
+            let redemption = json!({ "code": payload, "mode": "Commit", "storeId": self.store });
+            self.till.post("/v1/redemptions", &self.key(&format!("redeem-{index}")), redemption).await?;
         }
         Ok(())
     }

@@ -5,8 +5,10 @@
 
 pub mod admin;
 pub mod admission;
+pub mod bridge;
 pub mod credentials;
 pub mod demo;
 pub mod folder;
+pub mod secrets;
 pub mod start;
 pub mod table;

@@ -1,16 +1,13 @@
 //! Wires the rooms, in order, and runs until Ctrl-C.
 
-use super::{admin, credentials, demo, folder, table};
+use super::{admin, bridge, credentials, demo, folder, table};
 use crate::{
     cli::up::Args,
     clock::{BusinessClock, WallClock},
     random,
 };
 use anyhow::{Context, bail};
-use fanfare_core::{
-    ids::Namespace,
-    time::{Clock, Ts},
-};
+use fanfare_core::{ids::Namespace, time::Clock};
 use fanfare_engine::Engine;
 use fanfare_plane::{Plane, PlaneConfig};
 use fanfare_store::{Store, sqlite::SqliteStore};
@@ -31,8 +28,6 @@ const READY_WAIT_MAX: Duration = Duration::from_secs(30);
 pub struct Running {
     /// The folder with the resources.
     pub dir: PathBuf,
-    /// The folder that keeps everything.
-    pub data: PathBuf,
     /// The namespace that is served.
     pub namespace: String,
     /// The engine.
@@ -64,10 +59,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (api_url, kube_url) =
         (format!("http://{}", api_listener.local_addr()?), format!("http://{}", kube_listener.local_addr()?));
     let kubeconfig = data.join("kubeconfig");
-    credentials::write_private(
-        &kubeconfig,
-        plane.kubeconfig(kube_listener.local_addr()?, &namespace).as_bytes(),
-    )?;
+    credentials::write_private(&kubeconfig, plane.kubeconfig(kube_listener.local_addr()?, &namespace).as_bytes())?;
 
     let mut tasks = tokio::task::JoinSet::new();
     let (stop, stopped) = watch::channel(false);
@@ -84,23 +76,37 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("the controllers stopped")
     });
 
-    let running =
-        Running { dir: args.dir.clone(), data: data.clone(), namespace: namespace.clone(), engine: engine.clone(), client };
+    let running = Running {
+        dir: args.dir.clone(),
+        namespace: namespace.clone(),
+        engine: engine.clone(),
+        client,
+    };
     let applied = folder::apply(&running, &report, &folder::Applied::default()).await?;
     say("resources applied", &format!("{} from {}", applied.count(), args.dir.display()));
     wait_until_served(&engine).await?;
 
-    let api = fanfare_api::ApiConfig::new(engine.clone(), Arc::new(WallClock), api_secret(&*store).await?);
+    let api = fanfare_api::ApiConfig {
+        engine: engine.clone(),
+        real_clock: Arc::new(WallClock),
+        signing_key: api_secret(&*store).await?.to_vec(),
+        read_match: bridge::read_match(engine.clone()),
+        dev_login: true,
+    };
     let until = stopped.clone();
     tasks.spawn(async move {
         let stopping = async move { wait_for(until).await };
-        fanfare_api::serve(api, api_listener, stopping).await.context("the HTTP API stopped")
+        fanfare_api::serve(api, api_listener, stopping).await;
+        Ok(())
     });
-    let worker = engine.clone();
-    let notifier = fanfare_notify::Notifier::new(folder::Secrets::new(running.client.clone(), namespace.clone()));
+    let (worker, until) = (engine.clone(), stopped.clone());
+    let notifier = fanfare_notify::Notifier::new(
+        engine.namespace().clone(),
+        Arc::new(super::secrets::Secrets::new(running.client.clone())),
+    );
     tasks.spawn(async move {
-        fanfare_engine::worker::run(worker, Arc::new(notifier)).await;
-        bail!("the worker stopped")
+        fanfare_engine::worker::run(worker, Arc::new(bridge::Post(notifier)), until).await;
+        Ok(())
     });
     let (socket, served) = (data.clone(), engine.clone());
     tasks.spawn(async move { admin::serve(&socket, served).await });
@@ -173,7 +179,10 @@ async fn open_store(data: &Path) -> anyhow::Result<Arc<dyn Store>> {
     match SqliteStore::open(&data.join("fanfare.db")).await {
         Ok(store) => Ok(Arc::new(store)),
         Err(fanfare_store::Error::Locked(what)) => {
-            bail!("{what}; another `fanfare up` runs on {}: stop it, or name another folder with --data", data.display())
+            bail!(
+                "{what}; another `fanfare up` runs on {}: stop it, or name another folder with --data",
+                data.display()
+            )
         }
         Err(error) => Err(error).with_context(|| format!("the database in {} cannot be opened", data.display())),
     }
@@ -246,9 +255,4 @@ async fn wait_until_served(engine: &Engine) -> anyhow::Result<()> {
         println!("  no CampaignRuntime is served yet; the API answers once one is applied");
     }
     Ok(())
-}
-
-/// An instant as people read it.
-pub fn shown(at: Ts) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

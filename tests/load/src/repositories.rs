@@ -65,7 +65,7 @@ spec:
 pub(crate) fn feed(folder: &Path) -> Result<()> {
     let mut text = RUNTIME.to_owned();
     for number in 0..4 {
-        let mechanic = r#"{name: off, discount: {percentOff: "10%", items: {all: true}}}"#;
+        let mechanic = r#"{name: ten-percent, discount: {percentOff: "10%", items: {all: true}}}"#;
         let _ = write!(text, "{}", campaign(&format!("feed-{number}"), mechanic));
     }
     Ok(fs::write(folder.join("bench.yaml"), text)?)

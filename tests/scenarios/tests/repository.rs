@@ -31,8 +31,14 @@ fn cargo_uses() -> Result<Uses> {
     Ok(uses)
 }
 
-/// The rows below "## Rooms and arrows": crate → (rooms that it may use, crates that it must not use).
-fn table() -> Result<BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>> {
+/// A row of the table: which rooms a crate uses, and which crates it never may.
+struct Row {
+    uses: BTreeSet<String>,
+    never: BTreeSet<String>,
+}
+
+/// The rows below "## Rooms and arrows", by crate.
+fn table() -> Result<BTreeMap<String, Row>> {
     let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md"))?;
     let section = text.split("## Rooms and arrows").nth(1).context("no section `Rooms and arrows`")?;
     let section = section.split("\n## ").next().unwrap_or_default();
@@ -42,7 +48,7 @@ fn table() -> Result<BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>> {
         let cells: Vec<&str> = line.trim_matches('|').split('|').collect();
         let [_folder, of, uses, never] = cells.as_slice() else { anyhow::bail!("four columns, please: {line}") };
         let of = names(of).pop_first().with_context(|| format!("no crate in {line}"))?;
-        rows.insert(of, (names(uses), names(never)));
+        rows.insert(of, Row { uses: names(uses), never: names(never) });
     }
     Ok(rows)
 }
@@ -52,7 +58,7 @@ fn the_rooms_use_each_other_as_the_table_of_arrows_says() -> Result<()> {
     let (uses, table) = (cargo_uses()?, table()?);
     let crates: BTreeSet<_> = uses.keys().collect();
     ensure!(crates == table.keys().collect(), "cargo has {crates:?}, the table {:?}", table.keys());
-    for (of, (may, never)) in &table {
+    for (of, Row { uses: may, never }) in &table {
         let used = &uses[of];
         let ours: BTreeSet<_> = used.iter().filter(|name| uses.contains_key(*name)).cloned().collect();
         ensure!(ours == *may, "{of} uses {ours:?}; docs/ARCHITECTURE.md says {may:?}");
@@ -84,7 +90,7 @@ fn no_committed_file_names_a_machine() -> Result<()> {
     Ok(())
 }
 
-/// Whether what stands before makes `/home/…` a part of something longer, such as an address or a relative path.
+/// Whether what stands before makes the folder a part of something longer, such as an address or a relative path.
 fn continues_a_path(before: &str) -> bool {
     before.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '~' | '}' | ')'))
 }

@@ -9,13 +9,15 @@ use crate::{
     refuse,
     tx::Tx,
     vouchers::{self, Scene},
+    wallet,
 };
 use fanfare_core::{
     decide,
-    ids::{GrantId, OrderId},
+    ids::{GrantId, MemberId, OrderId},
     mechanic::{
         Paid,
         behaviour::{Clawback, Returned},
+        key,
     },
     model::reward::{OnReversal, RewardKind},
     money::Minor,
@@ -229,10 +231,11 @@ fn claw_back(tx: &mut Tx<'_>, order: &Order, clawback: &Clawback) -> Result<Mino
             && grant.mechanic.as_ref() == Some(&clawback.mechanic)
     };
     let grants: Vec<Grant> = tx.grants_by_cause(&cause(&order.id))?.into_iter().filter(earned).cloned().collect();
-    take_back(tx, order, grants, clawback)
+    take_back(tx, order, grants, clawback).map(|(worth, _)| worth)
 }
 
-fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Clawback) -> Result<Minor, Halt> {
+/// Takes grants back; answers their worth and how many are still to be taken back.
+fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Clawback) -> Result<(Minor, i64), Halt> {
     let mut left = clawback.quantity;
     let mut worth = Minor::ZERO;
     let scene = Scene { store: None, order: Some(&order.id), reason: Some("order-returned") };
@@ -254,7 +257,7 @@ fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Claw
         left -= 1;
         count_all(tx, &clawback.each)?;
     }
-    Ok(worth)
+    Ok((worth, left))
 }
 
 /// Mechanics that counted the order as an event count back what came back: units that cost `total` before discounts and
@@ -288,12 +291,7 @@ fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, 
 
 /// What several orders earned together hangs on the order that came last, which need not be this one: any unused grant of
 /// that mechanic will do, those of this order first.
-fn claw_back_any(
-    tx: &mut Tx<'_>,
-    order: &Order,
-    member: &fanfare_core::ids::MemberId,
-    clawback: &Clawback,
-) -> Result<Minor, Halt> {
+fn claw_back_any(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &Clawback) -> Result<Minor, Halt> {
     let of = |grant: &&Grant| {
         grant.terms.name == clawback.reward
             && grant.campaign.as_ref() == Some(&clawback.campaign)
@@ -306,7 +304,26 @@ fn claw_back_any(
             grants.push(other);
         }
     }
-    take_back(tx, order, grants, clawback)
+    let (mut worth, left) = take_back(tx, order, grants, clawback)?;
+    for _ in 0..left {
+        worth = worth.plus(take_points(tx, order, member, clawback)?);
+    }
+    Ok(worth)
+}
+
+/// Points that another order brought are in the wallet, whichever grant they came by: they are taken from there.
+fn take_points(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &Clawback) -> Result<Minor, Halt> {
+    let Some(terms) = tx.plans.rewards.get(&clawback.reward).cloned() else { return Ok(Minor::ZERO) };
+    let RewardKind::Points { amount, .. } = terms.kind else { return Ok(Minor::ZERO) };
+    let wallet = wallet::of(tx, member)?;
+    let why = Why { rule: "points-clawed-back", reference: order.id.as_str() };
+    let taken = wallet::take_back(tx, &wallet, amount, why)?;
+    let worth = tx.runtime()?.worth_of_points(taken);
+    let spent = Spent { reserved: Minor::ZERO, actual: worth.negated(), cost: Cost::Rewards };
+    budget::spend(tx, &clawback.campaign, spent, why)?;
+    tx.tally(&key::reward(&clawback.reward, "cost"), -worth.0);
+    count_all(tx, &clawback.each)?;
+    Ok(worth)
 }
 
 fn remember(returned: &mut Vec<(String, i64)>, given: &GivenBack) {

@@ -123,7 +123,8 @@ async fn an_order_is_refused_for_what_it_names_or_another_price() {
     let of = |codes: Vec<Code>| cart(Some("m1"), vec![line("a", 1, 40_000)], codes);
     let refused = shop.run(place("o1", Mode::Commit, of(vec!["NONE".into()]))).await.unwrap_err();
     assert_eq!(refused.refusal.reason, Reason::OrderRefused);
-    assert_eq!(refused.evaluation.unwrap().rejected[0].reason, Reason::CodeUnknown);
+    let rejected = refused.evaluation.unwrap().rejected;
+    assert!(rejected.iter().any(|rejected| rejected.reason == Reason::CodeUnknown), "{rejected:?}");
     let other = PlaceOrder { expected_payable: Some(Minor(40_000)), ..place("o1", Mode::Commit, of(vec![])) };
     let refused = shop.run(other).await.unwrap_err();
     assert_eq!((refused.refusal.reason, refused.evaluation.unwrap().payable), (Reason::PriceChanged, Minor(20_000)));
@@ -141,7 +142,10 @@ async fn an_order_is_refused_for_what_it_names_or_another_price() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_of_orders_never_spends_more_than_the_budget() {
-    let shop = shop(100_000).await;
+    let shop = Shop::open().await;
+    let mut plan = campaign("half", Some(100_000));
+    plan.mechanics = vec![mechanic("off", percent_off("50%"))];
+    shop.publish(Plan::Campaign(plan)).await;
     let orders = (0..40).map(|till| {
         let (engine, cart) = (shop.engine.clone(), cart(None, vec![line("a", 1, 14_000)], vec![]));
         tokio::spawn(async move { engine.execute(place(&format!("o{till}"), Mode::Commit, cart)).await.unwrap().0 })
@@ -206,7 +210,7 @@ async fn earned_points_and_used_vouchers_come_back_with_the_order() {
     shop.publish(Plan::Reward(points("thanks", 100))).await;
     shop.publish(Plan::Reward(voucher("coupon", 5_000, 4_000))).await;
     let mut plan = campaign("half", Some(100_000));
-    plan.mechanics = vec![mechanic("more", reward_from(10_000, "thanks"))];
+    plan.mechanics = vec![mechanic("more", reward_from(15_000, "thanks"))];
     shop.publish(Plan::Campaign(plan)).await;
     let grant = shop.voucher("m1", "coupon", Some("half")).await;
     let lines = vec![line("a", 2, 10_000)];

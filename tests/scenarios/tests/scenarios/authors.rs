@@ -108,7 +108,7 @@ async fn a_suspension_takes_offers_down_within_a_second_and_issued_vouchers_stil
         Ok(())
     })
     .await?;
-    shop.kubectl(&["annotate", "campaign", "sale", "fanfare.dev/suspended-"], None).await?.code(0)?;
+    shop.verb(&["resume", "sale"]).await?.code(0)?;
     mug_discount_becomes(&shop, "50.00").await?;
     shop.close().await
 }

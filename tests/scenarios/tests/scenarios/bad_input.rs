@@ -145,3 +145,27 @@ async fn a_bad_event_never_sinks_its_batch() -> Result<()> {
     }
     shop.close().await
 }
+
+#[tokio::test]
+async fn the_api_describes_itself_and_says_that_it_is_well() -> Result<()> {
+    let shop = Shop::open(&fixture("shop"), Start::at(MIDDAY)).await?;
+    let anyone = shop.anyone();
+    let description = anyone.get("/openapi.json").await?.is(200)?;
+    ensure!(description["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{description}");
+    for path in
+        ["/v1/campaigns", "/v1/carts/evaluate", "/v1/orders", "/v1/redemptions", "/v1/events", "/v1/grants/{id}/claim"]
+    {
+        ensure!(description["paths"][path].is_object(), "{path} is not described");
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        anyone.get(path).await?.check(200)?;
+    }
+    let metrics = anyone.get("/metrics").await?.is(200)?;
+    for secret in [&shop.credentials().terminal_key, &shop.credentials().integration_key] {
+        ensure!(
+            !metrics.to_string().contains(secret.as_str()) && !shop.log().contains(secret.as_str()),
+            "a key leaked"
+        );
+    }
+    shop.close().await
+}

@@ -4,6 +4,7 @@
 
 mod authors;
 mod bad_input;
+mod caps;
 mod crash;
 mod kube;
 mod mail;

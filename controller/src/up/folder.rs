@@ -1,0 +1,218 @@
+//! Keeps the plane equal to the folder: what is good is applied as a commit would be, what is broken is refused with its
+//! place while the former revision serves, what is gone is pruned.
+
+use super::start::Running;
+use anyhow::{Context, bail};
+use fanfare_core::model::Kind;
+use fanfare_crds::files::{self, Colour, Format, Loaded, Report};
+use futures::{StreamExt, stream};
+use kube::{
+    Api,
+    api::{DeleteParams, ListParams, Patch, PatchParams},
+    core::DynamicObject,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+/// The field manager of what `up` applies.
+const MANAGER: &str = "fanfare-up";
+/// The label on everything that `up` applied, by which it knows what to prune.
+const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "fanfare-up");
+/// How many resources are applied at once.
+const AT_ONCE: usize = 32;
+/// How often the folder is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// How deep folders are followed.
+const DEPTH_MAX: usize = 8;
+
+/// A resource's identity.
+type Id = (Kind, String);
+
+/// What was applied: the digest of each resource.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    digests: BTreeMap<Id, blake3::Hash>,
+}
+
+impl Applied {
+    /// How many resources.
+    pub fn count(&self) -> usize {
+        self.digests.len()
+    }
+}
+
+/// The namespace of a folder: the one that its resources name, else `default`.
+///
+/// # Errors
+/// When they name several.
+pub fn namespace(report: &Report) -> anyhow::Result<String> {
+    let named: BTreeSet<&str> = report.resources.iter().filter_map(|resource| resource.namespace.as_deref()).collect();
+    if named.len() > 1 {
+        let all = named.into_iter().collect::<Vec<_>>().join(", ");
+        bail!("the folder names several namespaces ({all}); `fanfare up` serves one: use a folder for each");
+    }
+    Ok(named.into_iter().next().unwrap_or("default").to_owned())
+}
+
+/// Reads and judges the folder.
+pub fn read(dir: &Path, now: fanfare_core::time::Ts) -> Report {
+    files::validate_paths(&[dir.to_path_buf()], now)
+}
+
+/// Prints what is wrong, as `fanfare validate` does.
+pub fn complain(report: &Report) {
+    if report.exit_code() != 0 {
+        let colour = if std::io::stderr().is_terminal() { Colour::Ansi } else { Colour::Plain };
+        eprintln!("{}", files::render(report, Format::Text(colour)));
+    }
+}
+
+/// Applies everything that is good and changed, prunes what is gone.
+///
+/// # Errors
+/// When the plane does not answer. What it refuses is printed, and the rest goes on.
+pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyhow::Result<Applied> {
+    complain(report);
+    let mut applied = former.clone();
+    let mut good: Vec<&Loaded> = report.resources.iter().filter(|resource| resource.plan.is_some()).collect();
+    good.sort_by_key(|resource| Kind::ALL.iter().position(|kind| Some(*kind) == resource.kind));
+    for kind in Kind::ALL {
+        let of_kind = good.iter().filter(|resource| resource.kind == Some(kind));
+        let changed: Vec<Change> = of_kind
+            .filter_map(|resource| {
+                let name = resource.name.clone()?;
+                let digest = blake3::hash(resource.object.to_string().as_bytes());
+                let is_known = applied.digests.get(&(kind, name.clone())) == Some(&digest);
+                let place = format!("{}:{}", resource.file, resource.line);
+                (!is_known).then(|| Change { name, object: resource.object.clone(), place, digest })
+            })
+            .collect();
+        let api = api(running, kind);
+        let mut results = stream::iter(changed)
+            .map(|change| put(api.clone(), running.namespace.clone(), change))
+            .buffer_unordered(AT_ONCE);
+        while let Some((result, change)) = results.next().await {
+            match result {
+                Ok(()) => drop(applied.digests.insert((kind, change.name), change.digest)),
+                Err(kube::Error::Api(status)) => {
+                    eprintln!("{}: {}; the former revision keeps serving", change.place, status.message);
+                }
+                Err(error) => return Err(error).context("the Kubernetes API did not take a resource"),
+            }
+        }
+    }
+    prune(running, report, &mut applied).await?;
+    Ok(applied)
+}
+
+fn api(running: &Running, kind: Kind) -> Api<DynamicObject> {
+    Api::namespaced_with(running.client.clone(), &running.namespace, &fanfare_reconcile::api_resource(kind))
+}
+
+/// A resource to apply.
+struct Change {
+    name: String,
+    object: Value,
+    /// File and line, for what the plane says of it.
+    place: String,
+    digest: blake3::Hash,
+}
+
+async fn put(api: Api<DynamicObject>, namespace: String, change: Change) -> (Result<(), kube::Error>, Change) {
+    let mut object = change.object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    object["metadata"]["namespace"] = json!(namespace);
+    object["metadata"]["labels"][LABEL.0] = json!(LABEL.1);
+    let params = PatchParams::apply(MANAGER).force();
+    let done = api.patch(&change.name, &params, &Patch::Apply(&object)).await;
+    (done.map(drop), change)
+}
+
+/// Deletes what `up` applied and the folder no longer has. With a file that cannot be read, nothing is known to be gone.
+async fn prune(running: &Running, report: &Report, applied: &mut Applied) -> anyhow::Result<()> {
+    let unknown = report.findings.iter().any(|finding| finding.resource.is_none());
+    if unknown || report.unreadable.iter().any(|file| Path::new(&file.path) != running.dir) {
+        return Ok(());
+    }
+    let present: BTreeSet<Id> =
+        report.resources.iter().filter_map(|resource| Some((resource.kind?, resource.name.clone()?))).collect();
+    let ours = ListParams::default().labels(&format!("{}={}", LABEL.0, LABEL.1));
+    for kind in Kind::ALL {
+        let api = api(running, kind);
+        for object in api.list_metadata(&ours).await?.items {
+            let name = object.metadata.name.unwrap_or_default();
+            let id = (kind, name);
+            if !present.contains(&id) {
+                api.delete(&id.1, &DeleteParams::default()).await?;
+                println!("pruned {}/{}: it is no longer in the folder", kind.as_str(), id.1);
+                applied.digests.remove(&id);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Follows the folder until it is dropped.
+pub async fn follow(running: Running, mut applied: Applied) {
+    let mut known = look(&running.dir);
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = look(&running.dir);
+        if now == known {
+            continue;
+        }
+        // An editor may still be writing: wait until two looks agree.
+        tokio::time::sleep(LOOK_EVERY / 3).await;
+        let settled = look(&running.dir);
+        if settled != now {
+            continue;
+        }
+        known = settled;
+        let report = read(&running.dir, running.engine.clock().now());
+        match apply(&running, &report, &applied).await {
+            Ok(done) => {
+                let changed: Vec<String> = done
+                    .digests
+                    .iter()
+                    .filter(|(id, digest)| applied.digests.get(*id) != Some(*digest))
+                    .map(|((kind, name), _)| format!("{}/{name}", kind.as_str()))
+                    .collect();
+                if !changed.is_empty() {
+                    println!("applied {}", changed.join(", "));
+                }
+                applied = done;
+            }
+            Err(error) => eprintln!("error: {error:#}"),
+        }
+    }
+}
+
+/// What the folder looks like: each resource file with its time and size.
+fn look(dir: &Path) -> BTreeMap<PathBuf, (Option<SystemTime>, u64)> {
+    let mut seen = BTreeMap::new();
+    gather(dir, 0, &mut seen);
+    seen
+}
+
+fn gather(dir: &Path, depth: usize, seen: &mut BTreeMap<PathBuf, (Option<SystemTime>, u64)>) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') || name == "demo" {
+            continue;
+        }
+        let Ok(meta) = entry.metadata() else { continue };
+        if meta.is_dir() && depth < DEPTH_MAX {
+            gather(&entry.path(), depth + 1, seen);
+        } else if files::is_resource_file(&name) {
+            seen.insert(entry.path(), (meta.modified().ok(), meta.len()));
+        }
+    }
+}
