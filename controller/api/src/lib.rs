@@ -13,6 +13,7 @@ mod openapi;
 mod output;
 mod problem;
 mod server;
+mod stall;
 mod symbol;
 mod wire;
 

@@ -4,7 +4,7 @@ use crate::problem::ProblemSchema;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self, ContentBuilder, Ref, RefOr, ResponseBuilder,
+        self, ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
         path::Operation,
         security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -53,10 +53,37 @@ pub(crate) fn finish(mut document: openapi::OpenApi) -> openapi::OpenApi {
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
+            describe(operation);
+            leave_out(operation);
             may_fail(operation);
         }
     }
     document
+}
+
+/// OpenAPI asks for a description of each response.
+fn describe(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            response.description = if status == "201" { "It was made".into() } else { "It was done".into() };
+        }
+    }
+}
+
+/// A body that may be left out is not one that may be `null`.
+fn leave_out(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        let Some(RefOr::T(Schema::OneOf(choice))) = &content.schema else { continue };
+        let first = choice.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned();
+        if let (Some(first), 2) = (first, choice.items.len()) {
+            content.schema = Some(first);
+            body.required = Some(Required::False);
+        }
+    }
 }
 
 fn may_fail(operation: &mut Operation) {

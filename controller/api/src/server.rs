@@ -1,9 +1,12 @@
 //! Serves the router on a listener, with bounds on everything that a slow or hostile client could hold.
 //!
-//! Headers (and the wait for the next request on an open connection) are timed by hyper, bodies by `input::json`, the
-//! number of connections here. `axum::serve` is not used: it sets none of these bounds.
+//! Headers (and the wait for the next request on an open connection) are timed by hyper, bodies by `input::json`, answers
+//! that nobody takes by `stall`, the number of connections here. `axum::serve` is not used: it sets none of these bounds.
 
-use crate::app::App;
+use crate::{
+    app::App,
+    stall::{STALL_MAX, Unstalled},
+};
 use axum::{Router, body::Body};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -82,7 +85,7 @@ async fn connection(
         .header_read_timeout(HEADERS_TIMEOUT)
         .max_buf_size(HEAD_MAX_BYTES)
         .max_headers(HEADERS_MAX);
-    let mut serving = pin!(settings.serve_connection(TokioIo::new(stream), service));
+    let mut serving = pin!(settings.serve_connection(TokioIo::new(Unstalled::new(stream, STALL_MAX)), service));
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = asked_to_stop(stopping) => {

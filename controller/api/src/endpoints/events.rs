@@ -4,12 +4,16 @@ use crate::{
     app::App,
     auth::{Desk, Member, scope::Event as EventScope},
     input::event::{Event, EventBody, Events, Read},
-    output::{Answer, ok},
+    output::{Answer, at_position, ok},
     problem::{Code, FieldError, Problem},
 };
 use axum::extract::State;
 use fanfare_core::ids::MemberId;
-use fanfare_engine::ingest::{EventResult, Incoming, Sender, Status};
+use fanfare_engine::{
+    ingest::{EventResult, Incoming, Ingest, Sender, Status},
+    store::Position,
+};
+use futures::future::join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -102,21 +106,36 @@ fn of_itself(event: Event, member: &MemberId, app: &App) -> Read {
 }
 
 async fn take(app: &App, read: Vec<Read>, sender: &Sender) -> Answer {
-    let mut incoming = Vec::with_capacity(read.len());
-    // What was not readable keeps its place among the answers.
-    let places: Vec<Option<EventResultView>> = read
-        .into_iter()
-        .map(|event| match event {
-            Ok(event) => {
-                incoming.push(into_incoming(event));
-                None
-            }
-            Err((id, problem)) => Some(EventResultView::rejected(id, problem)),
-        })
-        .collect();
-    let mut taken = app.engine().ingest(incoming, sender).await.map_err(|error| app.call_fault(&error))?.into_iter();
-    let results = places.into_iter().filter_map(|place| place.or_else(|| taken.next().map(EventResultView::of)));
-    ok(&EventResults { results: results.collect() })
+    // All are in the queue before the first is decided, in their order, so that one transaction takes them together.
+    let taken = join_all(read.into_iter().map(|event| one(app, event, sender))).await;
+    let mut results = Vec::with_capacity(taken.len());
+    let mut reached = None;
+    for outcome in taken {
+        let (view, position) = outcome?;
+        results.push(view);
+        reached = reached.max(position);
+    }
+    let answer = ok(&EventResults { results })?;
+    Ok(match reached {
+        Some(position) => at_position(answer, position),
+        None => answer,
+    })
+}
+
+/// Takes one event; what was not readable is answered in its place.
+async fn one(app: &App, event: Read, sender: &Sender) -> Result<(EventResultView, Option<Position>), Problem> {
+    let event = match event {
+        Ok(event) => into_incoming(event),
+        Err((id, problem)) => return Ok((EventResultView::rejected(id, problem), None)),
+    };
+    let id = event.id.clone();
+    let command = Ingest { event, sender: sender.clone() };
+    let (outcome, position) = app.engine().execute(command).await.map_err(|error| app.call_fault(&error))?;
+    let view = match outcome {
+        Ok(result) => EventResultView::of(result),
+        Err(refused) => EventResultView::rejected(id, Problem::from(&refused.refusal)),
+    };
+    Ok((view, Some(position)))
 }
 
 fn into_incoming(event: Event) -> Incoming {

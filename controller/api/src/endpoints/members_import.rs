@@ -7,12 +7,15 @@ use crate::{
         import::{Format, Records, Row},
         json::{media_type, unsupported},
     },
-    output::{Answer, ok},
+    output::{Answer, at_position, ok},
     problem::{FieldError, Problem},
     wire::member::unsaved,
 };
 use axum::extract::{Request, State};
-use fanfare_engine::members::{ImportMembers, UpsertMember};
+use fanfare_engine::{
+    members::{ImportMembers, UpsertMember},
+    store::Position,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -73,6 +76,7 @@ pub(crate) async fn import_members(State(app): State<App>, _: Integration<Member
     };
     let mut records = Records::of(request, format, app.runtime()?);
     let mut outcome = ImportView::default();
+    let mut reached = Position::default();
     let mut waiting: Vec<(usize, UpsertMember)> = Vec::with_capacity(BATCH);
     while let Some(Row { line, member }) = records.next().await? {
         match member {
@@ -80,19 +84,24 @@ pub(crate) async fn import_members(State(app): State<App>, _: Integration<Member
             Err(problem) => outcome.reject(line, problem),
         }
         if waiting.len() >= BATCH {
-            write(&app, &mut waiting, &mut outcome).await?;
+            reached = write(&app, &mut waiting, &mut outcome).await?;
         }
     }
-    write(&app, &mut waiting, &mut outcome).await?;
-    ok(&outcome)
+    if !waiting.is_empty() {
+        reached = write(&app, &mut waiting, &mut outcome).await?;
+    }
+    Ok(at_position(ok(&outcome)?, reached))
 }
 
-async fn write(app: &App, waiting: &mut Vec<(usize, UpsertMember)>, outcome: &mut ImportView) -> Result<(), Problem> {
-    if waiting.is_empty() {
-        return Ok(());
-    }
+/// Writes what waits in one transaction, which answers the position that it reached.
+async fn write(
+    app: &App,
+    waiting: &mut Vec<(usize, UpsertMember)>,
+    outcome: &mut ImportView,
+) -> Result<Position, Problem> {
     let (lines, members): (Vec<usize>, Vec<UpsertMember>) = waiting.drain(..).unzip();
-    let (done, _) = app.engine().execute(ImportMembers { members }).await.map_err(|error| app.call_fault(&error))?;
+    let command = ImportMembers { members };
+    let (done, position) = app.engine().execute(command).await.map_err(|error| app.call_fault(&error))?;
     let done = done.map_err(|no| crate::output::refused(&no, app))?;
     for (line, one) in lines.into_iter().zip(done) {
         match one {
@@ -100,5 +109,5 @@ async fn write(app: &App, waiting: &mut Vec<(usize, UpsertMember)>, outcome: &mu
             Err(no) => outcome.reject(line, unsaved(no)),
         }
     }
-    Ok(())
+    Ok(position)
 }

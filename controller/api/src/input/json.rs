@@ -17,8 +17,8 @@ use std::{fmt::Write as _, time::Duration};
 
 /// The most bytes of an ordinary body: a cart of 500 lines has about 100 KiB.
 pub(crate) const BODY_MAX_BYTES: usize = 256 * 1024;
-/// The most bytes of a body that carries many things: 1,000 events, or a list of members.
-pub(crate) const BULK_MAX_BYTES: usize = 4 * 1024 * 1024;
+/// The most bytes of a body that carries many things: 1,000 events, or a list of 100,000 members.
+pub(crate) const BULK_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// How deep arrays and objects may nest; a cart needs 4.
 pub(crate) const DEPTH_MAX: usize = 32;
 /// How long a whole body may take to come.

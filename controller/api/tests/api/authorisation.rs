@@ -1,6 +1,6 @@
 //! Who may call what, found out by calling: the golden table shows each operation against each kind of caller.
 
-use crate::support::{Shop, credential};
+use crate::support::{Shop, credential, golden};
 use fanfare_api::Scope;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -47,9 +47,5 @@ async fn each_operation_serves_whom_the_table_says() {
             writeln!(table, "{}", row.trim_end()).unwrap();
         }
     }
-    let golden = include_str!("../authorisation.golden");
-    assert!(
-        table.trim() == golden.trim(),
-        "the table has changed; if that is meant, write it to tests/authorisation.golden:\n{table}"
-    );
+    golden("tests/authorisation.golden", &table, include_str!("../authorisation.golden"));
 }

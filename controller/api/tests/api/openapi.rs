@@ -1,6 +1,6 @@
 //! The description: complete, consistent and the one that is served.
 
-use crate::support::Shop;
+use crate::support::{Shop, golden};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -17,6 +17,10 @@ async fn the_description_is_served_and_every_operation_is_whole() {
             assert!(ids.insert(id.to_owned()), "{id} twice");
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.contains_key("default"), "{id} names no problem");
+            for (status, response) in responses {
+                let description = response["description"].as_str().unwrap_or_default();
+                assert!(!description.is_empty(), "{id} describes not what {status} is");
+            }
             assert!(responses.keys().any(|status| status.starts_with('2')), "{id} names no success");
             let declared: BTreeSet<&str> = operation["parameters"]
                 .as_array()
@@ -59,4 +63,9 @@ fn gather(value: &Value, references: &mut BTreeSet<String>) {
         Value::Array(all) => all.iter().for_each(|value| gather(value, references)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+#[test]
+fn the_committed_description_is_the_one_that_the_code_makes() {
+    golden("openapi.json", &fanfare_api::openapi_json(), include_str!("../../openapi.json"));
 }

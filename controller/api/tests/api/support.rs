@@ -222,3 +222,14 @@ pub(crate) async fn credential(engine: &Engine, store: Option<StoreId>, scopes: 
     };
     engine.execute(command).await.unwrap().0.unwrap().secret
 }
+
+/// Compares what was made with what is committed; with `FANFARE_BLESS=1` in the environment it is written instead.
+pub(crate) fn golden(path: &str, made: &str, committed: &str) {
+    if std::env::var_os("FANFARE_BLESS").is_some() {
+        std::fs::write(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path), made).unwrap();
+        return;
+    }
+    let first = made.lines().zip(committed.lines()).find(|(new, old)| new != old);
+    let is_same = made.trim() == committed.trim();
+    assert!(is_same, "{path} has changed at {first:?}; if that is meant, run this test with FANFARE_BLESS=1");
+}
