@@ -13,7 +13,7 @@ use fanfare_core::{
 };
 use fanfare_engine::{
     act::{Action, DoAction},
-    orders::{ReturnOrder, VoidOrder},
+    orders::{CommitOrder, ReturnOrder, VoidOrder},
     redemptions::Mode,
 };
 
@@ -70,5 +70,37 @@ async fn a_reservation_is_used_by_its_holder_s_cart_alone() {
     shop.run(back).await.unwrap();
     held(&shop, "m2").await;
     assert_eq!(shop.budget("flash").await, (100_000, 0, 0));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_late_commit_takes_its_units_again_only_while_there_are_some() {
+    let shop = shop().await;
+    let paid_at = shop.engine.clock().now();
+    let (first, second) = (held(&shop, "m1").await, held(&shop, "m2").await);
+    shop.run(place("o1", Mode::Reserve, with("m1", &first))).await.unwrap();
+    shop.run(place("o2", Mode::Reserve, with("m2", &second))).await.unwrap();
+    shop.forward(TimeDelta::seconds(900));
+    shop.work().await;
+    held(&shop, "m3").await;
+    for (id, gone) in [("o1", false), ("o2", true)] {
+        let late = CommitOrder {
+            id: id.into(),
+            cart: None,
+            receipt_number: None,
+            business_date: None,
+            occurred_at: Some(paid_at),
+        };
+        let order = shop.run(late).await.unwrap().unwrap().order;
+        assert_eq!((order.evaluation.payable, order.exception.is_some()), (Minor(5_000), gone), "{id}");
+    }
+    assert_eq!(shop.run(reserve("m2")).await.unwrap_err().refusal.reason, Reason::SoldOut);
+    for id in ["o1", "o2"] {
+        let lines = vec![("a".to_owned(), 1)];
+        let back = ReturnOrder { id: id.into(), return_id: "r".into(), lines, reason: "size".into() };
+        shop.run(back).await.unwrap();
+    }
+    held(&shop, "m2").await;
+    assert_eq!(shop.run(reserve("m1")).await.unwrap_err().refusal.reason, Reason::SoldOut);
     shop.verify().await;
 }
