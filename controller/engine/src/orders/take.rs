@@ -5,14 +5,14 @@ use crate::{
     Halt, attribution,
     budget::{self, Cost, Spent, Why},
     give::{self, To},
-    holds, refuse,
+    holds, refuse, touch,
     tx::Tx,
     vouchers::{self, Scene},
 };
 use fanfare_core::{
     cart::{Discount, Rejected, Subject},
     ids::{HoldId, Name, OrderId, RedemptionId},
-    mechanic::{Effect, basket::CountedBy},
+    mechanic::{Effect, State, basket::CountedBy},
     money::Minor,
     pricing::Priced,
     reason::Reason,
@@ -144,6 +144,7 @@ fn take_part(tx: &mut Tx<'_>, order: &Order, on_it: &BTreeSet<Name>) -> Result<(
     let Some(member) = order.cart.member.clone() else { return Ok(()) };
     let earned = order.evaluation.earned.iter().map(|earned| earned.campaign.clone());
     let campaigns: BTreeSet<Name> = on_it.iter().cloned().chain(earned).collect();
+    touch::participations(tx, &member, campaigns.iter())?;
     for campaign in campaigns {
         if let Some(plan) = budget::served(tx, &campaign) {
             attribution::touch(tx, &plan, &member, order.occurred_at)?;
@@ -158,6 +159,7 @@ fn give_earned(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Res
     let Some(member) = order.cart.member.clone() else { return Ok(()) };
     let cause = cause(&order.id);
     let mut earned_all = std::mem::take(&mut order.evaluation.earned);
+    touch::all(earned_all.iter().map(|earned| give::want(tx, &member, &earned.reward, Some(&earned.campaign))))?;
     for (index, earned) in earned_all.iter_mut().enumerate() {
         let to = To {
             member: &member,
@@ -218,7 +220,7 @@ pub(crate) fn let_go(
         free_voucher(tx, order, used, redemptions)?;
     }
     for hold in &booking.holds {
-        holds::hand_back(tx, hold)?;
+        holds::end(tx, hold)?;
     }
     Ok(())
 }
@@ -244,6 +246,7 @@ pub(crate) fn free_voucher(
 
 /// Notes campaigns whose budget stopped something of this cart.
 pub(crate) fn note_exhausted(tx: &mut Tx<'_>, campaigns: &[Name]) -> Result<(), Halt> {
+    touch::all(campaigns.iter().map(|campaign| Ok(tx.count(&budget::exhausted_key(campaign))?)))?;
     for campaign in campaigns {
         if let Some(plan) = budget::served(tx, campaign) {
             budget::exhausted(tx, &plan)?;
@@ -254,6 +257,7 @@ pub(crate) fn note_exhausted(tx: &mut Tx<'_>, campaigns: &[Name]) -> Result<(), 
 
 /// Moves counters alone, such as those that an order takes or gives back; a cap that would break voids the command.
 pub(crate) fn count_all(tx: &mut Tx<'_>, effects: &[Effect]) -> Result<(), Halt> {
+    touch::counters(tx, effects)?;
     for effect in effects {
         if let Effect::Count { key, delta, cap } = effect {
             let value = tx.count_up(key, *delta)?;
@@ -263,4 +267,13 @@ pub(crate) fn count_all(tx: &mut Tx<'_>, effects: &[Effect]) -> Result<(), Halt>
         }
     }
     Ok(())
+}
+
+/// Everything that a stored booking will be asked about.
+pub(crate) fn want(tx: &Tx<'_>, booking: &Booking) -> Result<(), Halt> {
+    let grants = booking.vouchers.iter().map(|used| tx.grant(&used.grant).map(drop));
+    let uses = booking.vouchers.iter().filter_map(|used| used.redemption.as_ref());
+    let uses = uses.map(|id| tx.redemption(id).map(drop));
+    let holds = booking.holds.iter().map(|id| tx.hold(id).map(drop));
+    touch::all(grants.chain(uses).chain(holds))
 }

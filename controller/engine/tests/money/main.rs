@@ -4,6 +4,7 @@
 
 mod events;
 mod grants;
+mod holds;
 mod orders;
 mod redemptions;
 mod support;
