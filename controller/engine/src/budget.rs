@@ -142,6 +142,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, campaign: &Name, amount: Minor, why: Why<
     let unit = money(tx)?;
     if let Some(posting) = ledger::release_budget(why.rule, why.reference, &unit, campaign, amount) {
         tx.post(posting);
+        tx.tally(&key::metric(campaign, "released"), amount.0);
     }
     Ok(())
 }
