@@ -76,12 +76,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("the controllers stopped")
     });
 
-    let running = Running {
-        dir: args.dir.clone(),
-        namespace: namespace.clone(),
-        engine: engine.clone(),
-        client,
-    };
+    let running = Running { dir: args.dir.clone(), namespace: namespace.clone(), engine: engine.clone(), client };
     let applied = folder::apply(&running, &report, &folder::Applied::default()).await?;
     say("resources applied", &format!("{} from {}", applied.count(), args.dir.display()));
     wait_until_served(&engine).await?;

@@ -94,6 +94,6 @@ fn redraw(rows: &BTreeMap<String, [String; 10]>, all: usize, height: usize) -> u
     }
     let mut out = std::io::stdout().lock();
     let up = if height > 0 { format!("\x1b[{height}A\x1b[J") } else { String::new() };
-    let written = write!(out, "{up}{text}\n").and_then(|()| out.flush());
+    let written = writeln!(out, "{up}{text}").and_then(|()| out.flush());
     if written.is_err() { 0 } else { text.lines().count() }
 }
