@@ -12,7 +12,7 @@ pub struct Envelope {
     pub to: String,
     /// Its subject, in one line.
     pub subject: String,
-    /// Its text.
+    /// Its text: HTML for mail.
     pub body: String,
     /// In which locale, such as `th`.
     pub locale: String,

@@ -7,6 +7,7 @@
 use crate::{
     Halt,
     budget::{self, Why},
+    touch,
     tx::Tx,
 };
 use fanfare_core::{
@@ -81,7 +82,11 @@ pub(crate) fn start(tx: &mut Tx<'_>, plan: &CampaignPlan, member: &MemberId, at:
 /// Counts an order for every campaign that it belongs to.
 pub(crate) fn paid(tx: &mut Tx<'_>, sale: Sale<'_>) -> Result<Vec<Counted>, Halt> {
     let mut counted = Vec::new();
-    for campaign in candidates(tx, &sale) {
+    let candidates = candidates(tx, &sale);
+    if let Some(member) = sale.member {
+        touch::participations(tx, member, candidates.iter())?;
+    }
+    for campaign in candidates {
         let by_discount = sale.on_it.contains(&campaign);
         let taking_part = match sale.member {
             Some(member) => tx.participation(&campaign, member)?.cloned(),

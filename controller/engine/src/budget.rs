@@ -86,10 +86,15 @@ pub(crate) fn allows(tx: &mut Tx<'_>, plan: &CampaignPlan, amount: Minor) -> Res
     }
 }
 
+/// The figure that says when a campaign's budget first ran out.
+pub(crate) fn exhausted_key(campaign: &Name) -> String {
+    key::metric(campaign, "exhausted")
+}
+
 /// Notes when the budget first ran out, as seconds since 1970 in the figure `exhausted`, and suspends the campaign when
 /// its budget says so: until a new revision of it is published.
 pub(crate) fn exhausted(tx: &mut Tx<'_>, plan: &CampaignPlan) -> Result<(), Halt> {
-    let figure = key::metric(&plan.name, "exhausted");
+    let figure = exhausted_key(&plan.name);
     if tx.count(&figure)? == 0 {
         tx.count_up(&figure, tx.now.timestamp())?;
     }
@@ -137,6 +142,7 @@ pub(crate) fn release(tx: &mut Tx<'_>, campaign: &Name, amount: Minor, why: Why<
     let unit = money(tx)?;
     if let Some(posting) = ledger::release_budget(why.rule, why.reference, &unit, campaign, amount) {
         tx.post(posting);
+        tx.tally(&key::metric(campaign, "released"), amount.0);
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ use fanfare_core::{
     world::Visit,
 };
 use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 /// The most campaigns of one page.
 pub const PAGE_MAX: usize = 100;
@@ -101,12 +101,21 @@ pub struct Detail {
 /// What a campaign shows to everyone, written down per locale.
 #[derive(Debug, Default)]
 pub struct Face {
-    /// By locale: (locale, start of the list's item, what the detail adds).
-    texts: Vec<(String, Arc<[u8]>, Arc<[u8]>)>,
+    texts: Vec<Written>,
     /// The one that stands in for a missing locale.
     fallback: Option<usize>,
-    /// How the name reads as JSON.
+    /// The kinds of its mechanics.
     kinds: Vec<&'static str>,
+}
+
+/// A campaign in one locale, as JSON.
+#[derive(Debug)]
+struct Written {
+    locale: String,
+    /// The start of a list's item, left open.
+    item: Vec<u8>,
+    /// The fields that the detail adds.
+    more: Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -148,17 +157,17 @@ impl Face {
             texts.iter().position(|(locale, _)| default.is_some_and(|name| locale.eq_ignore_ascii_case(name)));
         let texts = texts.into_iter().map(|(locale, text)| {
             let (item, more) = written(plan, text);
-            (locale, item.into(), more.into())
+            Written { locale, item, more }
         });
         Self { texts: texts.collect(), fallback, kinds: plan.mechanics.iter().map(|m| m.rule.kind()).collect() }
     }
 
     /// What the reader sees: the first locale wanted that is there, else the campaign's own default, else the Runtime's.
     fn text(&self, wanted: &[String], runtime: &[String]) -> (&[u8], &[u8]) {
-        let find = |wanted: &String| self.texts.iter().position(|(locale, ..)| locale.eq_ignore_ascii_case(wanted));
+        let find = |wanted: &String| self.texts.iter().position(|text| text.locale.eq_ignore_ascii_case(wanted));
         let found = wanted.iter().find_map(find).or(self.fallback).or_else(|| runtime.iter().find_map(find));
         match self.texts.get(found.unwrap_or(0)) {
-            Some((_, item, more)) => (item, more),
+            Some(Written { locale: _, item, more }) => (item, more),
             None => (b"{", b""),
         }
     }

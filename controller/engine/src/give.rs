@@ -94,6 +94,21 @@ pub fn give(tx: &mut Tx<'_>, to: To<'_>) -> Result<Given, Halt> {
     Ok(given)
 }
 
+/// Looks at everything that giving this will ask about, so that several rewards come in one look at the database.
+pub(crate) fn want(tx: &Tx<'_>, member: &MemberId, reward: &Name, campaign: Option<&Name>) -> Result<(), Halt> {
+    let stock = tx.balance(&account::stock_available(reward), &stock_unit(reward)).map(drop);
+    let purse = match campaign {
+        Some(campaign) => tx.balance(&account::budget_available(campaign), &budget::money(tx)?).map(drop),
+        None => Ok(()),
+    };
+    let holder = match tx.member(member) {
+        Ok(Some(row)) => wallet::want(tx, &row.account),
+        Ok(None) => Ok(()),
+        Err(halt) => Err(halt),
+    };
+    stock.and(purse).and(holder)
+}
+
 /// The reward as it is served, unless it cannot be issued at all.
 fn offered(tx: &Tx<'_>, to: &To<'_>) -> Result<Arc<RewardPlan>, Refusal> {
     let Some(terms) = tx.plans.rewards.get(to.reward) else {

@@ -39,12 +39,9 @@ pub fn lapse(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
     }
 }
 
-/// An order lets go of a reservation that it used: the member has it again until its time is over.
+/// The final cart of an order does not use this reservation after all: the member has it again until its time is over.
 pub(crate) fn hand_back(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
-    let Some(mut row) = tx.hold(id)?.cloned() else { return Ok(()) };
-    if row.state != HoldState::Used {
-        return Ok(());
-    }
+    let Some(mut row) = tx.hold(id)?.filter(|row| row.state == HoldState::Used).cloned() else { return Ok(()) };
     row.state = HoldState::Held;
     row.order = None;
     tx.put_hold(row.clone());
@@ -52,6 +49,15 @@ pub(crate) fn hand_back(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
         return release(tx, &row);
     }
     tx.schedule(Task::ReleaseHold(id.clone()).at(row.expires_at));
+    Ok(())
+}
+
+/// An order that used this reservation gives its units back with everything else that it counted; the reservation is over.
+pub(crate) fn end(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
+    if let Some(mut row) = tx.hold(id)?.filter(|row| row.state == HoldState::Used).cloned() {
+        row.state = HoldState::Released;
+        tx.put_hold(row);
+    }
     Ok(())
 }
 

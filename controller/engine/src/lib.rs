@@ -39,6 +39,7 @@ pub mod redemptions;
 pub mod rollup;
 pub mod segments;
 pub mod settle;
+pub(crate) mod touch;
 pub mod tx;
 pub mod vouchers;
 pub(crate) mod wallet;

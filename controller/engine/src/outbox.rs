@@ -276,9 +276,4 @@ impl Outbox {
             self.resting.insert(channel.clone(), (faults, Instant::now() + Duration::from_secs(rest)));
         }
     }
-
-    /// When the first resting channel is to be tried again.
-    pub fn next_try(&self) -> Option<Instant> {
-        self.resting.values().map(|(_, until)| *until).min()
-    }
 }

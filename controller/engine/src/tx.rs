@@ -433,14 +433,12 @@ impl Tx<'_> {
     }
     /// A member's row where this batch changed it, which memory does not know yet.
     pub(crate) fn changed_member(&self, id: &MemberId) -> Option<&Member> {
-        let table = &self.base.tables.members;
-        table.mine.get(id).or_else(|| table.changed.get(id))
+        self.base.tables.members.mine.get(id).or_else(|| self.base.tables.members.changed.get(id))
     }
     /// Writes a member whole; its identities become findable within the batch.
     pub fn put_member(&mut self, row: Member) {
-        for identity in &row.identities {
-            self.base.tables.identities.put(identity.clone(), row.id.clone(), false);
-        }
+        let known = &mut self.base.tables.identities;
+        row.identities.iter().for_each(|identity| known.put(identity.clone(), row.id.clone(), false));
         self.base.tables.members.put(row.id.clone(), row, false);
     }
     /// The member that has an identity of this type and value.
@@ -598,7 +596,7 @@ impl Tx<'_> {
         let key = (source.to_owned(), id.to_owned());
         Ok(want!(self, self.base.tables.events.get(&key), events, key.clone())?)
     }
-    /// Accepts an event.
+    /// Accepts an event; again within the same command, it replaces what was written.
     pub fn new_event(&mut self, row: Event) {
         self.base.tables.events.put((row.source.clone(), row.id.clone()), row, true);
     }
@@ -646,8 +644,7 @@ impl Tx<'_> {
     }
     /// A job that is scheduled.
     pub fn job(&self, id: &str) -> Result<Option<&Job>, Halt> {
-        let id = id.to_owned();
-        Ok(want!(self, self.base.tables.jobs.get(&id), jobs, id.clone())?.and_then(Option::as_ref))
+        Ok(want!(self, self.base.tables.jobs.get(&id.to_owned()), jobs, id.to_owned())?.and_then(Option::as_ref))
     }
     /// Takes a job off, whether there or not; scheduling it afterwards puts it back.
     pub fn done(&mut self, id: &str) {

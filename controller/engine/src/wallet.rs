@@ -8,6 +8,7 @@ use crate::{Halt, budget::Why, tx::Tx};
 use fanfare_core::{
     ids::{AccountId, MemberId},
     ledger::{POINTS, Posting, account},
+    mechanic::State,
     reason::{Reason, Refusal},
 };
 
@@ -27,6 +28,14 @@ pub(crate) fn of(tx: &Tx<'_>, member: &MemberId) -> Result<AccountId, Halt> {
 /// How many points a wallet holds.
 pub(crate) fn balance(tx: &Tx<'_>, wallet: &AccountId) -> Result<i64, Halt> {
     tx.balance(&account::wallet(wallet), POINTS)
+}
+
+/// Looks at what giving or taking points will ask about.
+pub(crate) fn want(tx: &Tx<'_>, wallet: &AccountId) -> Result<(), Halt> {
+    let (held, alive) = (balance(tx, wallet), tx.count(&alive_key(wallet)));
+    held?;
+    alive?;
+    Ok(())
 }
 
 /// Gives points: a lot of its own.

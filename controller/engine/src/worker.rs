@@ -14,7 +14,7 @@ use crate::{
     tx::Tx,
 };
 use fanfare_store::{Keys, rows::Job};
-use futures::future::join_all;
+use futures::{FutureExt, future::join_all};
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -119,22 +119,19 @@ async fn perform(engine: &Engine, job: Job) -> Result<(), CallError> {
 pub async fn run(engine: Engine, sender: Arc<dyn Sender>, mut stop: watch::Receiver<bool>) {
     let mut outbox = Outbox::default();
     while !*stop.borrow() {
-        let mut woken = pin!(engine.woken());
+        let mut woken = pin!(engine.woken().fuse());
         // Registered before it looks, so that what is planned meanwhile wakes it.
         let already = futures::poll!(woken.as_mut()).is_ready();
-        let more = match pass(&engine, &*sender, &mut outbox).await {
-            Ok(more) => more,
+        let wait = match pass(&engine, &*sender, &mut outbox).await {
+            Ok(more) if more || already => continue,
+            Ok(_) => until_next(&engine).await,
             Err(error) => {
                 tracing::warn!(%error, "the worker could not reach the database and tries again");
-                false
+                Duration::from_millis(LOOK_AGAIN_MS)
             }
         };
-        if more || already {
-            continue;
-        }
-        let wait = until_next(&engine).await;
         tokio::select! {
-            () = woken => {}
+            () = &mut woken => {}
             () = tokio::time::sleep(wait) => {}
             changed = stop.changed() => if changed.is_err() { return },
         }

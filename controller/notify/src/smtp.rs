@@ -115,7 +115,7 @@ fn compose(from: &str, envelope: &Envelope) -> Result<Message, SendFault> {
         .to(to)
         .message_id(Some(id))
         .subject(subject)
-        .header(ContentType::TEXT_PLAIN)
+        .header(ContentType::TEXT_HTML)
         .body(envelope.body.clone())
         .map_err(|error| SendFault::Refused(error.to_string()))
 }

@@ -86,8 +86,22 @@ impl Catalog {
     }
 }
 
+/// What is compared.
+#[derive(PartialEq)]
+struct Wishes<'a> {
+    generation: Option<i64>,
+    uid: Option<&'a str>,
+    annotations: Option<&'a BTreeMap<String, String>>,
+    is_going: bool,
+}
+
 /// What of an object a person or a tool decides: where this is the same, nothing new is wished.
-fn wishes(object: &DynamicObject) -> (Option<i64>, Option<&str>, Option<&BTreeMap<String, String>>, bool) {
+fn wishes(object: &DynamicObject) -> Wishes<'_> {
     let meta = &object.metadata;
-    (meta.generation, meta.uid.as_deref(), meta.annotations.as_ref(), meta.deletion_timestamp.is_some())
+    Wishes {
+        generation: meta.generation,
+        uid: meta.uid.as_deref(),
+        annotations: meta.annotations.as_ref(),
+        is_going: meta.deletion_timestamp.is_some(),
+    }
 }

@@ -128,7 +128,6 @@ pub enum Source {
 /// As what a cell is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the names are the field's own")]
 pub enum Form {
     #[default]
     Text,

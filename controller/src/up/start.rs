@@ -76,12 +76,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("the controllers stopped")
     });
 
-    let running = Running {
-        dir: args.dir.clone(),
-        namespace: namespace.clone(),
-        engine: engine.clone(),
-        client,
-    };
+    let running = Running { dir: args.dir.clone(), namespace: namespace.clone(), engine: engine.clone(), client };
     let applied = folder::apply(&running, &report, &folder::Applied::default()).await?;
     say("resources applied", &format!("{} from {}", applied.count(), args.dir.display()));
     wait_until_served(&engine).await?;
@@ -124,7 +119,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let shoppers = demo::Shoppers::new(&running, file);
         tasks.spawn(async move { shoppers.run().await });
     }
-    tasks.spawn(table::show(running.client.clone(), namespace).then_never());
+    tasks.spawn(table::show(running.client.clone(), engine.clone()).then_never());
     tasks.spawn(folder::follow(running, applied).then_never());
 
     let code = tokio::select! {

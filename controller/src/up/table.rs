@@ -1,7 +1,8 @@
 //! The live table of campaigns that `fanfare up` shows: redrawn on a terminal, a line a change elsewhere.
 
 use comfy_table::{Table, presets::NOTHING};
-use fanfare_core::model::Kind;
+use fanfare_core::{ids::Name, metrics, model::Kind, schedule::phase};
+use fanfare_engine::Engine;
 use kube::{Api, Client, api::ListParams, core::DynamicObject};
 use serde_json::Value;
 use std::{
@@ -18,21 +19,26 @@ const ROWS_MAX: usize = 20;
 const HEADER: [&str; 10] =
     ["NAME", "OBJECTIVE", "PHASE", "START", "PARTICIPANTS", "CONVERSION", "REVENUE", "SPENT", "BUDGET", "READY"];
 
-/// Shows the campaigns of a namespace until it is dropped.
-pub async fn show(client: Client, namespace: String) {
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(client, &namespace, &fanfare_reconcile::api_resource(Kind::Campaign));
+/// Shows the campaigns of a namespace until it is dropped: figures from the engine as they are now, readiness from the
+/// resources.
+pub async fn show(client: Client, engine: Engine) {
+    let resource = fanfare_reconcile::api_resource(Kind::Campaign);
+    let api: Api<DynamicObject> = Api::namespaced_with(client, engine.namespace().as_str(), &resource);
     let terminal = std::io::stdout().is_terminal();
     let mut shown: BTreeMap<String, [String; 10]> = BTreeMap::new();
     let mut height = 0;
     loop {
         if let Ok(list) = api.list(&ListParams::default()).await {
-            let rows: BTreeMap<_, _> = list.items.iter().map(row).map(|row| (row[0].clone(), row)).collect();
+            let mut rows = BTreeMap::new();
+            for object in list.items.iter().take(ROWS_MAX) {
+                let row = row(object, &engine).await;
+                rows.insert(row[0].clone(), row);
+            }
             if rows != shown {
                 if terminal {
-                    height = redraw(&rows, height);
+                    height = redraw(&rows, list.items.len(), height);
                 } else {
-                    for row in rows.values().filter(|row| shown.get(&row[0]) != Some(row)).take(ROWS_MAX) {
+                    for row in rows.values().filter(|row| shown.get(&row[0]) != Some(row)) {
                         println!("{}", line(row));
                     }
                 }
@@ -43,26 +49,31 @@ pub async fn show(client: Client, namespace: String) {
     }
 }
 
-fn row(object: &DynamicObject) -> [String; 10] {
-    let text = |path: &str| match object.data.pointer(path) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Null) | None => "-".into(),
-        Some(other) => other.to_string(),
-    };
+async fn row(object: &DynamicObject, engine: &Engine) -> [String; 10] {
+    let text = |path: &str| object.data.pointer(path).and_then(Value::as_str).unwrap_or("-").to_owned();
     let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
     let ready = conditions.and_then(|all| all.iter().find(|c| c["type"] == "Ready"));
-    [
-        object.metadata.name.clone().unwrap_or_default(),
-        text("/spec/objective"),
-        text("/status/phase"),
-        text("/status/startAt"),
-        text("/status/metrics/participants"),
-        text("/status/metrics/conversionRate"),
-        text("/status/metrics/revenue"),
-        text("/status/budget/spent"),
-        text("/spec/budget/limit"),
-        ready.and_then(|c| c["status"].as_str()).unwrap_or("-").into(),
-    ]
+    let name = object.metadata.name.clone().unwrap_or_default();
+    let mut row: [String; 10] = std::array::from_fn(|_| "-".to_owned());
+    row[1] = text("/spec/objective");
+    row[8] = text("/spec/budget/limit");
+    row[9] = ready.and_then(|c| c["status"].as_str()).unwrap_or("-").into();
+    let plans = engine.plans();
+    let id = Name::from(name.as_str());
+    row[0] = name;
+    if let Some(campaign) = plans.campaigns.get(&id) {
+        let (schedule, now) = (&campaign.plan.schedule, engine.clock().now());
+        row[2] = phase(schedule, campaign.plan.suspended, campaign.settled, now).as_str().into();
+        row[3] = schedule.start_at.with_timezone(&schedule.zone).format("%Y-%m-%dT%H:%M%:z").to_string();
+        row[3].truncate(row[3].len() - if row[3].ends_with(":00") { 3 } else { 0 });
+    }
+    if let (Some(runtime), Ok(Some((figures, _)))) = (&plans.runtime, engine.campaign_status(&id).await) {
+        row[4] = figures.participants.to_string();
+        row[5] = metrics::rate(figures.conversions, figures.participants).unwrap_or_else(|| "-".into());
+        row[6] = runtime.currency.format(figures.revenue);
+        row[7] = figures.budget.map_or_else(|| "-".into(), |budget| runtime.currency.format(budget.spent()));
+    }
+    row
 }
 
 fn line(row: &[String; 10]) -> String {
@@ -71,18 +82,18 @@ fn line(row: &[String; 10]) -> String {
 }
 
 /// Draws the table over the former one; answers how many lines it has.
-fn redraw(rows: &BTreeMap<String, [String; 10]>, height: usize) -> usize {
+fn redraw(rows: &BTreeMap<String, [String; 10]>, all: usize, height: usize) -> usize {
     let mut table = Table::new();
     table.load_style(NOTHING).set_header(HEADER);
-    for row in rows.values().take(ROWS_MAX) {
+    for row in rows.values() {
         table.add_row(row.iter());
     }
     let mut text = table.to_string();
-    if rows.len() > ROWS_MAX {
-        text.push_str(&format!("\n… and {} more", rows.len() - ROWS_MAX));
+    if all > rows.len() {
+        text.push_str(&format!("\n… and {} more", all - rows.len()));
     }
     let mut out = std::io::stdout().lock();
     let up = if height > 0 { format!("\x1b[{height}A\x1b[J") } else { String::new() };
-    let written = write!(out, "{up}{text}\n").and_then(|()| out.flush());
+    let written = writeln!(out, "{up}{text}").and_then(|()| out.flush());
     if written.is_err() { 0 } else { text.lines().count() }
 }

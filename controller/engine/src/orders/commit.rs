@@ -7,11 +7,19 @@ use super::{
     take::{self, count_all},
     wrong_state,
 };
-use crate::{Command, Halt, budget, carts, effects::within_caps, plans::Plans, refuse, tx::Tx, vouchers};
-use fanfare_core::{cart::Cart, ids::OrderId, money::Minor, pricing, reason::Reason, time::Ts};
+use crate::{Command, Halt, budget, carts, effects::within_caps, plans::Plans, refuse, touch, tx::Tx, vouchers};
+use fanfare_core::{
+    cart::Cart,
+    ids::OrderId,
+    mechanic::Effect,
+    money::Minor,
+    pricing::{self, Priced},
+    reason::Reason,
+    time::Ts,
+};
 use fanfare_store::{
     Keys,
-    rows::{GrantState, HoldState, Order, OrderState, RedemptionState},
+    rows::{GrantState, Order, OrderState, RedemptionState},
 };
 
 /// Commits a reserved order. Committing again changes nothing.
@@ -58,6 +66,7 @@ impl Command for CommitOrder {
         }
         let at = self.paid_at(tx, &order)?;
         let mut booking = Booking::of(&order);
+        take::want(tx, &booking)?;
         if order.state == OrderState::Lapsed {
             retake(tx, &mut order, &mut booking)?;
         }
@@ -160,16 +169,9 @@ fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(
                 booking.vouchers.push(VoucherUse { grant, redemption: None, amount, returned: Minor::ZERO });
             }
         }
-        if let Some(hold) = &discount.hold {
-            if tx.hold(hold)?.is_some_and(|hold| hold.state == HoldState::Held) {
-                take::take_hold(tx, order, hold)?;
-            } else {
-                gone.push(format!("reservation {hold}"));
-                booking.holds.retain(|own| own != hold);
-            }
-        }
     }
-    let effects = booking.priced(order).effects();
+    let effects = again(&booking.priced(order), booking);
+    touch::counters(tx, &effects)?;
     if within_caps(tx, &effects)? {
         count_all(tx, &effects)?;
         booking.counted = true;
@@ -183,6 +185,20 @@ fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(
         order.exception = Some(id);
     }
     Ok(())
+}
+
+/// The counters that the lapse moved back, moved once more, within their caps. Units of a flash-sale reservation are taken
+/// from its stock like any others: the reservation itself is over.
+fn again(priced: &Priced, booking: &Booking) -> Vec<Effect> {
+    let cap = |key: &str| {
+        let all = booking.consumed.iter().flat_map(|consumed| &consumed.counts);
+        all.filter(|counts| counts.key == key).filter_map(|counts| counts.cap).min()
+    };
+    let moved = priced.undo().into_iter().filter_map(|effect| match effect {
+        Effect::Count { key, delta, cap: _ } => Some(Effect::Count { cap: cap(&key), key, delta: -delta }),
+        Effect::Grant { .. } | Effect::Hold { .. } | Effect::Release { .. } | Effect::SpendPoints { .. } => None,
+    });
+    moved.collect()
 }
 
 fn room_for(tx: &Tx<'_>, spend: &Spend) -> Result<bool, Halt> {

@@ -1,6 +1,9 @@
 //! An order's reservation is over: everything that it holds is given back.
 
-use super::{Booking, take::let_go};
+use super::{
+    Booking,
+    take::{let_go, want},
+};
 use crate::{Halt, jobs::Task, tx::Tx};
 use fanfare_core::ids::OrderId;
 use fanfare_store::rows::{Order, OrderState, RedemptionState};
@@ -28,6 +31,7 @@ pub fn lapse(tx: &mut Tx<'_>, id: &OrderId) -> Result<(), Halt> {
 /// The order, lapsed. It keeps when it would have lapsed, for a till that commits late.
 pub(crate) fn lapsed(tx: &mut Tx<'_>, mut order: Order) -> Result<Order, Halt> {
     let mut booking = Booking::of(&order);
+    want(tx, &booking)?;
     let_go(tx, &order, &mut booking, RedemptionState::Lapsed, "order-lapsed")?;
     order.state = OrderState::Lapsed;
     order.booking = booking.to_value();

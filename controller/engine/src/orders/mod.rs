@@ -38,7 +38,8 @@ pub struct Placed {
 }
 
 /// What a till is told of an order that stands.
-pub(crate) fn placed(tx: &Tx<'_>, order: Order, created: bool) -> Result<Placed, Halt> {
+pub(crate) fn placed(tx: &Tx<'_>, mut order: Order, created: bool) -> Result<Placed, Halt> {
+    order.evaluation.earned.retain(|earned| earned.quantity > 0);
     let mut redemptions = Vec::new();
     for used in Booking::of(&order).vouchers {
         if let Some(id) = used.redemption {

@@ -1,6 +1,8 @@
 //! Gives lines of a committed order back: the refund, the campaigns' money, what was earned, the vouchers.
 
-use super::{Booking, Placed, booking::VoucherUse, facts, placed, take::cause, take::count_all, wrong_state};
+use super::{
+    Booking, Placed, booking::VoucherUse, facts, placed, take::cause, take::count_all, take::want, wrong_state,
+};
 use crate::{
     Command, Halt, attribution,
     budget::{self, Cost, Spent, Why},
@@ -92,6 +94,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         return refuse(Reason::ReturnExceedsOrder, "it came back in too many parts; return all that is left at once");
     }
     let mut booking = Booking::of(order);
+    want(tx, &booking)?;
     let fates = fates(tx, &booking.vouchers)?;
     let priced = booking.priced(order);
     let sold = Sold {

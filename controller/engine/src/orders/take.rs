@@ -4,18 +4,15 @@ use super::booking::{Booking, Spend, VoucherUse};
 use crate::{
     Halt, attribution,
     budget::{self, Cost, Spent, Why},
-    effects::{self, Decided, Done},
-    holds,
-    knowledge::{self, Coming},
-    refuse,
+    give::{self, To},
+    holds, refuse, touch,
     tx::Tx,
     vouchers::{self, Scene},
 };
 use fanfare_core::{
-    cart::{Discount, Earned, Rejected, Subject},
-    decide,
-    ids::{HoldId, MemberId, Name, OrderId, RedemptionId},
-    mechanic::{self, Effect},
+    cart::{Discount, Rejected, Subject},
+    ids::{HoldId, Name, OrderId, RedemptionId},
+    mechanic::{Effect, State, basket::CountedBy},
     money::Minor,
     pricing::Priced,
     reason::Reason,
@@ -127,7 +124,7 @@ pub(crate) fn spend(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, a
         on_it: &on_it,
     };
     booking.sales = attribution::paid(tx, sale)?;
-    give_earned(tx, order)
+    give_earned(tx, order, booking)
 }
 
 fn use_voucher(tx: &mut Tx<'_>, order: &Order, id: &RedemptionId, at: Ts) -> Result<(), Halt> {
@@ -147,6 +144,7 @@ fn take_part(tx: &mut Tx<'_>, order: &Order, on_it: &BTreeSet<Name>) -> Result<(
     let Some(member) = order.cart.member.clone() else { return Ok(()) };
     let earned = order.evaluation.earned.iter().map(|earned| earned.campaign.clone());
     let campaigns: BTreeSet<Name> = on_it.iter().cloned().chain(earned).collect();
+    touch::participations(tx, &member, campaigns.iter())?;
     for campaign in campaigns {
         if let Some(plan) = budget::served(tx, &campaign) {
             attribution::touch(tx, &plan, &member, order.occurred_at)?;
@@ -155,48 +153,47 @@ fn take_part(tx: &mut Tx<'_>, order: &Order, on_it: &BTreeSet<Name>) -> Result<(
     Ok(())
 }
 
-/// Gives what the order earned. What is not left any more is told as rejected.
-fn give_earned(tx: &mut Tx<'_>, order: &mut Order) -> Result<(), Halt> {
+/// Gives what the order earned; its limits were counted with the order. What is not left any more is told as rejected, and
+/// its counts are given back. It keeps its place with a quantity of 0, since counts and clawbacks go by place.
+fn give_earned(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(), Halt> {
     let Some(member) = order.cart.member.clone() else { return Ok(()) };
-    let mut kept = Vec::new();
-    for mut earned in std::mem::take(&mut order.evaluation.earned) {
-        let given = give_one(tx, order, &member, &earned)?;
+    let cause = cause(&order.id);
+    let mut earned_all = std::mem::take(&mut order.evaluation.earned);
+    touch::all(earned_all.iter().map(|earned| give::want(tx, &member, &earned.reward, Some(&earned.campaign))))?;
+    for (index, earned) in earned_all.iter_mut().enumerate() {
+        let to = To {
+            member: &member,
+            reward: &earned.reward,
+            quantity: earned.quantity,
+            campaign: Some(&earned.campaign),
+            mechanic: Some(&earned.mechanic),
+            store: order.cart.store.as_ref(),
+            cause: &cause,
+        };
+        let given = give::give(tx, to)?;
+        let count = i64::try_from(given.grants.len()).unwrap_or(i64::MAX);
+        if booking.counted && count < earned.quantity {
+            uncount_earned(tx, booking, index, earned.quantity - count)?;
+        }
+        earned.quantity = count;
         if let Some(refusal) = given.refused {
-            if refusal.reason == Reason::BudgetExhausted {
-                note_exhausted(tx, std::slice::from_ref(&earned.campaign))?;
-            }
             let subject = Subject::Campaign(earned.campaign.clone(), Some(earned.mechanic.clone()));
             order.evaluation.rejected.push(Rejected { subject, reason: refusal.reason, detail: refusal.detail });
         }
-        earned.quantity = i64::try_from(given.grants.len()).unwrap_or(i64::MAX);
-        if earned.quantity > 0 {
-            kept.push(earned);
-        }
     }
-    order.evaluation.earned = kept;
+    order.evaluation.earned = earned_all;
     Ok(())
 }
 
-/// Asks the mechanic's campaign once more, now that the reward is really given: others may have taken the last.
-fn give_one(tx: &mut Tx<'_>, order: &Order, member: &MemberId, earned: &Earned) -> Result<Done, Halt> {
-    let Some(plan) = budget::served(tx, &earned.campaign) else { return Ok(Done::default()) };
-    let Some(mechanic) = plan.mechanics.iter().find(|own| own.name == earned.mechanic) else {
-        return Ok(Done::default());
-    };
-    let (store, channel) = (order.cart.store.as_ref(), Some(order.cart.channel.as_str()));
-    let coming = Coming { member: Some(member), store, channel, at: order.occurred_at, points: 0 };
-    let decided = knowledge::visit(tx, coming, |visit| {
-        let scene = mechanic::Scene { campaign: &plan, mechanic, visit: *visit };
-        decide::grant(&scene, &earned.reward, earned.quantity, Minor::ZERO)
-    })??;
-    match decided {
-        Ok(effects) => {
-            let cause = cause(&order.id);
-            let (campaign, mechanic) = (&plan.name, Some(&mechanic.name));
-            effects::apply(tx, Decided { campaign, mechanic, member, store, cause: &cause }, &effects)
-        }
-        Err(refusal) => Ok(Done { grants: Vec::new(), refused: Some(refusal) }),
+/// Gives back what rewards counted that could not be given.
+fn uncount_earned(tx: &mut Tx<'_>, booking: &mut Booking, index: usize, quantity: i64) -> Result<(), Halt> {
+    let all = booking.consumed.iter_mut().flat_map(|consumed| &mut consumed.counts);
+    for counts in all.filter(|counts| counts.by == CountedBy::Earned(index)) {
+        let back = quantity.min(counts.delta);
+        tx.count_up(&counts.key, -back)?;
+        counts.delta -= back;
     }
+    Ok(())
 }
 
 /// What grants of an order name as their cause.
@@ -223,7 +220,7 @@ pub(crate) fn let_go(
         free_voucher(tx, order, used, redemptions)?;
     }
     for hold in &booking.holds {
-        holds::hand_back(tx, hold)?;
+        holds::end(tx, hold)?;
     }
     Ok(())
 }
@@ -249,6 +246,7 @@ pub(crate) fn free_voucher(
 
 /// Notes campaigns whose budget stopped something of this cart.
 pub(crate) fn note_exhausted(tx: &mut Tx<'_>, campaigns: &[Name]) -> Result<(), Halt> {
+    touch::all(campaigns.iter().map(|campaign| Ok(tx.count(&budget::exhausted_key(campaign))?)))?;
     for campaign in campaigns {
         if let Some(plan) = budget::served(tx, campaign) {
             budget::exhausted(tx, &plan)?;
@@ -259,6 +257,7 @@ pub(crate) fn note_exhausted(tx: &mut Tx<'_>, campaigns: &[Name]) -> Result<(), 
 
 /// Moves counters alone, such as those that an order takes or gives back; a cap that would break voids the command.
 pub(crate) fn count_all(tx: &mut Tx<'_>, effects: &[Effect]) -> Result<(), Halt> {
+    touch::counters(tx, effects)?;
     for effect in effects {
         if let Effect::Count { key, delta, cap } = effect {
             let value = tx.count_up(key, *delta)?;
@@ -268,4 +267,13 @@ pub(crate) fn count_all(tx: &mut Tx<'_>, effects: &[Effect]) -> Result<(), Halt>
         }
     }
     Ok(())
+}
+
+/// Everything that a stored booking will be asked about.
+pub(crate) fn want(tx: &Tx<'_>, booking: &Booking) -> Result<(), Halt> {
+    let grants = booking.vouchers.iter().map(|used| tx.grant(&used.grant).map(drop));
+    let uses = booking.vouchers.iter().filter_map(|used| used.redemption.as_ref());
+    let uses = uses.map(|id| tx.redemption(id).map(drop));
+    let holds = booking.holds.iter().map(|id| tx.hold(id).map(drop));
+    touch::all(grants.chain(uses).chain(holds))
 }

@@ -1,6 +1,10 @@
 //! Voids a reserved order: everything that it holds is given back.
 
-use super::{Booking, Placed, placed, take::let_go, wrong_state};
+use super::{
+    Booking, Placed, placed,
+    take::{let_go, want},
+    wrong_state,
+};
 use crate::{Command, Halt, jobs::Task, plans::Plans, tx::Tx};
 use fanfare_core::ids::OrderId;
 use fanfare_store::{
@@ -35,6 +39,7 @@ impl Command for VoidOrder {
             }
         }
         let mut booking = Booking::of(&order);
+        want(tx, &booking)?;
         let_go(tx, &order, &mut booking, RedemptionState::Voided, "order-voided")?;
         order.state = OrderState::Voided;
         order.booking = booking.to_value();

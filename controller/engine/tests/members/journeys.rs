@@ -1,6 +1,8 @@
 //! Journeys across restarts, and messages on their way.
 
-use crate::support::{Recorder, Shop, automation, id, inbox_channel, mail_channel, name, points_reward, template};
+use crate::support::{
+    Never, Recorder, Shop, automation, id, inbox_channel, mail_channel, name, points_reward, template,
+};
 use fanfare_core::{
     envelope::SendFault,
     model::{
@@ -15,10 +17,11 @@ use fanfare_engine::{
     ingest::{Incoming, Sender, Status},
     members::{Profile, SetConsent, UpsertMember},
     outbox::Outbox,
-    worker::work_off,
+    worker::{run, work_off},
 };
 use fanfare_store::{Page, Store, rows::Consent};
 use serde_json::json;
+use std::{sync::Arc, time::Duration};
 
 fn event(event_id: &str, kind: &str, member: &str) -> Incoming {
     let (source, data) = ("crm".into(), json!({}));
@@ -186,4 +189,41 @@ async fn a_member_reads_its_own_inbox_only() {
     let message = message[0].id.clone();
     assert!(shop.run(MarkRead { member: id("m2"), message: message.clone() }).await.is_none());
     assert!(shop.run(MarkRead { member: id("m1"), message }).await.unwrap().read_at.is_some());
+}
+
+#[tokio::test]
+async fn the_worker_is_woken_by_an_event_and_stops_when_told() {
+    let shop = with_mail(OnAmbiguous::Skip, "hello").await;
+    let recorder = Arc::new(Recorder::default());
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let worker = tokio::spawn(run(shop.engine.clone(), Arc::<Recorder>::clone(&recorder), stopped));
+    tell(&shop, "e1", "member.registered", "m1").await;
+    let sent = async {
+        while recorder.sent.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), sent).await.unwrap();
+    stop.send(true).unwrap();
+    tokio::time::timeout(Duration::from_secs(10), worker).await.unwrap().unwrap();
+    assert_eq!(recorder.sent.lock().unwrap().len(), 1);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_message_that_a_dead_sender_held_goes_as_its_step_says() {
+    for (on_ambiguous, sent) in [(OnAmbiguous::Skip, 0), (OnAmbiguous::Retry, 1)] {
+        let shop = with_mail(on_ambiguous, "hello").await;
+        tell(&shop, "e1", "member.registered", "m1").await;
+        work_off(&shop.engine).await.unwrap();
+        // A sender that never comes back: its pass is dropped in the middle.
+        let mut outbox = Outbox::default();
+        let pass = outbox.pass(&shop.engine, &Never);
+        assert!(tokio::time::timeout(Duration::from_millis(200), pass).await.is_err());
+        let shop = shop.reopen().await;
+        let recorder = Recorder::default();
+        Outbox::default().pass(&shop.engine, &recorder).await.unwrap();
+        assert_eq!(recorder.sent.lock().unwrap().len(), sent, "{on_ambiguous:?}");
+        shop.verify().await;
+    }
 }

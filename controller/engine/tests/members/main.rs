@@ -1,4 +1,5 @@
 //! The member half of the engine on a real database with a clock that a test sets: members, events, journeys, the feed.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod events;
 mod feed;

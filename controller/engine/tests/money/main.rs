@@ -1,8 +1,11 @@
 //! What moves value, on a real database: redemptions, orders, returns, budgets, points. After every scenario the
 //! invariants that the rows themselves must keep are checked.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod events;
 mod grants;
+mod holds;
 mod orders;
 mod redemptions;
 mod support;

@@ -113,6 +113,8 @@ async fn a_void_and_a_lapse_give_everything_back() {
     assert_eq!(shop.budget("half").await, before.0);
     let counters = shop.store.counters(&shop.ns, "limit").await.unwrap();
     assert!(counters.iter().all(|(_, value)| *value == 0), "{counters:?}");
+    let (figures, _) = shop.engine.campaign_status(&"half".into()).await.unwrap().unwrap();
+    assert_eq!(figures.budget.unwrap().released, Minor(40_000), "of the voided order and of the lapsed one");
     shop.run(redeem(&code, Mode::Commit)).await.unwrap();
     shop.verify().await;
 }

@@ -206,7 +206,7 @@ impl Command for Do {
         match &self.0 {
             Task::LapseOrder(id) => orders::lapse(tx, id),
             Task::LapseRedemption(id) => redemptions::lapse(tx, id),
-            Task::ReleaseHold(id) => holds::release_due(tx, id),
+            Task::ReleaseHold(id) => holds::lapse(tx, id),
             Task::CloseGrant(id) => grants::close(tx, id),
             Task::Settle(_) | Task::Step(_) => {
                 tx.done(&self.0.id());

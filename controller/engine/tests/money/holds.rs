@@ -1,0 +1,106 @@
+//! Reservations of flash-sale stock.
+
+use crate::support::{Shop, campaign, cart, line, mechanic, place};
+use chrono::TimeDelta;
+use fanfare_core::{
+    cart::Cart,
+    ids::HoldId,
+    mechanic::{Rule, flash_sale},
+    model::Plan,
+    money::Minor,
+    reason::Reason,
+    time::Span,
+};
+use fanfare_engine::{
+    act::{Action, DoAction},
+    orders::{CommitOrder, ReturnOrder, VoidOrder},
+    redemptions::Mode,
+};
+
+/// Two units of SKU-a for 50.00 each, one per member.
+async fn shop() -> Shop {
+    let shop = Shop::open().await;
+    let mut plan = campaign("flash", Some(100_000));
+    let item = flash_sale::Item { sku: "SKU-a".into(), price: Minor(5_000), stock: 2, stock_per_store: None };
+    let rule = flash_sale::FlashSale { items: vec![item], per_member: Some(1), reserve_for: Span::seconds(600) };
+    plan.mechanics = vec![mechanic("few", Rule::FlashSale(rule))];
+    shop.publish(Plan::Campaign(plan)).await;
+    shop
+}
+
+fn reserve(member: &str) -> DoAction {
+    let action = Action::Reserve { sku: "SKU-a".into(), quantity: 1, store: None };
+    DoAction { campaign: "flash".into(), mechanic: "few".into(), member: member.into(), action, channel: None }
+}
+
+async fn held(shop: &Shop, member: &str) -> HoldId {
+    shop.run(reserve(member)).await.unwrap().unwrap().reservation.unwrap().0
+}
+
+fn with(member: &str, hold: &HoldId) -> Cart {
+    Cart { reservations: vec![hold.clone()], ..cart(Some(member), vec![line("a", 1, 20_000)], vec![]) }
+}
+
+#[tokio::test]
+async fn a_reservation_is_used_by_its_holder_s_cart_alone() {
+    let shop = shop().await;
+    let (first, second) = (held(&shop, "m1").await, held(&shop, "m2").await);
+    assert_eq!(shop.run(reserve("m3")).await.unwrap_err().refusal.reason, Reason::SoldOut);
+    let stolen = shop.run(place("o0", Mode::Commit, with("m3", &first))).await.unwrap_err();
+    assert_eq!(stolen.refusal.reason, Reason::OrderRefused);
+
+    let order = shop.run(place("o1", Mode::Reserve, with("m1", &first))).await.unwrap().order;
+    assert_eq!(order.evaluation.payable, Minor(5_000));
+    assert!(shop.run(place("o2", Mode::Commit, with("m1", &first))).await.is_err());
+    shop.run(VoidOrder { id: "o1".into() }).await.unwrap();
+    assert!(shop.run(place("o2", Mode::Commit, with("m1", &first))).await.is_err(), "its units are back in the sale");
+    let first = held(&shop, "m1").await;
+    let order = shop.run(place("o3", Mode::Commit, with("m1", &first))).await.unwrap().order;
+    assert_eq!(order.evaluation.payable, Minor(5_000));
+
+    shop.forward(TimeDelta::seconds(600));
+    shop.work().await;
+    let late = shop.run(place("o4", Mode::Commit, with("m2", &second))).await.unwrap_err();
+    assert_eq!(late.refusal.reason, Reason::OrderRefused);
+    held(&shop, "m3").await;
+    assert_eq!(shop.run(reserve("m2")).await.unwrap_err().refusal.reason, Reason::SoldOut);
+
+    let lines = vec![("a".to_owned(), 1)];
+    let back = ReturnOrder { id: "o3".into(), return_id: "r".into(), lines, reason: "size".into() };
+    shop.run(back).await.unwrap();
+    held(&shop, "m2").await;
+    assert_eq!(shop.budget("flash").await, (100_000, 0, 0));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_late_commit_takes_its_units_again_only_while_there_are_some() {
+    let shop = shop().await;
+    let paid_at = shop.engine.clock().now();
+    let (first, second) = (held(&shop, "m1").await, held(&shop, "m2").await);
+    shop.run(place("o1", Mode::Reserve, with("m1", &first))).await.unwrap();
+    shop.run(place("o2", Mode::Reserve, with("m2", &second))).await.unwrap();
+    shop.forward(TimeDelta::seconds(900));
+    shop.work().await;
+    held(&shop, "m3").await;
+    for (id, gone) in [("o1", false), ("o2", true)] {
+        let late = CommitOrder {
+            id: id.into(),
+            cart: None,
+            receipt_number: None,
+            business_date: None,
+            occurred_at: Some(paid_at),
+        };
+        let order = shop.run(late).await.unwrap().unwrap().order;
+        assert_eq!((order.evaluation.payable, order.exception.is_some()), (Minor(5_000), gone), "{id}");
+    }
+    assert_eq!(shop.run(reserve("m2")).await.unwrap_err().refusal.reason, Reason::SoldOut);
+    for id in ["o1", "o2"] {
+        let lines = vec![("a".to_owned(), 1)];
+        let back = ReturnOrder { id: id.into(), return_id: "r".into(), lines, reason: "size".into() };
+        shop.run(back).await.unwrap();
+    }
+    held(&shop, "m2").await;
+    assert_eq!(shop.run(reserve("m1")).await.unwrap_err().refusal.reason, Reason::SoldOut);
+    shop.verify().await;
+}
