@@ -3,12 +3,13 @@
 use crate::{
     app::{App, written},
     observe::FANFARE_POSITION,
-    problem::{self, Code, Problem},
+    problem::{self, Problem},
     wire::evaluation,
 };
 use axum::response::Response;
 use bytes::Bytes;
 use fanfare_core::{
+    ids::Code,
     model::RuntimePlan,
     money::Minor,
     reason::{Reason, Refusal},
@@ -17,7 +18,7 @@ use fanfare_core::{
 use fanfare_engine::{Command, Keyed, Refused, Render, Replied, store::Position};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 use utoipa::ToSchema;
 
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -33,12 +34,19 @@ pub(crate) struct View {
     pub(crate) runtime: Arc<RuntimePlan>,
     /// The digest over all rules.
     pub(crate) revision: String,
+    /// How the caller wrote the codes of this call.
+    pub(crate) spelling: HashMap<Code, String>,
 }
 
 impl View {
     /// The view of now.
     pub(crate) fn of(app: &App) -> Result<Self, Problem> {
-        Ok(Self { runtime: app.runtime()?, revision: app.engine().plans().digest.clone() })
+        Ok(Self { runtime: app.runtime()?, revision: app.engine().plans().digest.clone(), spelling: HashMap::new() })
+    }
+
+    /// A code as the caller wrote it, else as it is stored.
+    pub(crate) fn code(&self, code: &Code) -> String {
+        self.spelling.get(code).cloned().unwrap_or_else(|| code.to_string())
     }
 
     /// An amount as a decimal string.
@@ -243,7 +251,7 @@ pub(crate) fn wants_picture(headers: &HeaderMap, picture: &str) -> Result<bool, 
             return Ok(true);
         }
     }
-    Err(Problem::new(Code::NotAcceptable, format!("this comes as application/json or {picture}")))
+    Err(Problem::new(problem::Code::NotAcceptable, format!("this comes as application/json or {picture}")))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub(crate) async fn evaluate_cart(State(app): State<App>, caller: Shopper, Body(
     let view = View::of(&app)?;
     let cart = owned(body.read("", &view.runtime)?, &caller)?;
     execute(&app, EvaluateCart { cart }, |found| {
-        let at = View { revision: found.revision, ..view };
+        let at = View { revision: found.revision, spelling: body.spelling(), ..view };
         ok(&evaluation::view(&found.evaluation, &at))
     })
     .await

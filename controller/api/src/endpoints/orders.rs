@@ -57,7 +57,7 @@ pub(crate) async fn place_order(
     key: IdempotencyKey,
     Body(body): Body<PlaceBody>,
 ) -> Answer {
-    let view = View::of(&app)?;
+    let view = View { spelling: body.cart.spelling(), ..View::of(&app)? };
     let mut cart = body.cart.read("/cart", &view.runtime)?;
     cart.store = caller.0.store_of(cart.store)?;
     let mut faults = Faults::default();

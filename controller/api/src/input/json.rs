@@ -10,7 +10,7 @@ use crate::{
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_path_to_error::Segment;
 use std::{fmt::Write as _, time::Duration};
@@ -19,6 +19,8 @@ use std::{fmt::Write as _, time::Duration};
 pub(crate) const BODY_MAX_BYTES: usize = 256 * 1024;
 /// The most bytes of a body that carries many things: 1,000 events, or a list of 100,000 members.
 pub(crate) const BULK_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// The most bytes of a body that is refused for its size and still taken off the wire.
+const DRAIN_MAX_BYTES: usize = 32 * 1024 * 1024;
 /// How deep arrays and objects may nest; a cart needs 4.
 pub(crate) const DEPTH_MAX: usize = 32;
 /// How long a whole body may take to come.
@@ -81,18 +83,35 @@ pub(crate) fn unsupported(got: &str, wanted: &str) -> Problem {
 }
 
 /// Reads a body, at most `max` bytes, in at most [`BODY_TIMEOUT`].
+///
+/// What is too large is still taken off the wire up to [`DRAIN_MAX_BYTES`]: a client that is cut off while it sends would
+/// see a broken connection instead of the 413.
 pub(crate) async fn read(request: Request, max: usize) -> Result<Bytes, Problem> {
+    let late = |_| Problem::new(Code::Timeout, "the body did not come in time; send it again");
+    tokio::time::timeout(BODY_TIMEOUT, gather(request, max)).await.map_err(late)?
+}
+
+async fn gather(request: Request, max: usize) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Code::TooLarge, format!("the body has more than {max} bytes; send it in parts"));
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > max) {
+    if declared.is_some_and(|length| length > DRAIN_MAX_BYTES) {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(request.into_body(), max).collect()).await {
-        Err(_) => Err(Problem::new(Code::Timeout, "the body did not come in time; send it again")),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(Code::Malformed, "the body broke off; send it again")),
+    let mut body = request.into_body();
+    let mut kept = Vec::with_capacity(declared.unwrap_or(0).min(max));
+    let mut came = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Problem::new(Code::Malformed, "the body broke off; send it again"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        came = came.saturating_add(data.len());
+        if came > DRAIN_MAX_BYTES {
+            break;
+        }
+        if came <= max {
+            kept.extend_from_slice(&data);
+        }
     }
+    if came > max { Err(too_large()) } else { Ok(kept.into()) }
 }
 
 /// Reads a strict JSON object. (Serde would also take an array of a struct's fields in their order.)

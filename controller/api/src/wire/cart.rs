@@ -1,15 +1,16 @@
 //! A cart as a till, a shop's backend or a member sends it.
 
 use super::{Faults, TEXT_MAX, code};
-use crate::problem::{Code, FieldError, Problem};
+use crate::problem::{self, FieldError, Problem};
 use fanfare_core::{
     cart::{CODES_MAX, Cart, LINES_MAX, Line},
+    ids::Code,
     model::RuntimePlan,
     money::{AMOUNT_MAX_MINOR, Minor},
     reason::Reason,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use utoipa::ToSchema;
 
 /// The most units of one line.
@@ -77,7 +78,7 @@ pub(crate) fn same_currency(currency: &str, pointer: &str, runtime: &RuntimePlan
     }
     let detail = format!("amounts of this namespace are in {ours}, not in {currency}");
     let at = FieldError::new(pointer, "it is another currency", format!("send amounts in {ours}"));
-    Err(Problem::new(Code::Refused(Reason::CurrencyMismatch), detail).at(at))
+    Err(Problem::new(problem::Code::Refused(Reason::CurrencyMismatch), detail).at(at))
 }
 
 impl CartBody {
@@ -108,6 +109,11 @@ impl CartBody {
             codes: self.codes.iter().map(|text| code(text)).collect(),
             reservations: self.reservations.iter().map(|id| id.as_str().into()).collect(),
         })
+    }
+
+    /// How the caller wrote each code, by the code, so that an answer can name it as it was written.
+    pub(crate) fn spelling(&self) -> HashMap<Code, String> {
+        self.codes.iter().map(|text| (code(text), text.clone())).collect()
     }
 
     fn lines(&self, at: &str, runtime: &RuntimePlan, faults: &mut Faults) -> Vec<Line> {
@@ -227,11 +233,11 @@ mod tests {
 
     #[test]
     fn a_cart_becomes_minor_units_and_normal_codes() {
-        let body = r#"{"memberId":"m1","channel":"pos","currency":"THB","codes":["ab-c 1"],"at":"2026-11-11T00:00:00+07:00",
+        let body = r#"{"memberId":"m1","channel":"pos","currency":"THB","codes":["ab-co 1"],"at":"2026-11-11T00:00:00+07:00",
             "lines":[{"id":"1","sku":"A","quantity":3,"unitPrice":"10.5"}]}"#;
         let cart = json::parse::<CartBody>(body.as_bytes()).unwrap().read("", &runtime()).unwrap();
         assert_eq!(cart.lines[0].total(), Minor(3_150));
-        assert_eq!(cart.codes[0].as_str(), "ABC1");
+        assert_eq!(cart.codes[0].as_str(), "ABC01");
         assert_eq!(cart.at.unwrap().to_rfc3339(), "2026-11-10T17:00:00+00:00");
     }
 }

@@ -110,7 +110,7 @@ pub(crate) fn view(evaluation: &Evaluation, view: &View) -> EvaluationView {
         discounts: discounts.iter().map(|one| discount_view(one, view)).collect(),
         earned: earned.iter().map(earned_view).collect(),
         available: available.iter().map(|one| available_view(one, view)).collect(),
-        rejected: rejected.iter().map(rejected_view).collect(),
+        rejected: rejected.iter().map(|one| rejected_view(one, view)).collect(),
         revision: view.revision.clone(),
     }
 }
@@ -131,7 +131,7 @@ fn discount_view(one: &Discount, view: &View) -> DiscountView {
     DiscountView {
         campaign: campaign.as_ref().map(ToString::to_string),
         mechanic: mechanic.as_ref().map(ToString::to_string),
-        code: code.as_ref().map(ToString::to_string),
+        code: code.as_ref().map(|code| view.code(code)),
         grant: grant.as_ref().map(ToString::to_string),
         reservation: hold.as_ref().map(ToString::to_string),
         amount: view.amount(*amount),
@@ -154,10 +154,10 @@ fn available_view(available: &Available, view: &View) -> AvailableView {
     AvailableView { grant: grant.to_string(), title: title.clone(), amount: view.amount(*amount) }
 }
 
-fn rejected_view(rejected: &Rejected) -> RejectedView {
+fn rejected_view(rejected: &Rejected, view: &View) -> RejectedView {
     let Rejected { subject, reason, detail } = rejected;
     let (code, reservation, campaign, mechanic) = match subject {
-        Subject::Code(code) => (Some(code.to_string()), None, None, None),
+        Subject::Code(code) => (Some(view.code(code)), None, None, None),
         Subject::Reservation(hold) => (None, Some(hold.to_string()), None, None),
         Subject::Campaign(campaign, mechanic) => {
             (None, None, Some(campaign.to_string()), mechanic.as_ref().map(ToString::to_string))

@@ -9,7 +9,8 @@ pub(crate) mod redemption;
 
 use crate::problem::{FieldError, Problem};
 use chrono::DateTime;
-use fanfare_core::{ids::Code, time::Ts};
+pub(crate) use fanfare_core::codes::normalise as code;
+use fanfare_core::time::Ts;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -101,15 +102,8 @@ impl Faults {
     }
 }
 
-/// A code as people type it, in the form that the database keeps: upper case, no spaces or dashes.
-pub(crate) fn code(text: &str) -> Code {
-    let kept = text.chars().filter(|c| !c.is_whitespace() && *c != '-');
-    kept.flat_map(char::to_uppercase).collect::<String>().into()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::code;
     use fanfare_core::{
         model::{RuntimePlan, runtime::EventRules},
         money::{BasisPoints, Currency},
@@ -132,13 +126,6 @@ pub(crate) mod tests {
             dev_login: true,
             events: EventRules::default(),
             reserve_for: Span::seconds(900),
-        }
-    }
-
-    #[test]
-    fn codes_are_one_however_they_are_typed() {
-        for typed in ["save-10", "SAVE10", " Save 10 "] {
-            assert_eq!(code(typed).as_str(), "SAVE10");
         }
     }
 }

@@ -203,7 +203,7 @@ async fn an_order_that_names_a_failing_code_or_another_price_is_refused_with_why
     let mut named = json!({"id": "o1", "mode": "Commit", "cart": cart()});
     named["cart"]["codes"] = json!(["no-such-code"]);
     let problem = shop.post(&shop.till, "/v1/orders", &named).await.is_problem(409, "order-refused");
-    assert_eq!(problem["rejected"][0]["code"], "NOSUCHCODE", "{problem}");
+    assert_eq!(problem["rejected"][0]["code"], "no-such-code", "{problem}");
     let dear = json!({"id": "o1", "mode": "Commit", "cart": cart(), "expectedPayable": "60.00"});
     let problem = shop.post(&shop.till, "/v1/orders", &dear).await.is_problem(409, "price-changed");
     assert_eq!(problem["evaluation"]["payable"], "50.00");
