@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 
 use crate::registry::Resource;
 
+/// Runs before validation: nothing may be taken for granted of the object's shape.
 pub(crate) fn complete(resource: &Resource, object: &mut Value) {
     match resource.kind.as_str() {
         "Namespace" => complete_namespace(object),
         "Secret" => complete_secret(object),
-        "Service" => complete_service(&mut object["spec"]),
-        "Deployment" => complete_deployment(&mut object["spec"]),
+        "Service" => object.get_mut("spec").into_iter().for_each(complete_service),
+        "Deployment" => object.get_mut("spec").into_iter().for_each(complete_deployment),
         _ => {}
     }
 }
@@ -25,7 +26,9 @@ fn complete_namespace(object: &mut Value) {
     let deleting = object["metadata"].get("deletionTimestamp").is_some();
     let phase = if deleting { "Terminating" } else { "Active" };
     set_default(object, "spec", json!({}));
-    set_default(&mut object["spec"], "finalizers", json!(["kubernetes"]));
+    if let Some(spec) = object.get_mut("spec") {
+        set_default(spec, "finalizers", json!(["kubernetes"]));
+    }
     object["status"] = json!({"phase": phase});
     let name = object["metadata"]["name"].clone();
     if let Some(meta) = object["metadata"].as_object_mut() {
@@ -56,28 +59,31 @@ fn complete_service(spec: &mut Value) {
     set_default(spec, "sessionAffinity", "None");
     // There is no network here to give addresses from.
     set_default(spec, "clusterIP", "None");
-    for port in spec["ports"].as_array_mut().into_iter().flatten() {
-        set_default(port, "protocol", "TCP");
-    }
+    entries(spec, "ports").for_each(|port| set_default(port, "protocol", "TCP"));
 }
 
 fn complete_deployment(spec: &mut Value) {
     set_default(spec, "replicas", 1);
     set_default(spec, "revisionHistoryLimit", 10);
     set_default(spec, "progressDeadlineSeconds", 600);
-    set_default(
-        spec,
-        "strategy",
-        json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}),
-    );
-    let pod = &mut spec["template"]["spec"];
-    set_default(pod, "restartPolicy", "Always");
-    set_default(pod, "dnsPolicy", "ClusterFirst");
-    for container in pod["containers"].as_array_mut().into_iter().flatten() {
-        for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-            set_default(port, "protocol", "TCP");
+    set_default(spec, "strategy", json!({}));
+    if let Some(strategy) = spec.get_mut("strategy") {
+        set_default(strategy, "type", "RollingUpdate");
+        if strategy["type"] == "RollingUpdate" {
+            set_default(strategy, "rollingUpdate", json!({"maxSurge": "25%", "maxUnavailable": "25%"}));
         }
     }
+    let Some(pod) = spec.pointer_mut("/template/spec") else { return };
+    set_default(pod, "restartPolicy", "Always");
+    set_default(pod, "dnsPolicy", "ClusterFirst");
+    for container in entries(pod, "containers") {
+        entries(container, "ports").for_each(|port| set_default(port, "protocol", "TCP"));
+    }
+}
+
+/// The entries of a list, none when there is no list.
+fn entries<'a>(value: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
+    value.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
 #[cfg(test)]

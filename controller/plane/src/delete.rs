@@ -179,7 +179,7 @@ async fn attempt(
             Ok(Some(if waits { Deleted::Begun(stored) } else { Deleted::Gone(stored) }))
         }
         Err(CommitError::Stale) => Ok(None),
-        Err(e) => Err(ApiError::internal(&e)),
+        Err(e) => Err(ApiError::uncommitted(&e)),
     }
 }
 

@@ -173,7 +173,7 @@ async fn disown(inner: &Inner, key: &Key, object: &Stored, owner: &str) -> Resul
 async fn commit(inner: &Inner, key: &Key, seen: &Stored, action: Action) -> Result<usize, ApiError> {
     match inner.store.commit(key.clone(), Expect::Version(seen.version), action).await {
         Ok(_) | Err(CommitError::Stale) => Ok(1),
-        Err(e) => Err(ApiError::internal(&e)),
+        Err(e) => Err(ApiError::uncommitted(&e)),
     }
 }
 

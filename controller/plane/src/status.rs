@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::registry::Resource;
+use crate::storage::CommitError;
 
 /// A refusal with its HTTP code and `metav1.Status` reason.
 #[derive(Debug, Clone)]
@@ -117,6 +118,14 @@ impl ApiError {
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "the plane could not serve a request");
         Self::new(500, "InternalError", "Internal error occurred: see the log of the embedded plane")
+    }
+
+    /// A write that was not committed for a reason that is not the client's.
+    pub(crate) fn uncommitted(error: &CommitError) -> Self {
+        match error {
+            CommitError::Stopped => Self::new(503, "ServiceUnavailable", "the embedded plane is stopping"),
+            other => Self::internal(other),
+        }
     }
 
     fn about(mut self, resource: &Resource, name: &str) -> Self {

@@ -234,7 +234,7 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
             Ok(Some(Written { outcome, warnings }))
         }
         Err(CommitError::Stale) => Ok(None),
-        Err(e) => Err(ApiError::internal(&e)),
+        Err(e) => Err(ApiError::uncommitted(&e)),
     }
 }
 

@@ -124,6 +124,88 @@ async fn each_bad_request_gets_its_status() {
 }
 
 #[tokio::test]
+async fn no_shape_of_a_body_takes_the_plane_down() {
+    let plane = Raw::start().await;
+    let odd = ["null", "5", "\"x\"", "[]", "[null]", "{}", "true", r#"{"metadata":1}"#, r#"[{"name":5}]"#];
+    let fields = [
+        "metadata",
+        "metadata/labels",
+        "metadata/annotations",
+        "metadata/ownerReferences",
+        "metadata/finalizers",
+        "metadata/managedFields",
+        "metadata/name",
+        "spec",
+        "spec/template",
+        "spec/template/spec",
+        "spec/strategy",
+        "spec/template/spec/containers",
+        "spec/ports",
+        "spec/finalizers",
+        "spec/names",
+        "spec/versions",
+        "spec/conversion",
+        "spec/owner",
+        "spec/steps",
+        "status",
+        "status/conditions",
+        "data",
+        "stringData",
+        "involvedObject",
+        "series",
+        "apiVersion",
+        "kind",
+    ];
+    let collections = [
+        "/api/v1/namespaces",
+        "/api/v1/namespaces/default/configmaps",
+        "/api/v1/namespaces/default/secrets",
+        "/api/v1/namespaces/default/services",
+        "/api/v1/namespaces/default/events",
+        "/apis/events.k8s.io/v1/namespaces/default/events",
+        "/apis/apps/v1/namespaces/default/deployments",
+        "/apis/coordination.k8s.io/v1/namespaces/default/leases",
+        WIDGETS,
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    ];
+    let json_type = "content-type: application/json\r\n";
+    let apply_type = "content-type: application/apply-patch+yaml\r\n";
+    for collection in collections {
+        for field in fields {
+            for value in odd {
+                let mut body: serde_json::Value = json!({"metadata": {"name": "odd"}});
+                let value: serde_json::Value = serde_json::from_str(value).unwrap();
+                let nested = field.rsplit('/').fold(value, |inner, key| json!({key: inner}));
+                merge(&mut body, nested);
+                let text = body.to_string();
+                let answer = plane.send("POST", collection, json_type, &text).await;
+                assert!(
+                    answer.starts_with("HTTP/1.1 2") || answer.starts_with("HTTP/1.1 4"),
+                    "{collection} {text}: {answer}"
+                );
+                let one = format!("{collection}/odd?fieldManager=test&force=true");
+                let answer = plane.send("PATCH", &one, apply_type, &text).await;
+                assert!(
+                    answer.starts_with("HTTP/1.1 2") || answer.starts_with("HTTP/1.1 4"),
+                    "{collection} {text}: {answer}"
+                );
+            }
+        }
+    }
+}
+
+fn merge(into: &mut serde_json::Value, from: serde_json::Value) {
+    match (into, from) {
+        (serde_json::Value::Object(into), serde_json::Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+#[tokio::test]
 async fn web_pages_are_refused_and_so_is_a_listener_that_others_can_reach() {
     let plane = Raw::start().await;
     plane.check("GET", WIDGETS, "origin: https://evil.example\r\n", "", &["HTTP/1.1 403"]).await;
