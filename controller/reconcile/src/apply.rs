@@ -79,7 +79,7 @@ async fn report(context: &Context, key: &Key, object: &DynamicObject, seen: &See
     match compare(&shown, &wanted) {
         Change::None => return Ok(facts.next),
         Change::Figures => {
-            if let Err(wait) = context.pace.figures(key) {
+            if let Err(wait) = context.pace.figures(key, tokio::time::Instant::now()) {
                 return Ok(Some(facts.next.map_or(wait, |next| next.min(wait))));
             }
         }

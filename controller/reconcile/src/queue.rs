@@ -118,25 +118,26 @@ mod tests {
         Key { kind: Kind::Segment, namespace: "n".into(), name: name.into() }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_object_is_queued_once_and_the_sooner_time_counts() {
         let queue = Queue::default();
         queue.add(key("a"), Duration::from_secs(60));
         queue.add(key("b"), Duration::from_secs(30));
         queue.add(key("a"), Duration::ZERO);
         assert_eq!(queue.take().await, key("a"));
-        assert_eq!(queue.take().await, key("b"));
-        assert!(queue.inner.lock().due.is_empty());
+        let left: Vec<Key> = queue.inner.lock().due.values().cloned().collect();
+        assert_eq!(left, [key("b")]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn an_object_in_work_is_not_given_out_twice() {
         let queue = Queue::default();
         queue.add(key("a"), Duration::ZERO);
         let taken = queue.take().await;
         queue.add(key("a"), Duration::ZERO);
-        assert!(tokio::time::timeout(Duration::from_secs(1), queue.take()).await.is_err());
+        let mut again = Box::pin(queue.take());
+        assert!(futures::poll!(&mut again).is_pending());
         queue.done(&taken, None);
-        assert_eq!(queue.take().await, key("a"));
+        assert_eq!(again.await, key("a"));
     }
 }
