@@ -14,7 +14,7 @@ use fanfare_engine::{
     rollup::{BudgetFigures, CampaignFigures},
     segments::Size,
 };
-use fanfare_store::Position;
+use fanfare_engine::store::Position;
 use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
 
