@@ -51,8 +51,10 @@ pub struct Counted {
 pub(crate) fn touch(tx: &mut Tx<'_>, plan: &CampaignPlan, member: &MemberId, at: Ts) -> Result<bool, Halt> {
     match tx.participation(&plan.name, member)?.cloned() {
         Some(mut row) => {
-            if at > row.touched_at {
-                row.touched_at = at;
+            // Events are decided in any order; what happened first is when it joined.
+            if at > row.touched_at || at < row.joined_at {
+                row.touched_at = row.touched_at.max(at);
+                row.joined_at = row.joined_at.min(at);
                 tx.put_participation(row);
             }
             Ok(true)
@@ -87,28 +89,50 @@ pub(crate) fn paid(tx: &mut Tx<'_>, sale: Sale<'_>) -> Result<Vec<Counted>, Halt
         touch::participations(tx, member, candidates.iter())?;
     }
     for campaign in candidates {
-        let by_discount = sale.on_it.contains(&campaign);
-        let taking_part = match sale.member {
-            Some(member) => tx.participation(&campaign, member)?.cloned(),
-            None => None,
-        };
-        let by_window = match (&taking_part, budget::served(tx, &campaign)) {
-            (Some(row), Some(plan)) => in_window(&plan, row, sale.at),
-            _ => false,
-        };
-        if !by_discount && !by_window {
-            continue;
-        }
-        if let Some(mut row) = taking_part.filter(|row| !row.converted) {
-            row.converted = true;
-            tx.put_participation(row);
-            tx.tally(&key::metric(&campaign, "conversions"), 1);
-        }
-        tx.tally(&key::metric(&campaign, "orders"), 1);
-        book_revenue(tx, &campaign, sale.net, Why { rule: "order-attributed", reference: sale.order.as_str() })?;
-        counted.push(Counted { campaign, revenue: sale.net });
+        counted.extend(count(tx, &sale, campaign)?);
     }
     Ok(counted)
+}
+
+/// Counts an order for those of `campaigns` that do not count it yet: what it made its member take part in, and what the
+/// member joined earlier in the same batch, which memory does not know yet.
+pub(crate) fn paid_also(
+    tx: &mut Tx<'_>,
+    sale: Sale<'_>,
+    campaigns: &BTreeSet<Name>,
+    counted: &mut Vec<Counted>,
+) -> Result<(), Halt> {
+    let Some(member) = sale.member else { return Ok(()) };
+    touch::participations(tx, member, campaigns.iter())?;
+    for campaign in campaigns {
+        if counted.iter().all(|known| known.campaign != *campaign) {
+            counted.extend(count(tx, &sale, campaign.clone())?);
+        }
+    }
+    Ok(())
+}
+
+fn count(tx: &mut Tx<'_>, sale: &Sale<'_>, campaign: Name) -> Result<Option<Counted>, Halt> {
+    let by_discount = sale.on_it.contains(&campaign);
+    let taking_part = match sale.member {
+        Some(member) => tx.participation(&campaign, member)?.cloned(),
+        None => None,
+    };
+    let by_window = match (&taking_part, budget::served(tx, &campaign)) {
+        (Some(row), Some(plan)) => in_window(&plan, row, sale.at),
+        _ => false,
+    };
+    if !by_discount && !by_window {
+        return Ok(None);
+    }
+    if let Some(mut row) = taking_part.filter(|row| !row.converted) {
+        row.converted = true;
+        tx.put_participation(row);
+        tx.tally(&key::metric(&campaign, "conversions"), 1);
+    }
+    tx.tally(&key::metric(&campaign, "orders"), 1);
+    book_revenue(tx, &campaign, sale.net, Why { rule: "order-attributed", reference: sale.order.as_str() })?;
+    Ok(Some(Counted { campaign, revenue: sale.net }))
 }
 
 /// Takes revenue back: `refund` of what is left of it, `counted` being what the order counted.
@@ -122,7 +146,8 @@ pub(crate) fn refunded(tx: &mut Tx<'_>, order: &OrderId, counted: &mut [Counted]
 }
 
 /// Campaigns that may count the order: those on it and those that memory knows the member to take part in. What joined
-/// earlier in this very batch has not been answered yet, so no order can follow from it.
+/// earlier in this very batch has not been answered yet, so no call can follow from it. Events come in batches
+/// themselves; for them there is [`paid_also`].
 fn candidates(tx: &Tx<'_>, sale: &Sale<'_>) -> BTreeSet<Name> {
     let mut names = sale.on_it.clone();
     if let Some(member) = sale.member {

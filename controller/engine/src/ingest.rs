@@ -307,7 +307,7 @@ fn rejected(id: &str, code: &str, detail: String) -> EventResult {
 }
 
 /// Whether an event of this type can bring anything in a campaign, so that the others need not be asked.
-fn concerns(plan: &CampaignPlan, kind: &str) -> bool {
+pub(crate) fn concerns(plan: &CampaignPlan, kind: &str) -> bool {
     plan.mechanics.iter().any(|mechanic| match &mechanic.rule {
         Rule::Lottery(lottery) => matches!(&lottery.entry, Entry::Event(entry) if entry == kind),
         Rule::SpendThreshold(threshold) => match threshold.per {

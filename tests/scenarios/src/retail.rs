@@ -30,6 +30,8 @@ pub struct Truth {
     pub baskets: BTreeMap<String, i64>,
     /// Households with at least one basket that was not free.
     pub buyers: BTreeSet<String>,
+    /// Baskets of a household that had paid for one before, or pays for this one.
+    pub orders: usize,
     /// Stores.
     pub stores: BTreeSet<String>,
 }
@@ -43,11 +45,6 @@ impl Truth {
     /// How many baskets cost at least so many cents.
     pub fn baskets_from(&self, cents: i64) -> usize {
         self.baskets.values().filter(|total| **total >= cents).count()
-    }
-
-    /// How many baskets were not free.
-    pub fn orders(&self) -> usize {
-        self.baskets_from(1)
     }
 }
 
@@ -65,15 +62,22 @@ pub fn read(path: &Path) -> Result<Truth> {
     let (household, store, basket, value) =
         (at("household_id")?, at("store_id")?, at("basket_id")?, at("sales_value")?);
     let mut truth = Truth::default();
-    let mut payer = BTreeMap::new();
+    let (mut payer, mut in_order) = (BTreeMap::new(), Vec::new());
     for row in rows.records() {
         let row = row?;
         *truth.baskets.entry(row[basket].to_owned()).or_default() += cents(&row[value])?;
-        payer.insert(row[basket].to_owned(), row[household].to_owned());
+        if payer.insert(row[basket].to_owned(), row[household].to_owned()).is_none() {
+            in_order.push(row[basket].to_owned());
+        }
         truth.stores.insert(row[store].to_owned());
     }
-    let bought = |basket: &String| truth.baskets.get(basket).is_some_and(|total| *total > 0);
-    truth.buyers = payer.iter().filter(|(basket, _)| bought(basket)).map(|(_, buyer)| buyer.clone()).collect();
+    for basket in in_order {
+        let buyer = payer[&basket].clone();
+        if truth.baskets.get(&basket).is_some_and(|total| *total > 0) {
+            truth.buyers.insert(buyer.clone());
+        }
+        truth.orders += usize::from(truth.buyers.contains(&buyer));
+    }
     Ok(truth)
 }
 
@@ -119,7 +123,7 @@ pub fn generate(baskets: usize, seed: u64) -> String {
         let time = format!("{}T{:02}:{:02}:{:02}Z", date_2017(day), in_day / 60, in_day % 60, number % 60);
         let (household, store) = (random.random_range(1..=60), random.random_range(300..=304));
         let free = random.random_ratio(1, 50);
-        for _ in 0..random.random_range(1..=4) {
+        for row in 0..random.random_range(1..=4) {
             let product = random.random_range(800_000..=800_400);
             let value = match random.random_range(0..40) {
                 _ if free => "0.0".to_owned(),
@@ -128,15 +132,15 @@ pub fn generate(baskets: usize, seed: u64) -> String {
                 2..=20 => format!("{}.{}", random.random_range(0..9), random.random_range(0..10)),
                 _ => format!("{}.{:02}", random.random_range(0..30), random.random_range(0..100)),
             };
-            let row = format!(
+            let line = format!(
                 "{household},{store},{}.0,{product},1.0,{value},0.0,0.0,0.0,{},{time}",
                 31_198_000_000_u64 + number as u64,
                 day / 7 + 1
             );
-            if random.random_ratio(1, 20) {
-                late.push(row)
+            if row > 0 && random.random_ratio(1, 20) {
+                late.push(line)
             } else {
-                let _ = writeln!(text, "{row}");
+                let _ = writeln!(text, "{line}");
             }
         }
         if number % 7 == 6 {

@@ -192,6 +192,14 @@ impl Shop {
     /// When the call is refused.
     pub async fn event(&self, kind: &str, id: &str, member: &str, data: Value) -> Result<Value> {
         let time = self.now().await?.to_rfc3339();
+        self.event_at(kind, id, member, &time, data).await
+    }
+
+    /// The same, as of a time, so that it can be sent again as it was.
+    ///
+    /// # Errors
+    /// When the call is refused.
+    pub async fn event_at(&self, kind: &str, id: &str, member: &str, time: &str, data: Value) -> Result<Value> {
         let event = json!({"specversion": "1.0", "type": kind, "source": "scenario", "id": id, "subject": member,
             "time": time, "datacontenttype": "application/json", "data": data});
         let headers = [("content-type", "application/cloudevents+json")];

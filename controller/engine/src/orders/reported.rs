@@ -7,10 +7,14 @@ use super::{
     facts, is_awaited,
     returns::{self, Back},
 };
-use crate::{Halt, attribution, ingest::Decided, tx::Tx};
+use crate::{
+    Halt, attribution,
+    ingest::{self, Decided},
+    tx::Tx,
+};
 use fanfare_core::{
     cart::{Cart, Evaluation, LINES_MAX, Line, PricedLine},
-    ids::{OrderId, StoreId},
+    ids::{Name, OrderId, StoreId},
     mechanic::Paid,
     money::{Currency, Minor, allocate},
     segment::{ORDER_PAID, ORDER_REFUNDED},
@@ -188,11 +192,20 @@ fn as_paid(cart: &Cart, total: Minor, payable: Minor) -> Evaluation {
 /// Notes which campaigns counted a reported order, so that a return counts back.
 pub(crate) fn progressed(tx: &mut Tx<'_>, event: &Event, decided: &[Decided]) -> Result<(), Halt> {
     let Some(id) = order_of(&event.kind, &event.data).filter(|_| event.kind == ORDER_PAID) else { return Ok(()) };
-    let Some(mut order) = tx.order(&id)?.filter(|_| !decided.is_empty()).cloned() else { return Ok(()) };
+    let Some(mut order) = tx.order(&id)?.cloned() else { return Ok(()) };
     let mut booking = Booking::of(&order);
+    let before = booking.to_value();
     facts::note(&mut booking, decided);
-    order.booking = booking.to_value();
-    tx.put_order(order);
+    let asked = tx.plans.campaigns.values().filter(|campaign| ingest::concerns(&campaign.plan, &event.kind));
+    let asked: BTreeSet<Name> = asked.map(|campaign| campaign.plan.name.clone()).collect();
+    let (member, on_it) = (event.member.as_ref(), &BTreeSet::new());
+    let sale = attribution::Sale { order: &id, member, net: order.evaluation.payable, at: event.time, on_it };
+    attribution::paid_also(tx, sale, &asked, &mut booking.sales)?;
+    let after = booking.to_value();
+    if after != before {
+        order.booking = after;
+        tx.put_order(order);
+    }
     Ok(())
 }
 

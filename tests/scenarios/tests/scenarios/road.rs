@@ -150,7 +150,8 @@ async fn a_new_member_gets_a_welcome_and_points_after_the_wait_also_across_a_res
     let attributes = json!({"attributes": {"name": "Ann"}});
     let put = shop.backend().put("/v1/members/ann", &attributes).await?;
     ensure!(put.status < 300, "{put:?}");
-    let sent = shop.event("member.registered", "reg-1", "ann", json!({})).await?;
+    let then = shop.now().await?.to_rfc3339();
+    let sent = shop.event_at("member.registered", "reg-1", "ann", &then, json!({})).await?;
     ensure!(sent["status"] == "Accepted", "{sent}");
     // The two seconds of the wait pass while nothing runs, or just after.
     shop.kill()?;
@@ -170,7 +171,7 @@ async fn a_new_member_gets_a_welcome_and_points_after_the_wait_also_across_a_res
     })
     .await?;
     // Once only, whatever is sent again.
-    let again = shop.event("member.registered", "reg-1", "ann", json!({})).await?;
+    let again = shop.event_at("member.registered", "reg-1", "ann", &then, json!({})).await?;
     ensure!(again["status"] == "Duplicate", "{again}");
     let other = shop.event("member.registered", "reg-2", "ann", json!({})).await?;
     ensure!(other["status"] == "Accepted", "{other}");
