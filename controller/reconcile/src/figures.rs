@@ -9,12 +9,12 @@ use fanfare_core::{
     schedule,
     time::{Ts, Tz},
 };
+use fanfare_engine::store::Position;
 use fanfare_engine::{
     Engine,
     rollup::{BudgetFigures, CampaignFigures},
     segments::Size,
 };
-use fanfare_engine::store::Position;
 use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
 
