@@ -182,13 +182,14 @@ impl Ingest {
         let rules = &tx.runtime()?.events;
         for (name, text) in [("source", source), ("id", id), ("type", kind)] {
             let empty = text.is_empty() && !(name == "source" && self.sender != Sender::Shop);
-            if empty || text.len() > TEXT_MAX_BYTES {
-                return Ok(Some(("invalid", format!("its {name} is empty or longer than {TEXT_MAX_BYTES} bytes"))));
+            if empty || text.len() > TEXT_MAX_BYTES || text.contains(char::is_control) {
+                let detail =
+                    format!("its {name} is empty, longer than {TEXT_MAX_BYTES} bytes or has control characters");
+                return Ok(Some(("invalid", detail)));
             }
         }
-        if self.subject().is_some_and(|id| id.as_str().is_empty() || id.as_str().len() > members::ID_MAX_BYTES) {
-            let most = members::ID_MAX_BYTES;
-            return Ok(Some(("invalid", format!("its subject is empty or longer than {most} bytes"))));
+        if let Some(reason) = self.subject().and_then(members::id_fault) {
+            return Ok(Some(("invalid", format!("its subject {reason}"))));
         }
         let own = |prefix: &&str| source.starts_with(prefix);
         if self.sender == Sender::Shop && OWN_SOURCES.iter().any(own) {

@@ -33,6 +33,8 @@ pub const CONSENTS_MAX: usize = 100;
 pub const TEXT_MAX_BYTES: usize = 500;
 /// The longest id of a member, in bytes.
 pub const ID_MAX_BYTES: usize = 200;
+/// How a text is that is not plain.
+const NOT_PLAIN: &str = "empty, longer than 500 bytes, with control characters";
 /// The most members of one [`ImportMembers`].
 pub const IMPORT_MAX: usize = 1_000;
 
@@ -296,8 +298,8 @@ pub(crate) fn ensure(tx: &mut Tx<'_>, id: &MemberId) -> Result<Saved, Halt> {
 fn upsert(tx: &mut Tx<'_>, id: &MemberId, profile: &Profile) -> Result<Result<Saved, Unsaved>, Halt> {
     let Profile { attributes, tags, consent, identities } = profile;
     let mut faults = Vec::new();
-    if id.as_str().is_empty() || id.as_str().len() > ID_MAX_BYTES {
-        faults.push(Fault::new("/id", format!("is empty or longer than {ID_MAX_BYTES} bytes"), "use a shorter id"));
+    if let Some(reason) = id_fault(id) {
+        faults.push(Fault::new("/id", reason, "use a short plain id"));
     }
     let known = tx.member(id)?.cloned();
     let runtime = tx.runtime()?;
@@ -311,8 +313,8 @@ fn upsert(tx: &mut Tx<'_>, id: &MemberId, profile: &Profile) -> Result<Result<Sa
         fine.into_iter().filter_map(Result::ok).collect::<BTreeMap<_, _>>()
     });
     for (at, tag) in tags.iter().flatten().enumerate() {
-        if tag.is_empty() || tag.len() > TEXT_MAX_BYTES || at >= TAGS_MAX {
-            let reason = format!("is empty, longer than {TEXT_MAX_BYTES} bytes, or beyond {TAGS_MAX} tags");
+        if !is_plain(tag) || at >= TAGS_MAX {
+            let reason = format!("is {NOT_PLAIN}, or beyond {TAGS_MAX} tags");
             faults.push(Fault::new(format!("/tags/{at}"), reason, "leave it out"));
         }
     }
@@ -365,6 +367,18 @@ fn taken_identities(
     Ok(taken)
 }
 
+/// Why this cannot be a member's id, if it cannot.
+pub(crate) fn id_fault(id: &MemberId) -> Option<String> {
+    let text = id.as_str();
+    let fits = !text.is_empty() && text.len() <= ID_MAX_BYTES && !text.contains(char::is_control);
+    (!fits).then(|| format!("is empty, longer than {ID_MAX_BYTES} bytes or has control characters"))
+}
+
+/// A text that no database cuts and no screen garbles.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TEXT_MAX_BYTES && !text.contains(char::is_control)
+}
+
 fn checked_identities(given: &[(String, String)], faults: &mut Vec<Fault>) -> BTreeSet<(String, String)> {
     let mut identities = BTreeSet::new();
     for (at, (kind, value)) in given.iter().enumerate() {
@@ -373,8 +387,8 @@ fn checked_identities(given: &[(String, String)], faults: &mut Vec<Fault>) -> BT
             let reason = format!("{kind:?} is no type of identity");
             let remedy = format!("use one of {}", IDENTITY_TYPES.join(", "));
             faults.push(Fault::new(format!("/identities/{at}/type"), reason, remedy));
-        } else if value.is_empty() || value.len() > TEXT_MAX_BYTES || at >= IDENTITIES_MAX {
-            let reason = format!("is empty, longer than {TEXT_MAX_BYTES} bytes, or beyond {IDENTITIES_MAX} identities");
+        } else if !is_plain(&value) || at >= IDENTITIES_MAX {
+            let reason = format!("is {NOT_PLAIN}, or beyond {IDENTITIES_MAX} identities");
             faults.push(Fault::new(format!("/identities/{at}/value"), reason, "leave it out or correct it"));
         } else if kind == "email" && !value.contains('@') {
             let at = format!("/identities/{at}/value");
@@ -406,10 +420,9 @@ fn consent_faults(consent: &Consent, base: &str) -> Vec<Fault> {
     let Consent { channels, topics } = consent;
     let mut faults = Vec::new();
     for (field, keys) in [("channels", channels), ("topics", topics)] {
-        let too_long = keys.keys().any(|key| key.is_empty() || key.len() > TEXT_MAX_BYTES);
-        if too_long || keys.len() > CONSENTS_MAX {
-            let reason = format!("has more than {CONSENTS_MAX} keys, or one that is empty or too long");
-            faults.push(Fault::new(format!("{base}/{field}"), reason, "name fewer or shorter ones"));
+        if keys.len() > CONSENTS_MAX || !keys.keys().all(|key| is_plain(key)) {
+            let reason = format!("has more than {CONSENTS_MAX} keys, or one that is {NOT_PLAIN}");
+            faults.push(Fault::new(format!("{base}/{field}"), reason, "name fewer, shorter or plain ones"));
         }
     }
     faults
@@ -440,8 +453,8 @@ fn typed(runtime: &RuntimePlan, name: &str, value: &Value) -> Result<Scalar, Fau
             None => wrong(format!("use one of {}", words.join(", "))),
         },
         Attribute::String => match value.as_str() {
-            Some(text) if text.len() <= TEXT_MAX_BYTES => Ok(Scalar::Text(text.into())),
-            _ => wrong(format!("use a text of at most {TEXT_MAX_BYTES} bytes")),
+            Some(text) if text.len() <= TEXT_MAX_BYTES && !text.contains('\0') => Ok(Scalar::Text(text.into())),
+            _ => wrong(format!("use a text of at most {TEXT_MAX_BYTES} bytes, without NUL")),
         },
         Attribute::Number => {
             let text = match value {

@@ -52,6 +52,16 @@ pub(crate) enum CallFault {
     Rounds,
 }
 
+impl CallFault {
+    /// Whether one command alone may be the cause: the others of its batch would pass without it. Nothing was written.
+    fn is_ones_own(&self) -> bool {
+        match self {
+            Self::Rounds => true,
+            Self::Store(StoreFault(error)) => matches!(**error, StoreError::Conflict(_) | StoreError::Corrupt(_)),
+        }
+    }
+}
+
 impl From<CallFault> for CallError {
     fn from(fault: CallFault) -> Self {
         match fault {
@@ -189,16 +199,36 @@ pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Box<dyn 
         let Some(shared) = shared.upgrade() else { return };
         let done = batch(&shared, &mut works, &mut mint).await;
         if let Err(fault) = &done {
-            let reason = match fault {
-                CallFault::Store(StoreFault(error)) => error.to_string(),
-                CallFault::Rounds => "a command asked for rows without end".into(),
-            };
-            tracing::error!(commands = works.len(), reason, "a batch was not written");
+            log(fault, works.len());
         }
-        for work in works.drain(..) {
-            work.answer(done.clone());
+        match done {
+            Err(fault) if works.len() > 1 && fault.is_ones_own() => {
+                for work in works.drain(..) {
+                    alone(&shared, work, &mut mint).await;
+                }
+            }
+            done => works.drain(..).for_each(|work| work.answer(done.clone())),
         }
     }
+}
+
+/// Decides a command in a batch of its own, so that one that cannot be written does not take others with it.
+async fn alone(shared: &Shared, work: Box<dyn Work>, mint: &mut Mint) {
+    let mut only = [work];
+    let done = batch(shared, &mut only, mint).await;
+    if let Err(fault) = &done {
+        log(fault, 1);
+    }
+    let [work] = only;
+    work.answer(done);
+}
+
+fn log(fault: &CallFault, commands: usize) {
+    let reason = match fault {
+        CallFault::Store(StoreFault(error)) => error.to_string(),
+        CallFault::Rounds => "a command asked for rows without end".into(),
+    };
+    tracing::error!(commands, reason, "a batch was not written");
 }
 
 /// Folds the commands over one transaction and commits it.

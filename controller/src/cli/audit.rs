@@ -1,12 +1,15 @@
 //! `fanfare audit`: checks what must always hold of a data folder.
 
 use super::DataFolder;
+use crate::up::admin::{self, Answer, Request};
+use anyhow::bail;
 use std::process::ExitCode;
 
 /// What can be asked.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Recompute the ledger's chain, sums and balances and check what must always hold. Exit code 1 when something is found.
+    /// Recompute the ledger's chain, sums and balances and check what must always hold, also beside a running `up`. Exit
+    /// code 1 when something is found.
     Verify {
         #[command(flatten)]
         folder: DataFolder,
@@ -16,14 +19,17 @@ pub enum Command {
 /// Does what was asked.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let Command::Verify { folder } = command;
-    let (_engine, store) = crate::up::admin::offline(&folder.data).await?;
-    let mut found = 0;
-    for namespace in store.namespaces().await? {
-        for finding in store.verify(&namespace).await? {
-            println!("{namespace}: {finding}");
-            found += 1;
+    match admin::ask(&folder.data, Request::Verify).await? {
+        Answer::Verified { findings, checked } => {
+            for finding in &findings {
+                println!("{finding}");
+            }
+            for (namespace, position) in checked {
+                println!("{namespace}: ledger and invariants checked up to position {position}");
+            }
+            Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
-        println!("{namespace}: ledger and invariants checked up to position {}", store.position(&namespace).await?.0);
+        Answer::Refused(reason) => bail!(reason),
+        Answer::Credential { .. } | Answer::Done => bail!("the process that runs on this folder is of another version"),
     }
-    Ok(if found == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

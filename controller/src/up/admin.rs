@@ -23,6 +23,12 @@ use tokio::{
 const LINE_MAX: u64 = 64 * 1024;
 /// How long a request may take.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a verification may take: it reads the whole ledger.
+const VERIFY_MAX: Duration = Duration::from_secs(600);
+/// The most findings that one answer holds, each cut to [`FINDING_MAX_CHARS`], so that it fits a line.
+const FINDINGS_MAX: usize = 100;
+/// How many characters of a finding are told.
+const FINDING_MAX_CHARS: usize = 150;
 
 /// What can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,6 +54,18 @@ pub enum Request {
         /// Its id.
         id: String,
     },
+    /// Checks the ledger and what must always hold.
+    Verify,
+}
+
+impl Request {
+    /// How long it may take.
+    fn wait_max(&self) -> Duration {
+        match self {
+            Self::Verify => VERIFY_MAX,
+            Self::EnrolTerminal { .. } | Self::CreateKey { .. } | Self::Revoke { .. } => WAIT_MAX,
+        }
+    }
 }
 
 /// What is answered.
@@ -63,6 +81,13 @@ pub enum Answer {
     },
     /// It was done.
     Done,
+    /// What was checked.
+    Verified {
+        /// What does not hold, a sentence each with its namespace; none: all holds.
+        findings: Vec<String>,
+        /// How far each namespace was checked.
+        checked: Vec<(String, i64)>,
+    },
     /// It was not done, and why.
     Refused(String),
 }
@@ -98,11 +123,28 @@ pub async fn handle(engine: &Engine, request: Request) -> Answer {
                 Err(error) => Answer::Refused(error.to_string()),
             };
         }
+        Request::Verify => {
+            return verify(engine.store()).await.unwrap_or_else(|error| Answer::Refused(error.to_string()));
+        }
     };
     match made {
         Ok((id, secret)) => Answer::Credential { id, secret },
         Err(error) => Answer::Refused(error.to_string()),
     }
+}
+
+/// Checks every namespace of the database, each as it stood at one moment.
+async fn verify(store: &dyn fanfare_store::Store) -> anyhow::Result<Answer> {
+    let (mut findings, mut checked) = (Vec::new(), Vec::new());
+    for namespace in store.namespaces().await? {
+        let position = store.position(&namespace).await?;
+        for finding in store.verify(&namespace).await? {
+            findings.push(format!("{namespace}: {finding}").chars().take(FINDING_MAX_CHARS).collect());
+        }
+        checked.push((namespace.to_string(), position.0));
+    }
+    findings.truncate(FINDINGS_MAX);
+    Ok(Answer::Verified { findings, checked })
 }
 
 /// Serves the socket until it is dropped.
@@ -117,7 +159,7 @@ pub async fn serve(data: &Path, engine: Engine) -> anyhow::Result<()> {
         let (stream, _) = listener.accept().await?;
         let engine = engine.clone();
         tokio::spawn(async move {
-            if let Err(error) = tokio::time::timeout(WAIT_MAX, converse(stream, &engine)).await.unwrap_or(Ok(())) {
+            if let Err(error) = tokio::time::timeout(VERIFY_MAX, converse(stream, &engine)).await.unwrap_or(Ok(())) {
                 tracing::warn!(%error, "an admin request was not answered");
             }
         });
@@ -127,9 +169,14 @@ pub async fn serve(data: &Path, engine: Engine) -> anyhow::Result<()> {
 async fn converse(stream: UnixStream, engine: &Engine) -> anyhow::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(LINE_MAX)).read_line(&mut line).await?;
-    let answer = match serde_json::from_str(&line) {
-        Ok(request) => handle(engine, request).await,
+    let mut lines = BufReader::new(read.take(LINE_MAX));
+    tokio::time::timeout(WAIT_MAX, lines.read_line(&mut line)).await.context("no request in 10 s")??;
+    let answer = match serde_json::from_str::<Request>(&line) {
+        Ok(request) => {
+            let wait_max = request.wait_max();
+            let late = || Answer::Refused(format!("it was not done within {} s", wait_max.as_secs()));
+            tokio::time::timeout(wait_max, handle(engine, request)).await.unwrap_or_else(|_| late())
+        }
         Err(error) => Answer::Refused(format!("the request cannot be read: {error}")),
     };
     write.write_all(&serde_json::to_vec(&answer)?).await?;
@@ -140,7 +187,11 @@ async fn converse(stream: UnixStream, engine: &Engine) -> anyhow::Result<()> {
 /// Asks the process that runs on this data folder, or answers from the folder when none does.
 pub async fn ask(data: &Path, request: Request) -> anyhow::Result<Answer> {
     match UnixStream::connect(socket(data)).await {
-        Ok(stream) => tokio::time::timeout(WAIT_MAX, exchange(stream, &request)).await.context("no answer in 10 s")?,
+        Ok(stream) => {
+            let wait_max = request.wait_max();
+            let late = || format!("no answer in {} s", wait_max.as_secs());
+            tokio::time::timeout(wait_max, exchange(stream, &request)).await.with_context(late)?
+        }
         Err(_) => {
             let (engine, _store) = offline(data).await?;
             Ok(handle(&engine, request).await)

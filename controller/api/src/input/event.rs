@@ -156,7 +156,7 @@ fn shaped(value: Value) -> Result<EventBody, (String, Problem)> {
 
 /// Binary mode: attributes in `ce-` headers, the data as the body.
 fn from_headers(headers: &HeaderMap, bytes: &[u8]) -> Result<EventBody, Problem> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let text = |name: &str| headers.get(name).map(|value| percent_decoded(value.as_bytes()));
     let data = if bytes.is_empty() { None } else { Some(parse::<Map<String, Value>>(bytes)?) };
     Ok(EventBody {
         specversion: text("ce-specversion"),
@@ -170,6 +170,25 @@ fn from_headers(headers: &HeaderMap, bytes: &[u8]) -> Result<EventBody, Problem>
         data,
         extensions: BTreeMap::new(),
     })
+}
+
+/// An attribute in a header: CloudEvents writes what is not printable ASCII as `%` and two hexadecimal digits.
+fn percent_decoded(value: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let [first, tail @ ..] = rest {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let escaped = match tail {
+            [high, low, after @ ..] if *first == b'%' => {
+                digit(*high).zip(digit(*low)).map(|(high, low)| (high * 16 + low, after))
+            }
+            _ => None,
+        };
+        let (byte, after) = escaped.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = after;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl EventBody {

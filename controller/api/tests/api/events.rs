@@ -48,6 +48,31 @@ async fn every_mode_of_cloudevents_is_one_and_the_same_event() {
 }
 
 #[tokio::test]
+async fn a_header_may_write_any_member_with_percent_signs() {
+    let shop = Shop::open().await;
+    let structured = [("content-type", "application/cloudevents+json")];
+    let thai = json!({"subject": "\u{e2a}\u{e21} 1%"});
+    let mut sent = event("e1");
+    sent["subject"] = thai["subject"].clone();
+    assert_eq!(statuses(&send(&shop, &structured, sent.to_string()).await.is(200)), ["Accepted"]);
+    for (subject, status) in [("%E0%B8%AA%e0%b8%a1%201%25", 200), ("%00", 422), ("%0a", 422)] {
+        let binary = [
+            ("content-type", "application/json"),
+            ("ce-specversion", "1.0"),
+            ("ce-id", "e1"),
+            ("ce-source", "pos/1"),
+            ("ce-type", "store.visited"),
+            ("ce-subject", subject),
+            ("ce-time", "2026-11-11T09:00:00+07:00"),
+        ];
+        let answer = send(&shop, &binary, json!({"storeId": "bkk-01"}).to_string()).await.is(status);
+        if status == 200 {
+            assert_eq!(statuses(&answer), ["Duplicate"], "the same member: the same event");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_batch_answers_each_event_in_its_place() {
     let shop = Shop::open().await;
     let mut wrong = event("e2");

@@ -26,6 +26,8 @@ use std::collections::BTreeSet;
 
 /// The longest id of an order or a return, in bytes.
 const ID_MAX_BYTES: usize = 128;
+/// The largest quantity of a line, as of a cart's.
+const QUANTITY_MAX: i64 = 1_000_000;
 /// The most refunds that wait for one order.
 const AWAITED_MAX: usize = 50;
 
@@ -77,8 +79,8 @@ fn read(event: &Event, currency: &Currency) -> Result<(Data, Option<Minor>, Vec<
         format!("its data is no order: {error}; send orderId, total, currency, storeId, channel, lines")
     })?;
     for (name, id) in [("orderId", Some(&data.order_id)), ("returnId", data.return_id.as_ref())] {
-        if id.is_some_and(|id| id.is_empty() || id.len() > ID_MAX_BYTES) {
-            return Err(format!("its {name} is empty or longer than {ID_MAX_BYTES} bytes"));
+        if id.is_some_and(|id| id.is_empty() || id.len() > ID_MAX_BYTES || id.contains(char::is_control)) {
+            return Err(format!("its {name} is empty, longer than {ID_MAX_BYTES} bytes or has control characters"));
         }
     }
     if let Some(code) = data.currency.as_deref().filter(|code| *code != currency.code()) {
@@ -98,8 +100,8 @@ fn read(event: &Event, currency: &Currency) -> Result<(Data, Option<Minor>, Vec<
             None => Minor::ZERO,
         };
         let quantity = line.quantity.unwrap_or(1);
-        if quantity < 1 {
-            return Err(format!("quantity of its line {index} is below 1"));
+        if !(1..=QUANTITY_MAX).contains(&quantity) {
+            return Err(format!("quantity of its line {index} is not from 1 to {QUANTITY_MAX}"));
         }
         lines.push(Line {
             id: line.id.clone().unwrap_or_else(|| (index + 1).to_string()),

@@ -43,6 +43,45 @@ async fn an_attribute_is_what_the_runtime_declares() {
 }
 
 #[tokio::test]
+async fn control_characters_are_refused_where_a_database_would_cut_the_text() {
+    let shop = Shop::open("2026-11-01T00:00:00Z").await;
+    let tagged = Profile { tags: Some(["a\0b".to_owned()].into()), ..Profile::default() };
+    let agreed = Consent { channels: [("a\0".to_owned(), true)].into(), ..Consent::default() };
+    let agreed = Profile { consent: Some(agreed), ..Profile::default() };
+    for (wrong, pointer) in [
+        (upsert("m1", json!({}), &[("card", "a\0b")]), "/identities/0/value"),
+        (upsert("m1", json!({"city": "a\0b"}), &[]), "/attributes/city"),
+        (upsert("a\0b", json!({}), &[]), "/id"),
+        (UpsertMember { id: id("m1"), profile: tagged }, "/tags/0"),
+        (UpsertMember { id: id("m1"), profile: agreed }, "/consent/channels"),
+    ] {
+        let rows = vec![wrong, upsert("m2", json!({}), &[])];
+        let outcomes = shop.run(ImportMembers { members: rows }).await;
+        let Err(Unsaved::Invalid(faults)) = &outcomes[0] else { panic!("{pointer} was saved") };
+        assert_eq!(faults[0].pointer, pointer);
+        assert!(outcomes[1].is_ok(), "the row beside it is taken");
+    }
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_written_does_not_take_its_batch_with_it() {
+    let shop = Shop::open("2026-11-01T00:00:00Z").await;
+    let poison = || AddToList { list: name("vips"), members: vec![id("a\0b")], actor: "test".into() };
+    let (bad, first, second) = tokio::join!(
+        shop.engine.execute(poison()),
+        shop.engine.execute(upsert("m1", json!({}), &[("card", "1")])),
+        shop.engine.execute(upsert("m2", json!({}), &[("card", "2")])),
+    );
+    assert!(bad.is_err(), "{bad:?}");
+    for saved in [first, second] {
+        assert!(saved.unwrap().0.unwrap().unwrap().is_new);
+    }
+    assert!(shop.engine.member(&id("m2")).await.unwrap().is_some());
+    shop.verify().await;
+}
+
+#[tokio::test]
 async fn an_identity_belongs_to_one_member() {
     let shop = Shop::open("2026-11-01T00:00:00Z").await;
     shop.run(upsert("m1", json!({}), &[("phone", "+66 81-234 5678")])).await.unwrap();

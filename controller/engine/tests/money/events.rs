@@ -43,6 +43,25 @@ fn order(id: &str, total: &str) -> Value {
 }
 
 #[tokio::test]
+async fn a_report_that_could_not_be_kept_is_rejected_alone() {
+    let shop = shop().await;
+    let mut many = order("o3", "150.00");
+    many["lines"][0]["quantity"] = json!(i64::MAX);
+    let mut refund = order("o1", "10.00");
+    refund["returnId"] = json!("r\0");
+    for (id, kind, data) in [
+        ("e1", "order.paid", order("o\0", "150.00")),
+        ("e2", "order.refunded", order("o\0", "150.00")),
+        ("e3", "order.refunded", refund),
+        ("e4", "order.paid", many),
+    ] {
+        assert_eq!(send(&shop, event(id, kind, data)).await, Status::Rejected, "{id}");
+    }
+    assert_eq!(send(&shop, event("e5", "order.paid", order("o1", "150.00"))).await, Status::Accepted);
+    shop.verify().await;
+}
+
+#[tokio::test]
 async fn a_reported_order_counts_once_whoever_reports_it() {
     let shop = shop().await;
     assert_eq!(send(&shop, event("e1", "order.paid", order("o1", "150.00"))).await, Status::Accepted);

@@ -69,6 +69,7 @@ async fn what_was_acknowledged_before_a_kill_is_there_afterwards_and_a_retry_get
             customer.await?;
         }
         shop.start_again().await?;
+        shop.audit().await?;
     }
 
     let journal = journal.lock().await;
