@@ -4,6 +4,7 @@ use fanfare_core::model::{Kind, Plan};
 use fanfare_crds::admit::{self, Door as Known, FieldError, code};
 use fanfare_engine::Engine;
 use fanfare_plane::{Admission, AdmissionRequest, Cause, Denial};
+use fanfare_reconcile::currency;
 use futures::future::BoxFuture;
 
 /// Judges what is about to be stored.
@@ -51,6 +52,14 @@ impl Door {
             && runtime.is_some()
         {
             self.recreated(request, plan).await?;
+        }
+        if let Plan::CampaignRuntime(plan) = &admitted.plan {
+            // Also where the Runtime that the money was counted in was deleted before.
+            let ledger = currency::of_ledger(&self.engine).await.ok().flatten();
+            if let Some((path, reason, remedy)) = currency::clash(ledger.as_deref(), plan) {
+                let error = FieldError { path: path.into(), reason: reason.into(), remedy, code: code::IMMUTABLE };
+                return Err(denial(request, vec![error]));
+            }
         }
         Ok(Vec::new())
     }
