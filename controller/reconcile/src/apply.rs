@@ -41,6 +41,9 @@ pub enum Error {
     Kube(#[from] Box<kube::Error>),
 }
 
+/// When an object is looked at again that was published before the Runtime was.
+const SOON: Duration = Duration::from_millis(500);
+
 /// Looks at one object; answers when to look again, if not for a change before.
 ///
 /// # Errors
@@ -78,7 +81,12 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
             currency::keep(&context.engine, runtime).await?;
         }
     }
+    // The Runtime is there and the database does not serve it yet: its money can be told in a moment.
+    let early = matches!(seen.verdict, Verdict::Serve(..)) && context.engine.plans().runtime.is_none();
     let next = report(context, key, &object, &seen).await?;
+    if early {
+        return Ok(Some(SOON));
+    }
     // Sizes of segments move with the time alone, and a status may be overwritten by hand.
     Ok(Some(next.map_or(RESYNC, |next| next.min(RESYNC))))
 }
@@ -145,7 +153,12 @@ fn status(
     {
         fields.remove("budget");
     }
-    if context.engine.plans().runtime.is_none()
+    let money = match key.kind {
+        Kind::Campaign => Some("metrics"),
+        Kind::Reward => Some("cost"),
+        _ => None,
+    };
+    if money.is_some_and(|name| status[name].is_null())
         && let (Some(fields), Some(shown)) = (status.as_object_mut(), shown.as_object())
     {
         // Money cannot be told without a Runtime's currency: what was shown last stays.

@@ -48,10 +48,10 @@ impl Door {
         let judged = admit::admit_to_store(request.object, &door).map_err(|errors| denial(request, errors))?;
         let Some(admitted) = judged else { return Ok(Vec::new()) };
         if let Plan::Campaign(plan) = &admitted.plan
-            && request.old.is_none()
+            && request.old.is_none_or(|old| old["spec"] != request.object["spec"])
             && runtime.is_some()
         {
-            self.recreated(request, plan).await?;
+            self.fixed(request, plan).await?;
         }
         if let Plan::CampaignRuntime(plan) = &admitted.plan {
             // Also where the Runtime that the money was counted in was deleted before.
@@ -65,7 +65,8 @@ impl Door {
     }
 
     /// A campaign that is made again under a name that the database knows resumes its ledger; what was fixed stays fixed.
-    async fn recreated(
+    /// So does a settled one that is changed.
+    async fn fixed(
         &self,
         request: &AdmissionRequest<'_>,
         plan: &fanfare_core::model::CampaignPlan,
