@@ -8,10 +8,14 @@ use crate::{Command, Halt, jobs::Task, plans::Plans, tx::Tx};
 use fanfare_core::{
     ids::{Name, Revision},
     ledger::{Posting, account, stock_unit},
+    mechanic::{State, key},
     model::{CampaignPlan, Kind, Plan, RewardPlan},
 };
 use fanfare_store::{Keys, rows::Published};
 use serde_json::json;
+
+/// The counter of a campaign that says that it was settled for good.
+pub(crate) const SETTLED: &str = "settled";
 
 /// Serves a resource in a new revision, or does nothing when that revision is served already.
 #[derive(Clone, Debug)]
@@ -47,6 +51,7 @@ impl Command for Publish {
             Plan::Campaign(plan) => {
                 keys.balances.insert((account::budget_limit(&plan.name), money.clone()));
                 keys.balances.insert((account::cost(&plan.name, "fixed"), money));
+                keys.counters.insert(key::metric(&plan.name, SETTLED));
             }
             Plan::Reward(plan) => {
                 keys.balances.insert((account::stock_supply(&plan.name), stock_unit(&plan.name)));
@@ -61,8 +66,8 @@ impl Command for Publish {
         if served.is_some_and(|(revision, generation)| *revision == self.revision && *generation == self.generation) {
             return Ok(PublishOutcome::Unchanged);
         }
-        let settled =
-            tx.plans.campaigns.get(&self.name).is_some_and(|campaign| kind == Kind::Campaign && campaign.settled);
+        // Counted, since a campaign that was deleted and is made again is in no plan.
+        let settled = kind == Kind::Campaign && tx.count(&key::metric(&self.name, SETTLED))? > 0;
         match &self.plan {
             // What a settlement gave back is not filled up again.
             Plan::Campaign(_) if settled => {}

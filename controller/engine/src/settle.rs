@@ -1,6 +1,6 @@
 //! Settlement: after its cool-down a campaign is closed for good and its unspent budget goes back.
 
-use crate::{Command, Halt, jobs::Task, plans::Plans, tx::Tx};
+use crate::{Command, Halt, jobs::Task, plans::Plans, publish::SETTLED, tx::Tx};
 use fanfare_core::{
     ids::Name,
     ledger::{Posting, account},
@@ -34,6 +34,7 @@ impl Command for Settle {
     type Answer = Settlement;
 
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        keys.counters.insert(key::metric(&self.campaign, SETTLED));
         let Some(runtime) = &plans.runtime else { return };
         for account in [account::budget_available(&self.campaign), account::budget_reserved(&self.campaign)] {
             keys.balances.insert((account, runtime.currency.code().to_owned()));
@@ -89,6 +90,7 @@ pub(crate) fn settle(tx: &mut Tx<'_>, name: &Name) -> Result<Settlement, Halt> {
         retired: false,
     };
     tx.publish(settled);
+    tx.count_up(&key::metric(name, SETTLED), 1)?;
     tx.done(&task.id());
     let detail = json!({ "released": unspent.max(0), "stillReserved": reserved, "currency": money });
     tx.audit("fanfare", "settle", &format!("Campaign/{name}"), detail);

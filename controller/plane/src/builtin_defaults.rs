@@ -16,6 +16,16 @@ pub(crate) fn complete(resource: &Resource, object: &mut Value) {
     }
 }
 
+/// Fields that a real API server always shows, empty or not: `kubectl get events --sort-by=.lastTimestamp` asks for one.
+const EVENT_ALWAYS: [&str; 2] = ["firstTimestamp", "lastTimestamp"];
+
+/// Runs last: what has no value here is none of the client's fields.
+pub(crate) fn show_absent(resource: &Resource, object: &mut Value) {
+    if resource.kind == "Event" {
+        EVENT_ALWAYS.iter().for_each(|key| set_default(object, key, Value::Null));
+    }
+}
+
 fn set_default(value: &mut Value, key: &str, default: impl Into<Value>) {
     if let Value::Object(map) = value {
         map.entry(key).or_insert_with(|| default.into());

@@ -69,6 +69,9 @@ pub(crate) fn prepare(context: &Context<'_>, old: &mut Option<Value>, desired: V
     if context.ownership == Ownership::Track {
         track_update(old.as_ref(), &mut object, Some(resource.schema()), &context.manager);
     }
+    if resource.is_builtin() {
+        builtin_defaults::show_absent(resource, &mut object);
+    }
     Ok(object)
 }
 

@@ -248,6 +248,10 @@ async fn both_versions_of_events_are_one_store_and_old_ones_go() {
     let core: Api<Event> = Api::namespaced(plane.client(), "default");
     let selected = core.list(&ListParams::default().fields("involvedObject.name=a,type=Normal")).await.unwrap();
     assert!(selected.iter().any(|e| e.message.as_deref() == Some("the doors are open")));
+    // `kubectl get events --sort-by=.lastTimestamp` finds nothing when no object has the field.
+    let request = http::Request::get("/api/v1/namespaces/default/events/young").body(Vec::new()).unwrap();
+    let young: serde_json::Value = plane.client().request(request).await.unwrap();
+    assert_eq!(young.get("lastTimestamp"), Some(&serde_json::Value::Null));
     plane.stop().await;
     let mut impatient = config(&dir);
     impatient.event_ttl_s = 60;

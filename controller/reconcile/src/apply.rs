@@ -1,19 +1,19 @@
 //! One object from observation to status: the path that a change, a timer and a start all take.
 
 use crate::{
-    conditions,
-    driver::Context,
+    conditions, currency,
+    driver::{Context, RESYNC},
     events::Note,
     figures,
     kinds::api_resource,
     observe::{self, Seen},
     plan::{Fault, Verdict, base_claims, campaign_claims},
     queue::Key,
-    status::{Change, compare},
+    status::{Change, FIGURES, compare},
 };
 use fanfare_core::{
     ids::Name,
-    model::{Kind, schedule::Phase},
+    model::{Kind, Plan, schedule::Phase},
 };
 use fanfare_engine::{
     CallError,
@@ -30,6 +30,9 @@ pub enum Error {
     /// The database did not take it.
     #[error("publishing: {0}")]
     Engine(#[from] CallError),
+    /// The database did not answer.
+    #[error("reading the database: {0}")]
+    Store(#[from] fanfare_engine::store::Error),
     /// It was refused by the engine.
     #[error("publishing was refused: {0}")]
     Refused(String),
@@ -37,6 +40,9 @@ pub enum Error {
     #[error("writing the status: {0}")]
     Kube(#[from] Box<kube::Error>),
 }
+
+/// When an object is looked at again that was published before the Runtime was.
+const SOON: Duration = Duration::from_millis(500);
 
 /// Looks at one object; answers when to look again, if not for a change before.
 ///
@@ -47,7 +53,20 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
         retire(context, key).await?;
         return Ok(None);
     };
-    let seen = observe::observe(context, key, &object);
+    let mut seen = observe::observe(context, key, &object);
+    let runtime = match &seen.verdict {
+        Verdict::Serve(plan, _) => match &**plan {
+            Plan::CampaignRuntime(runtime) => Some(runtime.clone()),
+            _ => None,
+        },
+        Verdict::Keep(_) => None,
+    };
+    if let Some(runtime) = &runtime
+        && let Some((field, reason, remedy)) =
+            currency::clash(currency::of_ledger(&context.engine).await?.as_deref(), runtime)
+    {
+        seen.verdict = Verdict::Keep(Fault::Invalid(format!("{field}: {reason}; {remedy}")));
+    }
     if let Verdict::Serve(plan, revision) = &seen.verdict {
         let publish = Publish {
             name: Name::from(key.name.as_str()),
@@ -58,8 +77,18 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
         };
         let (outcome, _) = context.engine.execute(publish).await?;
         outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
+        if let Some(runtime) = &runtime {
+            currency::keep(&context.engine, runtime).await?;
+        }
     }
-    report(context, key, &object, &seen).await
+    // The Runtime is there and the database does not serve it yet: its money can be told in a moment.
+    let early = matches!(seen.verdict, Verdict::Serve(..)) && context.engine.plans().runtime.is_none();
+    let next = report(context, key, &object, &seen).await?;
+    if early {
+        return Ok(Some(SOON));
+    }
+    // Sizes of segments move with the time alone, and a status may be overwritten by hand.
+    Ok(Some(next.map_or(RESYNC, |next| next.min(RESYNC))))
 }
 
 async fn retire(context: &Context, key: &Key) -> Result<(), Error> {
@@ -123,6 +152,19 @@ fn status(
         && let Some(fields) = status.as_object_mut()
     {
         fields.remove("budget");
+    }
+    let money = match key.kind {
+        Kind::Campaign => Some("metrics"),
+        Kind::Reward => Some("cost"),
+        _ => None,
+    };
+    if money.is_some_and(|name| status[name].is_null())
+        && let (Some(fields), Some(shown)) = (status.as_object_mut(), shown.as_object())
+    {
+        // Money cannot be told without a Runtime's currency: what was shown last stays.
+        for (name, value) in shown.iter().filter(|(name, _)| FIGURES.contains(&name.as_str())) {
+            fields.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
     }
     if key.kind == Kind::Campaign {
         claims.extend(campaign_claims(&seen.verdict, phase, exhausted));

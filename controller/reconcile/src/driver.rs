@@ -20,13 +20,14 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 /// How many objects are looked at at once: enough to fill the writer's batches, few enough to be polite to an API server.
 const WORKERS: usize = 16;
 /// The longest that an object waits to be looked at again after a fault that may pass.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 /// An object is looked at again at least so often, whatever happens.
-const RESYNC: Duration = Duration::from_secs(600);
+pub(crate) const RESYNC: Duration = Duration::from_secs(600);
 /// How often figures are compared with what the status shows.
 const FIGURES_EVERY: Duration = Duration::from_secs(2);
 
@@ -81,9 +82,13 @@ pub async fn run(config: Config) {
     let (catalog, queue, pace, others) = (Catalog::default(), Queue::default(), Pace::default(), Others::default());
     let context = Arc::new(Context { client, engine, wall, url, catalog, queue, events, pace, others });
     let mut tasks = tokio::task::JoinSet::new();
+    let synced = Arc::new(Semaphore::new(0));
     for kind in Kind::ALL {
-        tasks.spawn(watch(context.clone(), kind));
+        tasks.spawn(watch(context.clone(), kind, synced.clone()));
     }
+    // Nothing is judged before every kind was listed once: at a start a Campaign would be told that its Runtime is missing.
+    // The semaphore is never closed.
+    drop(synced.acquire_many(Kind::ALL.len() as u32).await);
     for _ in 0..WORKERS {
         tasks.spawn(work(context.clone()));
     }
@@ -92,11 +97,13 @@ pub async fn run(config: Config) {
 }
 
 /// Follows one kind. After each (re)start of the watch, whatever is known or served and not there any more is queued too.
-async fn watch(context: Arc<Context>, kind: Kind) {
+/// The first complete list gives a permit of `synced`.
+async fn watch(context: Arc<Context>, kind: Kind, synced: Arc<Semaphore>) {
     let namespace = context.engine.namespace().to_string();
     let api: Api<DynamicObject> = context.api(kind, &namespace);
     let mut stream = watcher(api, watcher::Config::default()).default_backoff().boxed();
     let mut seen = BTreeSet::new();
+    let mut was_listed = false;
     loop {
         match stream.try_next().await {
             Ok(Some(watcher::Event::Init)) => seen.clear(),
@@ -105,7 +112,12 @@ async fn watch(context: Arc<Context>, kind: Kind) {
                 seen.insert(key.clone());
                 take_in(&context, key, object);
             }
-            Ok(Some(watcher::Event::InitDone)) => sweep(&context, kind, &namespace, &seen),
+            Ok(Some(watcher::Event::InitDone)) => {
+                sweep(&context, kind, &namespace, &seen);
+                if !std::mem::replace(&mut was_listed, true) {
+                    synced.add_permits(1);
+                }
+            }
             Ok(Some(watcher::Event::Apply(object))) => take_in(&context, key_of(kind, &object), object),
             Ok(Some(watcher::Event::Delete(object))) => gone(&context, key_of(kind, &object)),
             Ok(None) => return,
@@ -156,7 +168,7 @@ async fn work(context: Arc<Context>) {
     loop {
         let key = context.queue.take().await;
         let again = match apply::reconcile(&context, &key).await {
-            Ok(again) => again.map(|after| after.min(RESYNC)),
+            Ok(again) => again,
             Err(fault) => {
                 let after = context.pace.backoff(&key, RETRY_MAX);
                 tracing::warn!(kind = key.kind.as_str(), name = key.name, %fault, ?after, "will be tried again");

@@ -81,7 +81,7 @@ async fn campaign(engine: &Engine, name: &Name) -> Result<Facts, Error> {
     let mut exhausted = false;
     if let (Some(runtime), Some((figures, position))) = (&plans.runtime, engine.campaign_status(name).await?) {
         let money = &runtime.currency;
-        exhausted = figures.budget.is_some_and(|budget| budget.remaining <= Minor::ZERO);
+        exhausted = figures.budget.as_ref().is_some_and(used_up);
         status["metrics"] = metrics_of(&figures, money, position);
         status["budget"] = budget_of(figures.budget.as_ref(), money);
         status["audience"] = json!({ "matching": figures.audience, "asOf": stamp(figures.as_of) });
@@ -136,6 +136,11 @@ fn metrics_of(figures: &CampaignFigures, money: &Currency, position: Position) -
     let cost = cost.into_iter().map(|(name, amount)| (name.to_owned(), json!(money.format(amount))));
     shown.insert("cost".into(), Value::Object(cost.collect()));
     Value::Object(shown)
+}
+
+/// Whether nothing is left because it was spent: a settlement gives the rest back, which leaves nothing too.
+fn used_up(budget: &BudgetFigures) -> bool {
+    budget.remaining <= Minor::ZERO && budget.spent() >= budget.limit
 }
 
 /// A campaign without a budget shows nothing here: its costs stand in the metrics.
@@ -238,6 +243,28 @@ pub(crate) async fn follow(context: Arc<Context>, every: Duration) {
         behind = later;
         for key in due {
             context.queue.add(key, Duration::ZERO);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_that_a_settlement_gave_back_is_not_used_up() {
+        let budget = |limit, actual, remaining| BudgetFigures {
+            limit: Minor(limit),
+            reserved: Minor::ZERO,
+            actual: Minor(actual),
+            released: Minor::ZERO,
+            remaining: Minor(remaining),
+            exhausted_at: None,
+        };
+        let cases =
+            [(100, 90, 10, false), (100, 100, 0, true), (80, 100, -20, true), (100, 90, 0, false), (0, 0, 0, true)];
+        for (limit, actual, remaining, expect) in cases {
+            assert_eq!(used_up(&budget(limit, actual, remaining)), expect, "{actual} of {limit}, {remaining} left");
         }
     }
 }

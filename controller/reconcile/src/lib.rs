@@ -9,6 +9,7 @@
 pub mod apply;
 pub mod catalog;
 pub mod conditions;
+pub mod currency;
 pub mod driver;
 pub mod events;
 pub mod figures;

@@ -1,5 +1,6 @@
 //! `fanfare crds`: the definitions for `kubectl apply`, and the editors' schemas.
 
+use anyhow::Context;
 use std::{path::PathBuf, process::ExitCode};
 
 /// Where they go.
@@ -15,9 +16,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.out {
         None => print!("{}", fanfare_crds::generate::crds_yaml()?),
         Some(folder) => {
-            std::fs::create_dir_all(folder)?;
+            std::fs::create_dir_all(folder).with_context(|| format!("--out: {} cannot be made", folder.display()))?;
             for (name, text) in fanfare_crds::generate::generated_files()? {
-                std::fs::write(folder.join(name), text)?;
+                let file = folder.join(name);
+                std::fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
             }
         }
     }

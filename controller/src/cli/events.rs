@@ -68,7 +68,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Err(error) => return unreadable(&error),
     };
     let sender = Sender::new(&args)?;
-    let progress = Progress::of(&args.data, &args.file, args.mapping.as_deref());
+    let progress = Progress::of(&args.data, &args.file, args.mapping.as_deref(), args.api_url.as_deref());
     let progress = match progress {
         Ok(progress) => progress,
         Err(error) => return unreadable(&error),

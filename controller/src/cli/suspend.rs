@@ -1,6 +1,5 @@
 //! `fanfare suspend` and `fanfare resume`: break-glass, by an annotation that no Git holds and no GitOps tool drops.
 
-use super::DataFolder;
 use anyhow::{Context, bail};
 use fanfare_core::model::Kind;
 use kube::{
@@ -10,7 +9,10 @@ use kube::{
     core::DynamicObject,
 };
 use serde_json::{Value, json};
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// The annotation that suspends; its value is the reason.
 pub const SUSPENDED: &str = "fanfare.dev/suspended";
@@ -42,8 +44,9 @@ pub struct ResumeArgs {
 
 #[derive(Debug, clap::Args)]
 struct Target {
-    #[command(flatten)]
-    folder: DataFolder,
+    /// The data folder of `fanfare up` [default: `.fanfare`, and where there is none, what `KUBECONFIG` names].
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
     /// The namespace, where it is not the kubeconfig's.
     #[arg(long, short)]
     namespace: Option<String>,
@@ -84,19 +87,37 @@ async fn annotate(name: &str, target: &Target, value: Value) -> anyhow::Result<(
 }
 
 async fn campaigns(target: &Target) -> anyhow::Result<Api<DynamicObject>> {
-    let file = target.folder.data.join("kubeconfig");
-    let kubeconfig = if file.exists() {
-        Kubeconfig::read_from(&file).with_context(|| format!("{} cannot be read", file.display()))?
-    } else {
-        Kubeconfig::read().with_context(|| {
-            format!(
-                "there is no {} and no kubeconfig; name the data folder of `fanfare up` with --data",
-                file.display()
-            )
-        })?
-    };
+    let kubeconfig = kubeconfig(target.data.as_deref())?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let client = Client::try_from(config)?;
     Ok(Api::namespaced_with(client, &namespace, &fanfare_reconcile::api_resource(Kind::Campaign)))
+}
+
+/// A folder that is named must be one: what stops a campaign must not stop another one elsewhere instead.
+fn kubeconfig(data: Option<&Path>) -> anyhow::Result<Kubeconfig> {
+    let file = data.unwrap_or(Path::new(".fanfare")).join("kubeconfig");
+    match data {
+        Some(folder) if !file.exists() => {
+            bail!("--data: {} is no data folder of `fanfare up`; it has no kubeconfig", folder.display())
+        }
+        None if !file.exists() => Kubeconfig::read().with_context(|| {
+            format!(
+                "there is no {} and no kubeconfig; name the data folder of `fanfare up` with --data",
+                file.display()
+            )
+        }),
+        _ => Kubeconfig::read_from(&file).with_context(|| format!("{} cannot be read", file.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_folder_that_is_named_and_not_there_is_an_error_and_never_another_cluster() {
+        let error = kubeconfig(Some(Path::new("/nowhere/.fanfare"))).unwrap_err().to_string();
+        assert!(error.starts_with("--data: /nowhere/.fanfare is no data folder"), "{error}");
+    }
 }

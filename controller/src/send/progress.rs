@@ -6,17 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The place of one (file, mapping) pair.
+/// The place of one file, mapping and server.
 pub struct Progress {
     path: PathBuf,
 }
 
 impl Progress {
-    /// The place for this file and mapping, by the digest of their contents.
+    /// The place for this file and mapping, by the digest of their contents, and for the server where one is named: what
+    /// one server acknowledged, another one does not have.
     ///
     /// # Errors
     /// When the file cannot be read or the folder cannot be made.
-    pub fn of(data: &Path, file: &Path, mapping: Option<&Path>) -> anyhow::Result<Self> {
+    pub fn of(data: &Path, file: &Path, mapping: Option<&Path>, server: Option<&str>) -> anyhow::Result<Self> {
         let mut hasher = blake3::Hasher::new();
         for path in [Some(file), mapping].into_iter().flatten() {
             let mut source = std::fs::File::open(path).with_context(|| format!("{} cannot be read", path.display()))?;
@@ -30,6 +31,7 @@ impl Progress {
             }
             hasher.update(&[0]);
         }
+        hasher.update(server.unwrap_or_default().as_bytes());
         let folder = data.join("sends");
         std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
         Ok(Self { path: folder.join(&hasher.finalize().to_hex()[..32]) })
@@ -48,5 +50,22 @@ impl Progress {
         let draft = self.path.with_extension("tmp");
         std::fs::write(&draft, events.to_string())?;
         std::fs::rename(&draft, &self.path).with_context(|| format!("{} cannot be written", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_server_acknowledged_is_sent_to_another() {
+        let dir = std::env::temp_dir().join(format!("fanfare-sends-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("events.csv");
+        std::fs::write(&file, "a,b\n1,2\n").unwrap();
+        let of = |server| Progress::of(&dir, &file, None, server).unwrap();
+        of(Some("http://one")).write(7).unwrap();
+        assert_eq!([Some("http://one"), Some("http://two"), None].map(|server| of(server).read()), [7, 0, 0]);
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -4,6 +4,7 @@ use fanfare_core::model::{Kind, Plan};
 use fanfare_crds::admit::{self, Door as Known, FieldError, code};
 use fanfare_engine::Engine;
 use fanfare_plane::{Admission, AdmissionRequest, Cause, Denial};
+use fanfare_reconcile::currency;
 use futures::future::BoxFuture;
 
 /// Judges what is about to be stored.
@@ -47,16 +48,25 @@ impl Door {
         let judged = admit::admit_to_store(request.object, &door).map_err(|errors| denial(request, errors))?;
         let Some(admitted) = judged else { return Ok(Vec::new()) };
         if let Plan::Campaign(plan) = &admitted.plan
-            && request.old.is_none()
+            && request.old.is_none_or(|old| old["spec"] != request.object["spec"])
             && runtime.is_some()
         {
-            self.recreated(request, plan).await?;
+            self.fixed(request, plan).await?;
+        }
+        if let Plan::CampaignRuntime(plan) = &admitted.plan {
+            // Also where the Runtime that the money was counted in was deleted before.
+            let ledger = currency::of_ledger(&self.engine).await.ok().flatten();
+            if let Some((path, reason, remedy)) = currency::clash(ledger.as_deref(), plan) {
+                let error = FieldError { path: path.into(), reason: reason.into(), remedy, code: code::IMMUTABLE };
+                return Err(denial(request, vec![error]));
+            }
         }
         Ok(Vec::new())
     }
 
     /// A campaign that is made again under a name that the database knows resumes its ledger; what was fixed stays fixed.
-    async fn recreated(
+    /// So does a settled one that is changed.
+    async fn fixed(
         &self,
         request: &AdmissionRequest<'_>,
         plan: &fanfare_core::model::CampaignPlan,

@@ -135,10 +135,17 @@ async fn put(api: Api<DynamicObject>, namespace: String, change: Change) -> (Res
     (done.map(drop), change)
 }
 
-/// Deletes what `up` applied and the folder no longer has. With a file that cannot be read, nothing is known to be gone.
-async fn prune(running: &Running, report: &Report, applied: &mut Applied) -> anyhow::Result<()> {
+/// Whether what the report lacks is gone. With a file, or the whole folder, that cannot be read, nothing is known to be.
+fn is_complete(dir: &Path, report: &Report) -> bool {
     let unknown = report.findings.iter().any(|finding| finding.resource.is_none());
-    if unknown || report.unreadable.iter().any(|file| Path::new(&file.path) != running.dir) {
+    // An empty folder is reported as unreadable too, but it can be listed.
+    let unreadable = report.unreadable.iter().any(|file| Path::new(&file.path) != dir);
+    !unknown && !unreadable && std::fs::read_dir(dir).is_ok()
+}
+
+/// Deletes what `up` applied and the folder no longer has.
+async fn prune(running: &Running, report: &Report, applied: &mut Applied) -> anyhow::Result<()> {
+    if !is_complete(&running.dir, report) {
         return Ok(());
     }
     let present: BTreeSet<Id> =
@@ -159,9 +166,9 @@ async fn prune(running: &Running, report: &Report, applied: &mut Applied) -> any
     Ok(())
 }
 
-/// Follows the folder until it is dropped.
-pub async fn follow(running: Running, mut applied: Applied) {
-    let mut known = look(&running.dir);
+/// Follows the folder until it is dropped. `known` is how it looked before it was first read: what changed since then,
+/// while the demo was loaded, counts too.
+pub async fn follow(running: Running, mut applied: Applied, mut known: Look) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let now = look(&running.dir);
@@ -194,14 +201,17 @@ pub async fn follow(running: Running, mut applied: Applied) {
     }
 }
 
-/// What the folder looks like: each resource file with its time and size.
-fn look(dir: &Path) -> BTreeMap<PathBuf, (Option<SystemTime>, u64)> {
+/// What a folder looks like: each resource file with its time and size.
+pub type Look = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+/// Looks at a folder.
+pub fn look(dir: &Path) -> Look {
     let mut seen = BTreeMap::new();
     gather(dir, 0, &mut seen);
     seen
 }
 
-fn gather(dir: &Path, depth: usize, seen: &mut BTreeMap<PathBuf, (Option<SystemTime>, u64)>) {
+fn gather(dir: &Path, depth: usize, seen: &mut Look) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -214,5 +224,22 @@ fn gather(dir: &Path, depth: usize, seen: &mut BTreeMap<PathBuf, (Option<SystemT
         } else if files::is_resource_file(&name) {
             seen.insert(entry.path(), (meta.modified().ok(), meta.len()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_emptied_folder_is_complete_and_one_that_is_gone_or_broken_is_not() {
+        let dir = std::env::temp_dir().join(format!("fanfare-folder-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let now = chrono::DateTime::UNIX_EPOCH;
+        assert!(is_complete(&dir, &read(&dir, now)));
+        std::fs::write(dir.join("broken.yaml"), "a: [").unwrap();
+        assert!(!is_complete(&dir, &read(&dir, now)));
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert!(!is_complete(&dir, &read(&dir, now)));
     }
 }

@@ -44,6 +44,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     remove_stale(&data)?;
     let clock = business_clock(&args, &*store).await?;
     let clock: Arc<dyn Clock> = Arc::new(clock);
+    let looked = folder::look(&args.dir);
     let report = folder::read(&args.dir, clock.now());
     let namespace = folder::namespace(&report)?;
     say("database open", &format!("business time is {}", clock.now().format("%Y-%m-%dT%H:%M:%SZ")));
@@ -120,7 +121,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         tasks.spawn(async move { shoppers.run().await });
     }
     tasks.spawn(table::show(running.client.clone(), engine.clone()).then_never());
-    tasks.spawn(folder::follow(running, applied).then_never());
+    tasks.spawn(folder::follow(running, applied, looked).then_never());
 
     let code = tokio::select! {
         interrupted = interrupted() => {

@@ -13,7 +13,7 @@ const TERMINAL_PREFIX: &str = "fft_";
 /// What an integration's key starts with.
 const INTEGRATION_PREFIX: &str = "ffk_";
 /// How long a key that was looked up is trusted without another look. A revoked one works at most so much longer.
-const TRUST_S: i64 = 20;
+const TRUST_S: i64 = 1;
 /// How many keys are remembered; when full, all are forgotten and looked up again.
 const REMEMBERED_MAX: usize = 4_096;
 /// The longest key that is looked at.

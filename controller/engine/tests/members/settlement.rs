@@ -4,7 +4,7 @@ use crate::support::{Shop, campaign, name};
 use fanfare_core::{
     ledger::account,
     model::{
-        Plan,
+        Kind, Plan,
         campaign::{Budget, Cover, OnExhausted},
     },
     money::Minor,
@@ -29,8 +29,16 @@ async fn a_campaign_settles_after_its_cool_down_and_is_not_filled_up_again() {
     let budget = settled.budget.unwrap();
     assert_eq!((budget.limit, budget.remaining, budget.released), (Minor(500_000), Minor(0), Minor(500_000)));
     plan.tags.push("archive".into());
-    shop.publish(Plan::Campaign(plan)).await;
+    shop.publish(Plan::Campaign(plan.clone())).await;
     assert_eq!(figures().await.budget.unwrap().remaining, Minor(0));
+    // Nor when it is deleted and made again.
+    let (kind, actor) = (Kind::Campaign, "test".into());
+    assert!(shop.run(fanfare_engine::publish::Retire { kind, name: name("double-11"), actor }).await);
+    shop.publish(Plan::Campaign(plan)).await;
+    work_off(&shop.engine).await.unwrap();
+    let again = figures().await;
+    assert!(again.settled);
+    assert_eq!(again.budget.unwrap().released, Minor(500_000));
     let prefix = account::budget_available(&name("double-11"));
     let free = shop.store.balances(shop.engine.namespace(), &prefix).await.unwrap();
     assert!(free.iter().all(|entry| entry.amount == 0), "{free:?}");
