@@ -5,12 +5,19 @@ use super::{
     take::{note_exhausted, spend, take},
 };
 pub use crate::redemptions::Mode;
-use crate::{Command, Halt, carts, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
-use fanfare_core::{cart::Cart, ids::OrderId, money::Minor, reason::Reason, time::Ts};
+use crate::{Command, Halt, attribution, carts, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
+use fanfare_core::{
+    cart::Cart,
+    ids::{Name, OrderId},
+    money::Minor,
+    reason::Reason,
+    time::Ts,
+};
 use fanfare_store::{
     Keys,
     rows::{Order, OrderState},
 };
+use std::collections::BTreeSet;
 
 /// Places an order.
 #[derive(Clone, Debug)]
@@ -99,5 +106,16 @@ pub(crate) fn commit(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, 
     order.expires_at = None;
     tx.done(&Task::LapseOrder(order.id.clone()).id());
     spend(tx, order, booking, at)?;
-    facts::paid(tx, order, booking)
+    facts::paid(tx, order, booking)?;
+    count_also(tx, order, booking, at)
+}
+
+/// Counts the order for campaigns that it made its shopper take part in by what it earned or moved forward, as a reported
+/// order counts for them.
+fn count_also(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, at: Ts) -> Result<(), Halt> {
+    let earned = order.evaluation.earned.iter().map(|earned| &earned.campaign);
+    let campaigns: BTreeSet<Name> = earned.chain(&booking.progressed).cloned().collect();
+    let (member, on_it) = (order.cart.member.as_ref(), &BTreeSet::new());
+    let sale = attribution::Sale { order: &order.id, member, net: order.evaluation.payable, at, on_it };
+    attribution::paid_also(tx, sale, &campaigns, &mut booking.sales)
 }

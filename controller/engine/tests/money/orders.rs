@@ -3,7 +3,7 @@ use chrono::TimeDelta;
 use fanfare_core::{
     cart::Cart,
     ids::Code,
-    mechanic::key,
+    mechanic::{Rule, key, spend_threshold::SpendPer},
     model::{
         Plan,
         campaign::{Counted, Limit, Per},
@@ -84,6 +84,32 @@ async fn an_order_is_reserved_committed_and_comes_back_in_parts_that_sum_exactly
     assert_eq!(shop.budget("half").await, (1_000_000, 0, 0));
     assert_eq!(shop.balance("cost/half/discounts").await, 0);
     assert_eq!(shop.counter(&metric("revoked")).await, 1);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn an_order_counts_for_a_campaign_that_its_shopper_joined_by_it_without_a_discount() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(voucher("next", 20_000, 0))).await;
+    for (name, per, member, rewards) in [("half", SpendPer::Order, "m1", 1), ("sum", SpendPer::Campaign, "m2", 0)] {
+        let Rule::SpendThreshold(mut rule) = reward_from(100_000, "next") else { unreachable!() };
+        rule.per = per;
+        let mut plan = campaign(name, Some(1_000_000));
+        plan.mechanics = vec![mechanic("more", Rule::SpendThreshold(rule))];
+        shop.publish(Plan::Campaign(plan)).await;
+        // Half way to the sum of the second, which makes a participant by its progress.
+        let price = if rewards == 1 { 120_000 } else { 50_000 };
+        let order = format!("o-{name}");
+        shop.run(place(&order, Mode::Reserve, cart(Some(member), vec![line("a", 1, price)], vec![]))).await.unwrap();
+        let done = shop.run(commit(&order, None, None)).await.unwrap().unwrap().order;
+        assert_eq!(done.evaluation.earned.len(), rewards, "{name}");
+        for (what, expect) in [("participants", 1), ("orders", 1), ("conversions", 1)] {
+            assert_eq!(shop.counter(&key::metric(&name.into(), what)).await, expect, "{what} of {name}");
+        }
+        assert_eq!(shop.balance(&format!("sales/{name}/revenue")).await, price);
+        shop.run(back(&order, "r1", &[("a", 1)])).await.unwrap();
+        assert_eq!(shop.balance(&format!("sales/{name}/revenue")).await, 0);
+    }
     shop.verify().await;
 }
 
