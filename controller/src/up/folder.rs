@@ -77,7 +77,9 @@ pub fn complain(report: &Report) {
 /// # Errors
 /// When the plane does not answer. What it refuses is printed, and the rest goes on.
 pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyhow::Result<Applied> {
-    complain(report);
+    if report.exit_code() != 0 {
+        running.screen.say(|| complain(report));
+    }
     let mut applied = former.clone();
     let mut good: Vec<&Loaded> = report.resources.iter().filter(|resource| resource.plan.is_some()).collect();
     good.sort_by_key(|resource| Kind::ALL.iter().position(|kind| Some(*kind) == resource.kind));
@@ -100,7 +102,8 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
             match result {
                 Ok(()) => drop(applied.digests.insert((kind, change.name), change.digest)),
                 Err(kube::Error::Api(status)) => {
-                    eprintln!("{}: {}; the former revision keeps serving", change.place, status.message);
+                    let Change { place, .. } = change;
+                    running.screen.say(|| eprintln!("{place}: {}; the former revision keeps serving", status.message));
                 }
                 Err(error) => return Err(error).context("the Kubernetes API did not take a resource"),
             }
@@ -158,7 +161,8 @@ async fn prune(running: &Running, report: &Report, applied: &mut Applied) -> any
             let id = (kind, name);
             if !present.contains(&id) {
                 api.delete(&id.1, &DeleteParams::default()).await?;
-                println!("pruned {}/{}: it is no longer in the folder", kind.as_str(), id.1);
+                let name = format!("{}/{}", kind.as_str(), id.1);
+                running.screen.say(|| println!("pruned {name}: it is no longer in the folder"));
                 applied.digests.remove(&id);
             }
         }
@@ -192,11 +196,11 @@ pub async fn follow(running: Running, mut applied: Applied, mut known: Look) {
                     .map(|((kind, name), _)| format!("{}/{name}", kind.as_str()))
                     .collect();
                 if !changed.is_empty() {
-                    println!("applied {}", changed.join(", "));
+                    running.screen.say(|| println!("applied {}", changed.join(", ")));
                 }
                 applied = done;
             }
-            Err(error) => eprintln!("error: {error:#}"),
+            Err(error) => running.screen.say(|| eprintln!("error: {error:#}")),
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct Running {
     pub engine: Engine,
     /// A client of the plane.
     pub client: kube::Client,
+    /// The terminal.
+    pub screen: table::Screen,
 }
 
 /// Runs until Ctrl-C.
@@ -77,7 +79,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("the controllers stopped")
     });
 
-    let running = Running { dir: args.dir.clone(), namespace: namespace.clone(), engine: engine.clone(), client };
+    let running = Running {
+        dir: args.dir.clone(),
+        namespace: namespace.clone(),
+        engine: engine.clone(),
+        client,
+        screen: table::Screen::default(),
+    };
     let applied = folder::apply(&running, &report, &folder::Applied::default()).await?;
     say("resources applied", &format!("{} from {}", applied.count(), args.dir.display()));
     wait_until_served(&engine).await?;
@@ -120,7 +128,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let shoppers = demo::Shoppers::new(&running, file);
         tasks.spawn(async move { shoppers.run().await });
     }
-    tasks.spawn(table::show(running.client.clone(), engine.clone()).then_never());
+    tasks.spawn(table::show(running.client.clone(), engine.clone(), running.screen.clone()).then_never());
     tasks.spawn(folder::follow(running, applied, looked).then_never());
 
     let code = tokio::select! {

@@ -8,6 +8,10 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     io::{IsTerminal, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,9 +23,29 @@ const ROWS_MAX: usize = 20;
 const HEADER: [&str; 10] =
     ["NAME", "OBJECTIVE", "PHASE", "START", "PARTICIPANTS", "CONVERSION", "REVENUE", "SPENT", "BUDGET", "READY"];
 
+/// The terminal that the table shares with what is said about the folder.
+#[derive(Clone, Debug, Default)]
+pub struct Screen {
+    disturbed: Arc<AtomicBool>,
+}
+
+impl Screen {
+    /// Prints something that must stay: the next table is drawn below it, not over it.
+    pub fn say(&self, print: impl FnOnce()) {
+        self.disturbed.store(true, Ordering::Release);
+        print();
+        self.disturbed.store(true, Ordering::Release);
+    }
+
+    /// How many lines may be drawn over, of a table with `height` lines.
+    fn height(&self, height: usize) -> usize {
+        if self.disturbed.swap(false, Ordering::AcqRel) { 0 } else { height }
+    }
+}
+
 /// Shows the campaigns of a namespace until it is dropped: figures from the engine as they are now, readiness from the
 /// resources.
-pub async fn show(client: Client, engine: Engine) {
+pub async fn show(client: Client, engine: Engine, screen: Screen) {
     let resource = fanfare_reconcile::api_resource(Kind::Campaign);
     let api: Api<DynamicObject> = Api::namespaced_with(client, engine.namespace().as_str(), &resource);
     let terminal = std::io::stdout().is_terminal();
@@ -36,7 +60,7 @@ pub async fn show(client: Client, engine: Engine) {
             }
             if rows != shown {
                 if terminal {
-                    height = redraw(&rows, list.items.len(), height);
+                    height = redraw(&rows, list.items.len(), screen.height(height));
                 } else {
                     for row in rows.values().filter(|row| shown.get(&row[0]) != Some(row)) {
                         println!("{}", line(row));
@@ -96,4 +120,17 @@ fn redraw(rows: &BTreeMap<String, [String; 10]>, all: usize, height: usize) -> u
     let up = if height > 0 { format!("\x1b[{height}A\x1b[J") } else { String::new() };
     let written = writeln!(out, "{up}{text}").and_then(|()| out.flush());
     if written.is_err() { 0 } else { text.lines().count() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_below_the_table_is_not_drawn_over() {
+        let screen = Screen::default();
+        assert_eq!(screen.height(3), 3);
+        screen.say(|| {});
+        assert_eq!([screen.height(3), screen.height(3)], [0, 3]);
+    }
 }
