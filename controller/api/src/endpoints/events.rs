@@ -106,6 +106,8 @@ fn of_itself(event: Event, member: &MemberId, app: &App) -> Read {
 }
 
 async fn take(app: &App, read: Vec<Read>, sender: &Sender) -> Answer {
+    // Without a Runtime nothing can be judged: the sender has to keep its events, which a rejection would not tell it.
+    app.runtime()?;
     // All are in the queue before the first is decided, in their order, so that one transaction takes them together.
     let taken = join_all(read.into_iter().map(|event| one(app, event, sender))).await;
     let mut results = Vec::with_capacity(taken.len());

@@ -42,6 +42,7 @@ pub(crate) struct MePatch {
     request_body = MePatch, responses((status = 200, body = MemberView)), security(("member" = []))
 )]
 pub(crate) async fn patch_me(State(app): State<App>, caller: Member, Body(body): Body<MePatch>) -> Answer {
+    app.runtime()?;
     let command = PatchMe { member: caller.0, attributes: body.attributes };
     execute(&app, command, |saved| ok(&MemberView::own(&saved.map_err(unsaved)?))).await
 }

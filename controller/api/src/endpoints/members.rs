@@ -24,6 +24,7 @@ pub(crate) async fn put_member(
     Id(id): Id,
     Body(body): Body<MemberBody>,
 ) -> Answer {
+    app.runtime()?;
     let command = UpsertMember { id: id.into(), profile: body.into() };
     execute(&app, command, |saved| {
         let saved = saved.map_err(unsaved)?;

@@ -1,6 +1,8 @@
 //! Events: each mode of CloudEvents, and what members may say of themselves.
 
 use crate::support::{Answer, Shop};
+use fanfare_core::model::Kind;
+use fanfare_engine::publish::Retire;
 use serde_json::{Value, json};
 
 fn event(id: &str) -> Value {
@@ -45,6 +47,20 @@ async fn every_mode_of_cloudevents_is_one_and_the_same_event() {
         (statuses(&other), &other["results"][0]["problem"]["code"]),
         (vec!["Rejected"], &json!("event-id-reused"))
     );
+}
+
+#[tokio::test]
+async fn without_a_runtime_events_and_members_are_to_be_sent_again() {
+    let shop = Shop::open().await;
+    let retire = Retire { kind: Kind::CampaignRuntime, name: "main".into(), actor: "test".into() };
+    shop.engine.execute(retire).await.unwrap().0.unwrap();
+    let structured = [("content-type", "application/cloudevents+json")];
+    let answer = send(&shop, &structured, event("e1").to_string()).await;
+    assert!(!answer.header("retry-after").is_empty());
+    answer.is(503);
+    let bearer = format!("Bearer {}", shop.integration);
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    shop.send("PUT", "/v1/members/m9", &headers, json!({}).to_string()).await.is(503);
 }
 
 #[tokio::test]
