@@ -41,6 +41,8 @@ pub enum Error {
     Kube(#[from] Box<kube::Error>),
 }
 
+/// How long after a campaign came or went the Runtime's are counted.
+const COUNT_AFTER: Duration = Duration::from_secs(1);
 /// When an object is looked at again that was published before the Runtime was.
 const SOON: Duration = Duration::from_millis(500);
 
@@ -80,6 +82,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
         if let Some(runtime) = &runtime {
             currency::keep(&context.engine, runtime).await?;
         }
+        count_again(context, key);
     }
     // The Runtime is there and the database does not serve it yet: its money can be told in a moment.
     let early = matches!(seen.verdict, Verdict::Serve(..)) && context.engine.plans().runtime.is_none();
@@ -97,7 +100,17 @@ async fn retire(context: &Context, key: &Key) -> Result<(), Error> {
     let (outcome, _) = context.engine.execute(retire).await?;
     outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
     context.pace.forget(key);
+    count_again(context, key);
     Ok(())
+}
+
+/// The Runtime shows how many campaigns there are; many at once are counted once.
+fn count_again(context: &Context, changed: &Key) {
+    if changed.kind == Kind::Campaign {
+        for (key, _) in context.catalog.of_kind(Kind::CampaignRuntime, &changed.namespace) {
+            context.queue.add(key, COUNT_AFTER);
+        }
+    }
 }
 
 /// Writes the status when it has to be, and events on transitions.

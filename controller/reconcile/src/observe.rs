@@ -140,7 +140,9 @@ pub fn revision_of(plan: &Plan) -> Revision {
 /// What of a campaign the database holds fixed: everything once it is settled; once started, its start and the kinds of
 /// its named mechanics.
 pub fn frozen(plan: &CampaignPlan, served: &CampaignPlan, settled: bool, now: Ts) -> Option<String> {
-    if settled && plan.revision != served.revision {
+    // Whether it is suspended makes no difference to a settled campaign.
+    let as_served = CampaignPlan { suspended: served.suspended, revision: served.revision.clone(), ..plan.clone() };
+    if settled && as_served != *served {
         return Some(format!(
             "metadata.name: the campaign {} is settled for good; give the new campaign a name of its own",
             plan.name

@@ -81,7 +81,15 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
         running.screen.say(|| complain(report));
     }
     let mut applied = former.clone();
-    let mut good: Vec<&Loaded> = report.resources.iter().filter(|resource| resource.plan.is_some()).collect();
+    let is_ours = |resource: &&Loaded| resource.namespace.as_ref().is_none_or(|named| *named == running.namespace);
+    let accepted = report.resources.iter().filter(|resource| resource.plan.is_some());
+    let (mut good, foreign): (Vec<&Loaded>, Vec<&Loaded>) = accepted.partition(is_ours);
+    for Loaded { file, line, .. } in foreign {
+        let ours = &running.namespace;
+        let what =
+            format!("metadata.namespace: this `fanfare up` serves `{ours}`; leave it out, or use another folder");
+        running.screen.say(|| eprintln!("{file}:{line}: {what}"));
+    }
     good.sort_by_key(|resource| Kind::ALL.iter().position(|kind| Some(*kind) == resource.kind));
     for kind in Kind::ALL {
         let of_kind = good.iter().filter(|resource| resource.kind == Some(kind));

@@ -7,10 +7,11 @@ use crate::{
     random,
 };
 use anyhow::{Context, bail};
-use fanfare_core::{ids::Namespace, time::Clock};
+use fanfare_core::{ids::Namespace, model::Plan, time::Clock};
 use fanfare_engine::Engine;
 use fanfare_plane::{Plane, PlaneConfig};
 use fanfare_store::{Store, sqlite::SqliteStore};
+use k8s_openapi::api::core::v1::Namespace as Namespaced;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -23,6 +24,8 @@ use tokio::{net::TcpListener, sync::watch};
 const CLOCK_OFFSET: &str = "clock-offset-ms";
 /// How long the first resources may take until something is served.
 const READY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// The same where the folder has no Runtime, but the data folder may know one.
+const UNEXPECTED_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Everything that `up` started and other parts need.
 pub struct Running {
@@ -86,9 +89,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         client,
         screen: table::Screen::default(),
     };
+    ensure_namespace(&running.client, &namespace).await?;
     let applied = folder::apply(&running, &report, &folder::Applied::default()).await?;
     say("resources applied", &format!("{} from {}", applied.count(), args.dir.display()));
-    wait_until_served(&engine).await?;
+    let expected = report.resources.iter().any(|found| matches!(found.plan, Some(Plan::CampaignRuntime(_))));
+    wait_until_served(&engine, expected).await?;
 
     let api = fanfare_api::ApiConfig {
         engine: engine.clone(),
@@ -249,10 +254,22 @@ async fn bind(addr: std::net::SocketAddr, flag: &str) -> anyhow::Result<TcpListe
     })
 }
 
-/// Waits until the Runtime is served, so that the first caller finds the API useful.
-async fn wait_until_served(engine: &Engine) -> anyhow::Result<()> {
+/// The namespace that the folder names is made: on one machine nobody else would.
+async fn ensure_namespace(client: &kube::Client, name: &str) -> anyhow::Result<()> {
+    let api: kube::Api<Namespaced> = kube::Api::all(client.clone());
+    if api.get_opt(name).await?.is_some() {
+        return Ok(());
+    }
+    let metadata = kube::core::ObjectMeta { name: Some(name.into()), ..kube::core::ObjectMeta::default() };
+    let made = api.create(&kube::api::PostParams::default(), &Namespaced { metadata, ..Namespaced::default() }).await;
+    made.map(drop).with_context(|| format!("metadata.namespace: {name:?} cannot be made; name another namespace"))
+}
+
+/// Waits until the Runtime is served, so that the first caller finds the API useful; not for long where none is expected.
+async fn wait_until_served(engine: &Engine, expected: bool) -> anyhow::Result<()> {
     let started = tokio::time::Instant::now();
-    while engine.plans().runtime.is_none() && started.elapsed() < READY_WAIT_MAX {
+    let most = if expected { READY_WAIT_MAX } else { UNEXPECTED_WAIT_MAX };
+    while engine.plans().runtime.is_none() && started.elapsed() < most {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     if engine.plans().runtime.is_none() {
