@@ -26,8 +26,7 @@ use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
 use lock::{Holder, Scratch};
 use sqlx::{
-    Connection, SqliteConnection, SqlitePool,
-    SqlStr,
+    Connection, SqlStr, SqliteConnection, SqlitePool,
     error::BoxDynError,
     migrate::{Migration, MigrationSource, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
