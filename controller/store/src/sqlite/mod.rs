@@ -23,10 +23,13 @@ mod write;
 use crate::{Error, Result};
 use error::{not_migrated, refused};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
+use futures::future::BoxFuture;
 use lock::{Holder, Scratch};
 use sqlx::{
     Connection, SqliteConnection, SqlitePool,
-    migrate::Migrator,
+    SqlStr,
+    error::BoxDynError,
+    migrate::{Migration, MigrationSource, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
@@ -35,7 +38,22 @@ use std::{
     time::Duration,
 };
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+/// Every migration: its version, what it is and its SQL. Applied ones never change. They are listed by hand, since the
+/// macro that reads a folder would compile SQLite a second time.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
+
+/// Hands the list over.
+#[derive(Debug)]
+struct Embedded;
+
+impl MigrationSource<'static> for Embedded {
+    fn resolve(self) -> BoxFuture<'static, std::result::Result<Vec<Migration>, BoxDynError>> {
+        let migration = |(version, what, sql): &(i64, &'static str, &'static str)| {
+            Migration::new(*version, (*what).into(), MigrationType::Simple, SqlStr::from_static(sql), false)
+        };
+        Box::pin(async move { Ok(MIGRATIONS.iter().map(migration).collect()) })
+    }
+}
 
 /// The most connections that read at once; a stream holds one until it ends.
 const READERS_MAX: u32 = 8;
@@ -140,7 +158,8 @@ async fn prepare(options: &SqliteConnectOptions, path: &Path) -> Result<i64> {
         let file = path.display();
         return Err(Error::Version(format!("{file} is a database of another program; name another file")));
     }
-    MIGRATIONS.run(&mut conn).await.map_err(not_migrated)?;
+    let migrator = Migrator::new(Embedded).await.map_err(not_migrated)?;
+    migrator.run(&mut conn).await.map_err(not_migrated)?;
     let incarnation = sqlx::query_scalar("SELECT max(number) FROM incarnation").fetch_one(&mut conn).await;
     let incarnation = incarnation.map_err(refused)?;
     conn.close().await.map_err(refused)?;

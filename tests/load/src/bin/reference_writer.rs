@@ -105,14 +105,14 @@ struct Grant {
 
 async fn stored(db: &mut SqliteConnection, jobs: &[Job]) -> Result<HashMap<String, (String, u16, Vec<u8>)>> {
     let keys = json!(jobs.iter().map(|job| &job.key).collect::<Vec<_>>()).to_string();
-    let sql = "SELECT i.key, i.digest, i.status, i.body FROM json_each(?1) k JOIN idempotency i ON i.ns = 1 AND i.scope = 'till' AND i.key = k.value";
+    let sql = "SELECT i.key, i.digest, i.status, i.body FROM json_each(?1) k CROSS JOIN idempotency i ON i.ns = 1 AND i.scope = 'till' AND i.key = k.value";
     let rows = sqlx::query(sql).bind(keys).fetch_all(db).await?;
     Ok(rows.iter().map(|row| (row.get(0), (row.get(1), row.get::<i64, _>(2) as u16, row.get(3)))).collect())
 }
 
 async fn vouchers(db: &mut SqliteConnection, jobs: &[Job]) -> Result<HashMap<String, Grant>> {
     let codes = json!(jobs.iter().map(|job| &job.body.code).collect::<Vec<_>>()).to_string();
-    let sql = "SELECT g.code, g.row, g.id, g.state, g.reserved, g.history FROM json_each(?1) k JOIN grants g ON g.ns = 1 AND g.code = k.value";
+    let sql = "SELECT g.code, g.row, g.id, g.state, g.reserved, g.history FROM json_each(?1) k CROSS JOIN grants g ON g.ns = 1 AND g.code = k.value";
     let rows = sqlx::query(sql).bind(codes).fetch_all(db).await?;
     let grant = |row: &sqlx::sqlite::SqliteRow| Grant {
         row: row.get(1),
@@ -180,7 +180,7 @@ async fn decide(db: &mut SqliteConnection, jobs: &[Job], lane: &mut i64, chain: 
             redemptions,
         ),
         (
-            "UPDATE grants SET state = 'Redeemed', uses_left = 0, reserved = 0, history = c.value->>1 FROM json_each(?1) c WHERE grants.row = c.value->>0 AND ?2 > 0",
+            "UPDATE grants SET state = 'Redeemed', uses_left = 0, reserved = 0, history = c.value->>1 FROM (SELECT t.row AS at, c.value FROM json_each(?1) c CROSS JOIN grants t ON t.row = c.value->>0 LIMIT -1) c WHERE grants.row = c.at AND ?2 > 0",
             changed,
         ),
         (
