@@ -139,8 +139,12 @@ impl FlashSale {
             return Err(Refusal::new(Reason::ReservationUnknown, "There is no such reservation of this member."));
         }
         if !hold.open || scene.visit.now() >= hold.expires_at {
+            let lapsed = scene.visit.now() >= hold.expires_at;
             let when = scene.visit.time(hold.expires_at);
-            let detail = format!("The reservation held until {when}; reserve again.");
+            let detail = match lapsed {
+                true => format!("The reservation held until {when}; reserve again."),
+                false => "The reservation is used or was released; reserve again.".to_owned(),
+            };
             return Err(Refusal::new(Reason::ReservationExpired, detail));
         }
         let missing = || format!("The reservation is for {}; add that item to the cart.", hold.sku);

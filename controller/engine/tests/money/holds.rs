@@ -53,7 +53,8 @@ async fn a_reservation_is_used_by_its_holder_s_cart_alone() {
     assert_eq!(order.evaluation.payable, Minor(5_000));
     assert!(shop.run(place("o2", Mode::Commit, with("m1", &first))).await.is_err());
     shop.run(VoidOrder { id: "o1".into() }).await.unwrap();
-    assert!(shop.run(place("o2", Mode::Commit, with("m1", &first))).await.is_err(), "its units are back in the sale");
+    let gone = shop.run(place("o2", Mode::Commit, with("m1", &first))).await.unwrap_err();
+    assert!(gone.refusal.detail.contains("was released"), "its units are back in the sale: {gone:?}");
     let first = held(&shop, "m1").await;
     let order = shop.run(place("o3", Mode::Commit, with("m1", &first))).await.unwrap().order;
     assert_eq!(order.evaluation.payable, Minor(5_000));
@@ -62,6 +63,7 @@ async fn a_reservation_is_used_by_its_holder_s_cart_alone() {
     shop.work().await;
     let late = shop.run(place("o4", Mode::Commit, with("m2", &second))).await.unwrap_err();
     assert_eq!(late.refusal.reason, Reason::OrderRefused);
+    assert!(late.refusal.detail.contains("held until"), "{late:?}");
     held(&shop, "m3").await;
     assert_eq!(shop.run(reserve("m2")).await.unwrap_err().refusal.reason, Reason::SoldOut);
 
