@@ -24,7 +24,7 @@ pub fn running(plan: &CampaignPlan, visit: &Visit<'_>) -> Option<Refusal> {
         Phase::Active if schedule::is_open(&plan.schedule, &[], now) => None,
         Phase::Active => Some(outside(plan, &[], visit)),
         Phase::Paused => {
-            Some(Refusal::new(Reason::CampaignPaused, format!("{} is suspended for now; try again later.", plan.title)))
+            Some(Refusal::new(Reason::CampaignPaused, format!("{} is suspended; try again later.", plan.title)))
         }
         Phase::Draft | Phase::Scheduled | Phase::Teaser => {
             let start = visit.time(plan.schedule.start_at);

@@ -108,7 +108,7 @@ pub fn claimable(state: GrantState, suspended: bool, terms: Terms, now: Ts) -> R
         GrantState::Revoked => Err(Refusal::new(Reason::Revoked, "It was taken back.")),
         GrantState::Expired => Err(Refusal::new(Reason::ClaimClosed, "The time to claim it is over.")),
         GrantState::Pending | GrantState::Granted if suspended => {
-            Err(Refusal::new(Reason::Suspended, "This reward is suspended for now; try again later."))
+            Err(Refusal::new(Reason::Suspended, "This reward is suspended; try again later."))
         }
         GrantState::Pending | GrantState::Granted => match terms.claim_by {
             Some(by) if now >= by => {
@@ -242,7 +242,7 @@ pub fn usable(grant: &GrantView<'_>, visit: &Visit<'_>) -> Result<(), Refusal> {
         return refuse(Reason::Revoked, "This voucher was taken back.".into());
     }
     if grant.suspended {
-        return refuse(Reason::Suspended, "This voucher is suspended for now; try again later.".into());
+        return refuse(Reason::Suspended, "This voucher is suspended; try again later.".into());
     }
     if matches!(grant.state, GrantState::Pending | GrantState::Granted) {
         return refuse(Reason::NotClaimed, "The member has to claim this voucher first.".into());

@@ -116,7 +116,7 @@ fn offered(tx: &Tx<'_>, to: &To<'_>) -> Result<Arc<RewardPlan>, Refusal> {
         return Err(Refusal::new(Reason::Suspended, detail));
     };
     if terms.suspended {
-        return Err(Refusal::new(Reason::Suspended, format!("{:?} is suspended for now", terms.title)));
+        return Err(Refusal::new(Reason::Suspended, format!("{:?} is suspended", terms.title)));
     }
     if terms.validity.until.is_some_and(|until| until <= tx.now) {
         return Err(Refusal::new(

@@ -38,7 +38,7 @@ pub struct RewardPlan {
     pub stacking: Option<VoucherStacking>,
     /// What one is estimated to cost; a reservation uses it.
     pub unit_cost: Minor,
-    /// Can be neither issued nor redeemed for now.
+    /// Can be neither issued nor redeemed while this holds.
     pub suspended: bool,
 }
 

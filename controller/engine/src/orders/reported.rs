@@ -227,7 +227,7 @@ pub(crate) fn refunded(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
     let part = Paid { before: total.unwrap_or_default(), after: total.unwrap_or_default(), evaluated: false };
     match tx.order(&id)?.cloned() {
         None => {
-            tx.new_order(placeholder(&id, event, &Booking { awaited: vec![back], ..Booking::default() }));
+            tx.new_order(known_by_its_refund(&id, event, &Booking { awaited: vec![back], ..Booking::default() }));
             Ok(Taken::New(part))
         }
         Some(mut order) if is_awaited(&order) => {
@@ -297,7 +297,7 @@ fn rest(order: &Order, booking: &Booking) -> Vec<(String, i64)> {
 }
 
 /// Stands for an order of which only a refund is known, until the order comes.
-fn placeholder(id: &OrderId, event: &Event, booking: &Booking) -> Order {
+fn known_by_its_refund(id: &OrderId, event: &Event, booking: &Booking) -> Order {
     let cart = Cart {
         member: event.member.clone(),
         store: None,
