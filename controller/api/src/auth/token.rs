@@ -3,7 +3,10 @@
 //! It lives in real time, not in business time: a demo's clock must not log people out. A token that was checked once is
 //! remembered until it ends, in a bounded memory.
 
-use crate::problem::{Code, Problem};
+use crate::{
+    auth::hs256,
+    problem::{Code, Problem},
+};
 use fanfare_core::ids::{MemberId, Namespace};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use parking_lot::Mutex;
@@ -59,6 +62,7 @@ impl TwoGenerations {
 impl Tokens {
     /// Tokens of `namespace` under `key`, at least 32 random bytes.
     pub(crate) fn new(namespace: &Namespace, key: &[u8]) -> Self {
+        hs256::install();
         let signing_key = blake3::derive_key("fanfare 2026 member access token", key);
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
