@@ -55,6 +55,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         dev_login: false,
         events: EventRules::default(),
         reserve_for: Span::seconds(900),
+        approve_above: None,
     }
 }
 

@@ -55,6 +55,9 @@ impl Posting {
 /// The unit of loyalty points.
 pub const POINTS: &str = "points";
 
+/// The rules by which what was issued lapses unspent: breakage.
+pub const LAPSES: [&str; 2] = ["points-expired", "gift-card-expired"];
+
 /// Names of accounts.
 pub mod account {
     use super::{AccountId, Name};
@@ -94,6 +97,10 @@ pub mod account {
     /// The owner's side of a reward's stock.
     pub fn stock_supply(reward: &Name) -> String {
         format!("stock/{reward}/supply")
+    }
+    /// What was lost or found of a reward's stock, by corrections.
+    pub fn stock_adjusted(reward: &Name) -> String {
+        format!("stock/{reward}/adjusted")
     }
     /// Net revenue of orders that count for a campaign.
     pub fn sales_revenue(campaign: &Name) -> String {

@@ -8,12 +8,16 @@
 //! SQL, HTTP and Kubernetes are not known here. Start at [`Engine`], then [`tx`], then any use-case.
 
 pub mod act;
+pub mod adjustments;
 pub mod attribution;
 pub mod audience;
 pub(crate) mod budget;
 pub mod carts;
 pub mod credentials;
+pub mod days;
 pub(crate) mod effects;
+pub mod exceptions;
+pub mod export;
 pub mod fault;
 pub mod feed;
 pub mod give;
@@ -36,6 +40,7 @@ pub mod points;
 pub mod progress;
 pub mod publish;
 pub mod redemptions;
+pub mod reports;
 pub mod rollup;
 pub mod segments;
 pub mod settle;

@@ -683,11 +683,13 @@ impl Tx<'_> {
     pub fn revoke_family(&mut self, family: String) {
         self.base.logs.revoked_families.mine.push(family);
     }
-    /// Notes who changed what.
-    pub fn audit(&mut self, actor: &str, action: &str, object: &str, detail: serde_json::Value) {
-        let id = self.new_id();
-        let row = Audit { id, at: self.now, actor: actor.into(), action: action.into(), object: object.into(), detail };
+    /// Notes who changed what; answers the row's id.
+    pub fn audit(&mut self, actor: &str, action: &str, object: &str, detail: serde_json::Value) -> String {
+        let (id, at) = (self.new_id(), self.now);
+        let row =
+            Audit { id: id.clone(), at, actor: actor.into(), action: action.into(), object: object.into(), detail };
         self.base.logs.audit.mine.push(row);
+        id
     }
 }
 

@@ -309,6 +309,6 @@ pub(crate) fn in_two(message: &str, otherwise: &str) -> (String, String) {
 }
 
 /// Core's messages quote with `"`; ours with backticks, since values are often quoted themselves.
-fn unquoted(message: &str) -> String {
+pub(super) fn unquoted(message: &str) -> String {
     message.replace('"', "`")
 }

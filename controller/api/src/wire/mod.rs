@@ -126,6 +126,7 @@ pub(crate) mod tests {
             dev_login: true,
             events: EventRules::default(),
             reserve_for: Span::seconds(900),
+            approve_above: None,
         }
     }
 }

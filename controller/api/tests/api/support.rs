@@ -112,6 +112,7 @@ fn runtime() -> RuntimePlan {
         dev_login: false,
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),
+        approve_above: None,
     }
 }
 

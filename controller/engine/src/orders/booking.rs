@@ -2,9 +2,10 @@
 
 use crate::attribution::Counted;
 use fanfare_core::{
-    ids::{GrantId, HoldId, Name, RedemptionId},
+    ids::{GrantId, HoldId, Name, RedemptionId, StoreId},
     money::Minor,
     pricing::{Consumed, Priced},
+    time::Ts,
 };
 use fanfare_store::rows::Order;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub struct Booking {
     pub progressed: Vec<Name>,
     /// A refund of it came before the order itself: what came, to be applied once the order comes.
     pub awaited: Vec<Awaited>,
+    /// Whether it counts in the day of its till.
+    pub in_day: bool,
 }
 
 /// What one campaign pays for an order's discounts.
@@ -75,6 +78,12 @@ pub struct Awaited {
     pub total: Option<Minor>,
     /// (line, quantity).
     pub lines: Vec<(String, i64)>,
+    /// Where it came back, where it says.
+    #[serde(default)]
+    pub store: Option<StoreId>,
+    /// When.
+    #[serde(default)]
+    pub at: Option<Ts>,
 }
 
 impl Booking {

@@ -5,7 +5,7 @@ use super::{
     take::{note_exhausted, spend, take},
 };
 pub use crate::redemptions::Mode;
-use crate::{Command, Halt, attribution, carts, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
+use crate::{Command, Halt, attribution, carts, days, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
 use fanfare_core::{
     cart::Cart,
     ids::{Name, OrderId},
@@ -106,6 +106,7 @@ pub(crate) fn commit(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, 
     order.expires_at = None;
     tx.done(&Task::LapseOrder(order.id.clone()).id());
     spend(tx, order, booking, at)?;
+    days::sold(tx, order, booking, at)?;
     facts::paid(tx, order, booking)?;
     count_also(tx, order, booking, at)
 }

@@ -1,8 +1,12 @@
 //! Reverses a committed redemption, whole or in parts.
 
 use super::{Outcome, find, outcome, scene, standalone, wrong_state};
-use crate::{Command, Halt, budget::Why, plans::Plans, refuse, tx::Tx, vouchers};
-use fanfare_core::{ids::RedemptionId, money::Minor, reason::Reason};
+use crate::{Command, Halt, budget::Why, days, plans::Plans, refuse, tx::Tx, vouchers};
+use fanfare_core::{
+    ids::{RedemptionId, StoreId},
+    money::Minor,
+    reason::Reason,
+};
 use fanfare_store::{Keys, rows::RedemptionState};
 
 /// The most reversals of one redemption.
@@ -20,6 +24,8 @@ pub struct Reverse {
     pub reason: String,
     /// How much; without it, all that is left.
     pub amount: Option<Minor>,
+    /// Where, when that is another store than the redemption's.
+    pub store: Option<StoreId>,
 }
 
 impl Command for Reverse {
@@ -64,6 +70,7 @@ impl Command for Reverse {
             }
             redemption.state = RedemptionState::PartiallyReversed;
         }
+        days::reversed(tx, self.store.as_ref().or(redemption.store.as_ref()), amount)?;
         redemption.reversals.push((self.reversal_id.clone(), amount, self.reason.clone()));
         tx.put_redemption(redemption.clone());
         outcome(tx, redemption).map(Some)

@@ -85,6 +85,12 @@ impl Shop {
         self.run(Publish { name, revision, plan, generation: 1, author: None }).await.unwrap();
     }
 
+    /// Publishes another revision of what is served.
+    pub(crate) async fn publish_again(&self, name: &str, plan: Plan) {
+        let (name, revision) = (Name::from(name), Revision::from("r-again"));
+        self.run(Publish { name, revision, plan, generation: 2, author: None }).await.unwrap();
+    }
+
     pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
         self.engine.execute(command).await.unwrap().0
     }
@@ -230,6 +236,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         dev_login: true,
         events: EventRules::default(),
         reserve_for: Span::seconds(900),
+        approve_above: None,
     }
 }
 

@@ -15,6 +15,7 @@ mod load;
 mod lock;
 mod money;
 mod read;
+mod reports;
 mod subjects;
 mod terms;
 mod verify;
@@ -39,7 +40,10 @@ use std::{
 
 /// Every migration: its version, what it is and its SQL. Applied ones never change. They are listed by hand, since the
 /// macro that reads a folder would compile SQLite a second time.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
+    (4, "reports", include_str!("../../migrations/sqlite/0004_reports.sql")),
+];
 
 /// Hands the list over.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     Result,
     chain::{self, Link},
+    reports::Inspection,
 };
 use fanfare_core::{ids::Namespace, ledger::Entry, time::Ts};
 use futures::TryStreamExt;
@@ -85,6 +86,22 @@ const CHECKS: &[Check] = &[
             WHERE value <> grants LIMIT ?2",
     },
     Check {
+        says: "a till's day is not the sum of its orders and returns (figure, kept, sum)",
+        sql: "SELECT key || ', ' || sum(kept) || ', ' || sum(counted) FROM (
+                SELECT key, value AS kept, 0 AS counted FROM counters WHERE ns = ?1 AND key GLOB 'day|*'
+                    AND (key GLOB '*|orders' OR key GLOB '*|gross' OR key GLOB '*|payable' OR key GLOB '*|refunds')
+                UNION ALL SELECT day || f.value, 0, CASE f.value WHEN '|orders' THEN 1
+                        WHEN '|gross' THEN evaluation->>'$.total' ELSE evaluation->>'$.payable' END
+                    FROM (SELECT 'day|' || business_date || '|' || coalesce(cart->>'$.store', '') AS day, evaluation
+                        FROM orders WHERE ns = ?1 AND booking->>'$.inDay'),
+                    json_each('[\"|orders\", \"|gross\", \"|payable\"]') f
+                UNION ALL SELECT 'day|' || (r.value->>'$.business_date') || '|' || coalesce(r.value->>'$.store', '')
+                        || '|refunds', 0, r.value->>'$.refund'
+                    FROM orders o, json_each(o.returns) r
+                    WHERE o.ns = ?1 AND r.value->>'$.business_date' IS NOT NULL)
+            GROUP BY key HAVING sum(kept) <> sum(counted) LIMIT ?2",
+    },
+    Check {
         says: "an identity of a member is not found under its value, or finds another (member)",
         sql: "SELECT member FROM (
                 SELECT m.id AS member, k.value->>'$[0]' AS type, k.value->>'$[1]' AS value
@@ -94,16 +111,22 @@ const CHECKS: &[Check] = &[
     },
 ];
 
-/// Runs every check; empty: all holds.
-pub(super) async fn verify(store: &SqliteStore, namespace: &Namespace) -> Result<Vec<String>> {
+/// Counts of what was read, in the order of [`inspect`].
+const COUNTS: &str = "SELECT (SELECT count(*) FROM ledger WHERE ns = ?1), (SELECT count(*) FROM entries WHERE ns = ?1),
+    (SELECT count(*) FROM balances WHERE ns = ?1), (SELECT count(*) FROM audit WHERE ns = ?1),
+    (SELECT count(*) FROM grants WHERE ns = ?1), (SELECT count(*) FROM redemptions WHERE ns = ?1),
+    (SELECT count(*) FROM orders WHERE ns = ?1)";
+
+/// Runs every check on one cut.
+pub(super) async fn inspect(store: &SqliteStore, namespace: &Namespace) -> Result<Inspection> {
     let mut conn = store.readers.acquire().await.map_err(refused)?;
     let mut cut = conn.begin().await.map_err(refused)?;
     let lane = sqlx::query("SELECT ns, seq, chain, audit FROM lane WHERE name = ?1").bind(namespace.as_str());
-    let Some(row) = lane.fetch_optional(&mut *cut).await.map_err(refused)? else { return Ok(Vec::new()) };
+    let Some(row) = lane.fetch_optional(&mut *cut).await.map_err(refused)? else { return Ok(Inspection::default()) };
     let mut c = Cursor::new(&row);
     let (ns, seq, link, audited) = (c.int()?, c.int()?, c.link()?, c.link()?);
 
-    let mut findings = ledger_chain(&mut cut, ns, seq, link).await?;
+    let (mut findings, first_broken) = ledger_chain(&mut cut, ns, seq, link).await?;
     findings.extend(audit_chain(&mut cut, ns, audited).await?);
     for check in CHECKS {
         let rows = sqlx::query(check.sql).bind(ns).bind(i64::try_from(FINDINGS_MAX).unwrap_or(i64::MAX));
@@ -111,7 +134,22 @@ pub(super) async fn verify(store: &SqliteStore, namespace: &Namespace) -> Result
             findings.push(format!("{}: {}", check.says, told(&row)?));
         }
     }
-    Ok(findings)
+    let row = sqlx::query(COUNTS).bind(ns).fetch_one(&mut *cut).await.map_err(refused)?;
+    let mut c = Cursor::new(&row);
+    Ok(Inspection {
+        position: seq,
+        chain: chain::hex(&link),
+        audit_chain: chain::hex(&audited),
+        transactions: c.int()?,
+        entries: c.int()?,
+        accounts: c.int()?,
+        audit_rows: c.int()?,
+        grants: c.int()?,
+        redemptions: c.int()?,
+        orders: c.int()?,
+        first_broken,
+        findings,
+    })
 }
 
 fn told(row: &SqliteRow) -> Result<String> {
@@ -132,12 +170,13 @@ struct Open {
     entries: Vec<Entry>,
 }
 
-/// Recomputes the ledger's chain from its first transaction and compares its end with the lane's.
-async fn ledger_chain(conn: &mut SqliteConnection, ns: i64, seq: i64, end: Link) -> Result<Vec<String>> {
+/// Recomputes the ledger's chain from its first transaction and compares its end with the lane's; answers what it found
+/// and the first transaction that was changed.
+async fn ledger_chain(conn: &mut SqliteConnection, ns: i64, seq: i64, end: Link) -> Result<(Vec<String>, Option<i64>)> {
     let sql = "SELECT l.seq, l.at, l.rule, l.reference, l.chain, e.account, e.unit, e.amount
         FROM ledger l LEFT JOIN entries e ON e.ns = l.ns AND e.seq = l.seq WHERE l.ns = ?1 ORDER BY l.seq, e.line";
     let mut rows = sqlx::query(sql).bind(ns).fetch(conn);
-    let mut findings = Vec::new();
+    let (mut findings, mut first_broken) = (Vec::new(), None);
     let mut last = (0, chain::START);
     let mut open: Option<Open> = None;
     while let Some(row) = rows.try_next().await.map_err(refused)? {
@@ -145,7 +184,7 @@ async fn ledger_chain(conn: &mut SqliteConnection, ns: i64, seq: i64, end: Link)
         let at_seq = c.int()?;
         if open.as_ref().is_none_or(|open| open.seq != at_seq) {
             if let Some(done) = open.take() {
-                close(done, &mut last, &mut findings);
+                close(done, &mut last, &mut first_broken, &mut findings);
             }
             let (at, rule, reference, link) = (c.at()?, c.text()?, c.text()?, c.link()?);
             open = Some(Open { seq: at_seq, at, rule, reference, link, entries: Vec::new() });
@@ -158,7 +197,7 @@ async fn ledger_chain(conn: &mut SqliteConnection, ns: i64, seq: i64, end: Link)
         }
     }
     if let Some(done) = open.take() {
-        close(done, &mut last, &mut findings);
+        close(done, &mut last, &mut first_broken, &mut findings);
     }
     if last.1 != end {
         findings.push(format!("the ledger does not end where the lane says: its last transaction is {}", last.0));
@@ -166,15 +205,24 @@ async fn ledger_chain(conn: &mut SqliteConnection, ns: i64, seq: i64, end: Link)
     if last.0 > seq {
         findings.push(format!("the ledger goes on beyond the lane's sequence {seq}, to {}", last.0));
     }
-    Ok(findings)
+    Ok((findings, first_broken))
 }
 
 /// Compares a transaction's link with what it has to be, and goes on from the link that is stored.
-fn close(done: Open, last: &mut (i64, Link), findings: &mut Vec<String>) {
+fn close(done: Open, last: &mut (i64, Link), first_broken: &mut Option<i64>, findings: &mut Vec<String>) {
     let Open { seq, at, rule, reference, link, entries } = done;
     let due = chain::transaction(&last.1, seq, at, &rule, &reference, &entries);
     if due != link && findings.len() < FINDINGS_MAX {
-        findings.push(format!("the ledger's chain is broken at transaction {seq} ({rule} of {reference})"));
+        let before = match last.0 {
+            0 => "it is the first".to_owned(),
+            before if first_broken.is_none() => format!("all up to transaction {before} is as it was written"),
+            before => format!("the one before it is {before}"),
+        };
+        findings.push(format!(
+            "the ledger's chain is broken at transaction {seq} ({rule} of {reference}): it, or what stood before it, was \
+             changed after it was written; {before}"
+        ));
+        first_broken.get_or_insert(seq);
     }
     *last = (seq, link);
 }
