@@ -85,6 +85,11 @@ pub struct DayFigures {
 }
 
 impl DayFigures {
+    /// A day on which nothing happened.
+    pub(crate) fn empty(store: &StoreId, date: &str) -> Self {
+        Self { store: Some(store.clone()), business_date: date.to_owned(), ..Self::default() }
+    }
+
     /// What is left in the till of orders and returns: payable less refunds.
     pub fn net(&self) -> Minor {
         self.payable.minus(self.refunds)

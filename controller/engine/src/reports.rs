@@ -95,7 +95,7 @@ impl Engine {
         Ok(Report { position: cut.position, as_of, lines })
     }
 
-    /// What each store did on a business day (`YYYY-MM-DD`), or one store; a store without a record has no line.
+    /// What each store with a record did on a business day (`YYYY-MM-DD`), or one store, which has a line in any case.
     ///
     /// # Errors
     /// [`CallError`] when the database does not answer.
@@ -107,7 +107,12 @@ impl Engine {
         let asked = Asked { counters: Some(days::prefix(business_date)), ..Asked::default() };
         let (cut, as_of) = self.cut(&asked).await?;
         let mut lines = days::read(business_date, &cut.counters);
-        lines.retain(|day| store.is_none() || day.store.as_ref() == store);
+        if let Some(store) = store {
+            lines.retain(|day| day.store.as_ref() == Some(store));
+            if lines.is_empty() {
+                lines.push(DayFigures::empty(store, business_date));
+            }
+        }
         Ok(Report { position: cut.position, as_of, lines })
     }
 

@@ -136,7 +136,7 @@ pub(crate) struct Desk<S: Needs>(pub(crate) Arc<DeskKey>, PhantomData<S>);
 
 impl<S: Needs> Desk<S> {
     fn admit(key: Arc<DeskKey>) -> Result<Self, Problem> {
-        if key.scopes.contains(&S::SCOPE) {
+        if key.scopes.contains(&S::SCOPE) || S::OR.is_some_and(|other| key.scopes.contains(&other)) {
             return Ok(Self(key, PhantomData));
         }
         let scope = S::SCOPE.as_str();
@@ -163,6 +163,11 @@ impl<S: Needs> Integration<S> {
     /// The public id of its key, as the audit names it.
     pub(crate) fn id(&self) -> &str {
         &self.0.id
+    }
+
+    /// Whose idempotency keys these are.
+    pub(crate) fn idempotency_scope(&self) -> String {
+        self.0.idempotency_scope()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Shapes of the contract and their way to and from the values of `core`. Nothing is decided here.
 
+pub(crate) mod adjustment;
 pub(crate) mod cart;
 pub(crate) mod evaluation;
 pub(crate) mod grant;

@@ -55,6 +55,12 @@ pub(crate) struct ReturnView {
     restored: Vec<String>,
     reason: String,
     at: String,
+    /// Where it came back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_id: Option<String>,
+    /// The day of the till that took it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    business_date: Option<String>,
 }
 
 /// The state's name in the contract.
@@ -89,7 +95,7 @@ pub(crate) fn view(order: &Order, redemptions: &[Redemption], at: &View) -> Orde
 }
 
 fn return_view(one: &Return, at: &View) -> ReturnView {
-    let Return { id, lines: _, refund, clawed_back, restored, reason, at: when } = one;
+    let Return { id, lines: _, refund, clawed_back, restored, reason, at: when, store, business_date } = one;
     ReturnView {
         return_id: id.clone(),
         refund: at.amount(*refund),
@@ -97,5 +103,7 @@ fn return_view(one: &Return, at: &View) -> ReturnView {
         restored: restored.iter().map(ToString::to_string).collect(),
         reason: reason.clone(),
         at: at.time(*when),
+        store_id: store.as_ref().map(ToString::to_string),
+        business_date: business_date.clone(),
     }
 }

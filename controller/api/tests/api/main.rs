@@ -6,6 +6,7 @@ mod authorisation;
 mod bad_input;
 mod campaigns;
 mod events;
+mod finance;
 mod import;
 mod login;
 mod members;

@@ -147,6 +147,12 @@ impl Shop {
         publish(&self.engine, name, plan).await;
     }
 
+    /// Serves another revision of a resource.
+    pub(crate) async fn publish_as(&self, name: &str, revision: &str, plan: Plan) {
+        let command = Publish { name: name.into(), revision: revision.into(), plan, generation: 2, author: None };
+        self.engine.execute(command).await.unwrap().0.unwrap();
+    }
+
     /// Calls with these headers.
     pub(crate) async fn send(
         &self,

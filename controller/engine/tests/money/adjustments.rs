@@ -1,13 +1,15 @@
 //! Corrections: nothing is posted without a second person above the limit, and nothing breaks a bound.
 
 use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, points, runtime, voucher};
+use chrono::TimeDelta;
 use fanfare_core::{
     model::{Plan, RuntimePlan},
     money::Minor,
     reason::Reason,
 };
 use fanfare_engine::{
-    adjustments::{AdjustmentState, Category, Change, Decide, Propose, Verdict},
+    Refused,
+    adjustments::{Adjustment, AdjustmentState, Category, Change, Decide, Propose, Verdict},
     redemptions::Mode,
 };
 use fanfare_store::{PAGE_MAX, Page, Store};
@@ -30,6 +32,12 @@ async fn shop(approve_above: Option<i64>) -> Shop {
 
 fn propose(change: Change) -> Propose {
     Propose { change, reason: "counted again".into(), actor: "ann".into() }
+}
+
+/// Proposes it a moment later, so that ids are in order.
+async fn later(shop: &Shop, command: Propose) -> Result<Adjustment, Refused> {
+    shop.forward(TimeDelta::milliseconds(1));
+    shop.run(command).await
 }
 
 fn decide(id: &str, verdict: Verdict, actor: &str) -> Decide {
@@ -110,9 +118,9 @@ async fn a_correction_that_breaks_a_bound_is_refused_and_leaves_nothing() {
 #[tokio::test]
 async fn above_the_limit_a_second_person_posts_it_once() {
     let shop = shop(Some(1_000)).await;
-    let small = shop.run(propose(to_cost(1_000))).await.unwrap();
+    let small = later(&shop, propose(to_cost(1_000))).await.unwrap();
     assert_eq!((small.state, small.worth), (AdjustmentState::Posted, Some(Minor(1_000))));
-    let large = shop.run(propose(to_cost(1_001))).await.unwrap();
+    let large = later(&shop, propose(to_cost(1_001))).await.unwrap();
     assert_eq!(large.state, AdjustmentState::Pending);
     assert_eq!(shop.balance("cost/half/messages").await, 1_000, "nothing is posted before");
 
@@ -130,9 +138,9 @@ async fn above_the_limit_a_second_person_posts_it_once() {
     }
     assert_eq!(shop.balance("cost/half/messages").await, 2_001);
     // 100 points are worth 2.00, 500 of them 10.00; and what has no worth always waits.
-    assert_eq!(shop.run(propose(to_points(500))).await.unwrap().state, AdjustmentState::Posted);
-    assert_eq!(shop.run(propose(to_points(501))).await.unwrap().state, AdjustmentState::Pending);
-    assert_eq!(shop.run(propose(to_stock(-1))).await.unwrap().state, AdjustmentState::Pending, "a mug costs 40.00");
+    assert_eq!(later(&shop, propose(to_points(500))).await.unwrap().state, AdjustmentState::Posted);
+    assert_eq!(later(&shop, propose(to_points(501))).await.unwrap().state, AdjustmentState::Pending);
+    assert_eq!(later(&shop, propose(to_stock(-1))).await.unwrap().state, AdjustmentState::Pending, "a mug costs 40.00");
 
     let page = |after: Option<&str>| Page { limit: 2, after: after.map(ToOwned::to_owned) };
     let pending = shop.engine.adjustments(true, page(None)).await.unwrap();
