@@ -374,6 +374,7 @@ impl Base {
             refresh_tokens: logs.refresh_tokens.kept,
             revoked_families: logs.revoked_families.kept,
             audit: logs.audit.kept,
+            news: None,
         }
     }
 }

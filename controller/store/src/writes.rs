@@ -70,6 +70,9 @@ pub struct Writes {
     pub revoked_families: Vec<String>,
     /// Appended.
     pub audit: Vec<Audit>,
+    /// What followers of this namespace in other processes must learn of this batch, as the engine writes it; kept for some
+    /// minutes under the batch's position. A database of one process has no followers and ignores it. Alone it is no write.
+    pub news: Option<Vec<u8>>,
 }
 
 impl Writes {
@@ -103,6 +106,7 @@ impl Writes {
             refresh_tokens,
             revoked_families,
             audit,
+            news: _,
         } = self;
         members.is_empty()
             && new_grants.is_empty()

@@ -3,10 +3,11 @@
 //! The pool of the writer has one connection, and its queue is the lane. A dropped batch is rolled back before the
 //! connection is handed on; a connection that still has a transaction open is thrown away.
 
-use super::{SqliteStore, WAIT_MAX, decode::Cursor, error::refused, load, write};
+use super::{SqliteStore, WAIT_MAX, error::refused, load, write};
 use crate::{
     Answer, Batch, Error, Keys, Position, Result, Rows, Writes,
     chain::{self, Link},
+    decode::Cursor,
     fold,
 };
 use fanfare_core::ids::Namespace;
@@ -94,6 +95,10 @@ impl Batch for SqliteBatch<'_> {
                 None => Ok(Rows::default()),
             }
         })
+    }
+
+    fn news<'a>(&'a mut self, _since: Position) -> Answer<'a, Option<Vec<(Position, Vec<u8>)>>> {
+        Box::pin(async { Ok(Some(Vec::new())) })
     }
 
     fn commit<'a>(self: Box<Self>, writes: Writes) -> Answer<'a, Position>
