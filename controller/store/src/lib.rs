@@ -65,6 +65,9 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub i64);
 
+/// What batches left for those who follow: the position that each reached, and its bytes.
+pub type News = Vec<(Position, Vec<u8>)>;
+
 /// The most rows that one page of a listing holds.
 pub const PAGE_MAX: usize = 100;
 
@@ -85,13 +88,15 @@ pub trait Store: Send + Sync {
     /// Starts a batch: waits for the namespace's lane and holds it until commit or drop.
     fn begin<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Box<dyn Batch + 'a>>;
 
-    /// Whether other processes may write to this database while it is open: then what is in memory has to follow them, by
-    /// [`Store::news`], and is only right up to the position that it has followed to.
+    /// Whether other processes may write to this database while it is open: then what memory keeps has to follow
+    /// [`Store::news`], and is right up to the position that it has followed to.
     fn shared(&self) -> bool;
-    /// What was committed behind `since` for followers ([`Writes::news`]), oldest first, each with the lane's sequence after
-    /// its batch. That sequence grows with every commit that writes anything. `None` when some of it is no longer kept, or
-    /// it is too much: the follower has to read everything anew. Where nothing is [shared](Store::shared) there are none.
-    fn news<'a>(&'a self, ns: &'a Namespace, since: Position) -> Answer<'a, Option<Vec<(Position, Vec<u8>)>>>;
+    /// The database's own clock, in real time, where it may differ from this machine's; `None` where it is this machine's.
+    fn time(&self) -> Answer<'_, Option<Ts>>;
+    /// What batches behind `since` left for those who follow ([`Writes::news`]), oldest first, each with the lane's sequence
+    /// that it reached, which grows with every batch that writes anything. Perhaps not all of it: who needs the rest asks
+    /// again from the last. `None` when some of it is no longer kept: whoever follows has to read everything anew.
+    fn news<'a>(&'a self, ns: &'a Namespace, since: Position) -> Answer<'a, Option<News>>;
 
     /// The incarnation of this database, 1 from its creation.
     fn incarnation(&self) -> i64;
@@ -161,9 +166,9 @@ pub trait Store: Send + Sync {
     fn setting<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Vec<u8>>>;
     /// Writes such a value at once. It waits for the lane, so not within a batch.
     fn set_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, ()>;
-    /// Writes such a value if there is none, and answers the one that is there: whoever makes one at the same time gets the
-    /// same. It waits for the lane, so not within a batch.
-    fn setting_or<'a>(&'a self, name: &'a str, made: &'a [u8]) -> Answer<'a, Vec<u8>>;
+    /// Writes such a value unless there is one, and answers the one that stands: of several processes that make a key at
+    /// once, all get the same. It waits for the lane, so not within a batch.
+    fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>>;
     /// The former and present revisions of a resource, newest first, at most [`PAGE_MAX`].
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>>;
     /// Active runs of an automation, newest first, for its status.
@@ -182,7 +187,7 @@ pub trait Batch: Send {
     /// Loads what `keys` names: each table at most one query. What does not exist is simply not in the answer.
     fn load<'a>(&'a mut self, keys: &'a Keys) -> Answer<'a, Rows>;
     /// As [`Store::news`], within the lane: nothing is committed behind what this answers until this batch is.
-    fn news<'a>(&'a mut self, since: Position) -> Answer<'a, Option<Vec<(Position, Vec<u8>)>>>;
+    fn news<'a>(&'a mut self, since: Position) -> Answer<'a, Option<News>>;
     /// Writes everything, in one statement a table, and commits durably. A batch that writes anything moves the lane's
     /// sequence by at least one, and answers it.
     ///

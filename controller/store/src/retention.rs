@@ -16,8 +16,8 @@ pub(crate) const REFRESH_LIFE_MAX: TimeDelta = TimeDelta::days(400);
 pub(crate) const NEWS_KEPT: Duration = Duration::from_secs(600);
 /// How many outdated news are deleted for each new one, so that the table shrinks after a burst.
 pub(crate) const NEWS_CLEARED_PER_NEW: i64 = 4;
-/// The most news that a follower reads at once; one that is further behind reads everything anew.
-pub(crate) const NEWS_READ_MAX: i64 = 20_000;
+/// The most news that a follower reads at once; it asks again for the rest.
+pub(crate) const NEWS_PAGE_MAX: i64 = 1_000;
 
 /// How many outdated answers a batch of `new` ones deletes at most.
 pub(crate) fn answers_cleared(new: usize) -> i64 {

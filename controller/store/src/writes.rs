@@ -70,8 +70,8 @@ pub struct Writes {
     pub revoked_families: Vec<String>,
     /// Appended.
     pub audit: Vec<Audit>,
-    /// What followers of this namespace in other processes must learn of this batch, as the engine writes it; kept for some
-    /// minutes under the batch's position. A database of one process has no followers and ignores it. Alone it is no write.
+    /// What those who follow have to learn from this batch, as the engine writes it; kept for a while with the position
+    /// that the batch reaches. A database of one process keeps none. Alone it is no write.
     pub news: Option<Vec<u8>>,
 }
 

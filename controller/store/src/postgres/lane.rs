@@ -4,7 +4,7 @@
 
 use super::{PostgresStore, error::refused, load, news, write};
 use crate::{
-    Answer, Batch, Keys, Position, Result, Rows, Writes,
+    Answer, Batch, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
     decode::Cursor,
     fold,
@@ -77,7 +77,7 @@ impl Batch for PostgresBatch<'_> {
         Box::pin(load::load(self.store, &mut self.transaction, self.namespace, self.lane.ns, keys))
     }
 
-    fn news<'a>(&'a mut self, since: Position) -> Answer<'a, Option<Vec<(Position, Vec<u8>)>>> {
+    fn news<'a>(&'a mut self, since: Position) -> Answer<'a, Option<News>> {
         Box::pin(news::read(&mut self.transaction, self.namespace, since))
     }
 

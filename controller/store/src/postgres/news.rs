@@ -2,10 +2,10 @@
 
 use super::{error::refused, lane::Lane};
 use crate::{
-    Error, Position, Result,
+    Error, News, Position, Result,
     chain::Link,
     decode::Cursor,
-    retention::{NEWS_CLEARED_PER_NEW, NEWS_KEPT, NEWS_READ_MAX},
+    retention::{NEWS_CLEARED_PER_NEW, NEWS_KEPT, NEWS_PAGE_MAX},
 };
 use fanfare_core::ids::Namespace;
 use sqlx::PgConnection;
@@ -46,20 +46,13 @@ pub(super) async fn move_lane(conn: &mut PgConnection, from: &Lane, to: &Moved<'
     }
 }
 
-/// The news behind `since`, oldest first; `None` when some are forgotten or there are too many.
-pub(super) async fn read(
-    conn: &mut PgConnection,
-    ns: &Namespace,
-    since: Position,
-) -> Result<Option<Vec<(Position, Vec<u8>)>>> {
+/// The news behind `since`, oldest first, at most [`NEWS_PAGE_MAX`]; `None` when some are forgotten.
+pub(super) async fn read(conn: &mut PgConnection, ns: &Namespace, since: Position) -> Result<Option<News>> {
     let sql = "SELECT l.forgotten, n.seq, n.body FROM lane l LEFT JOIN news n ON n.ns = l.ns AND n.seq > $2
         WHERE l.name = $1 ORDER BY n.seq LIMIT $3";
-    let query = sqlx::query(sql).bind(ns.as_str()).bind(since.0).bind(NEWS_READ_MAX + 1);
+    let query = sqlx::query(sql).bind(ns.as_str()).bind(since.0).bind(NEWS_PAGE_MAX);
     let rows = query.fetch_all(conn).await.map_err(refused)?;
-    if rows.len() > usize::try_from(NEWS_READ_MAX).unwrap_or(usize::MAX) {
-        return Ok(None);
-    }
-    let mut news = Vec::with_capacity(rows.len());
+    let mut news = News::with_capacity(rows.len());
     for row in &rows {
         let mut c = Cursor::new(row);
         if c.int()? > since.0 {

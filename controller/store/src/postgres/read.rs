@@ -2,7 +2,7 @@
 
 use super::{PostgresStore, error::refused, lane, load, news, verify};
 use crate::{
-    Answer, Batch, CREDENTIALS_MAX, Error, PAGE_MAX, Page, Position, Result, Store,
+    Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
     decode::{self, Cursor, instant},
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
@@ -106,7 +106,15 @@ impl Store for PostgresStore {
         })
     }
 
-    fn news<'a>(&'a self, ns: &'a Namespace, since: Position) -> Answer<'a, Option<Vec<(Position, Vec<u8>)>>> {
+    fn time(&self) -> Answer<'_, Option<Ts>> {
+        Box::pin(async move {
+            let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+            let micros: i64 = sqlx::query_scalar(sql).fetch_one(&self.readers).await.map_err(refused)?;
+            instant(micros).map(Some)
+        })
+    }
+
+    fn news<'a>(&'a self, ns: &'a Namespace, since: Position) -> Answer<'a, Option<News>> {
         Box::pin(async move { news::read(&mut *self.readers.acquire().await.map_err(refused)?, ns, since).await })
     }
 
@@ -337,11 +345,13 @@ impl Store for PostgresStore {
         })
     }
 
-    fn setting_or<'a>(&'a self, name: &'a str, made: &'a [u8]) -> Answer<'a, Vec<u8>> {
+    fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>> {
         Box::pin(async move {
-            let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-            sqlx::query(sql).bind(name).bind(made).execute(&self.writers).await.map_err(refused)?;
-            self.setting(name).await?.ok_or_else(|| Error::Corrupt(format!("the setting {name} is not there")))
+            // The update changes nothing: it makes the row that stands come back.
+            let sql = "INSERT INTO settings (name, value) VALUES ($1, $2)
+                ON CONFLICT (name) DO UPDATE SET value = settings.value RETURNING value";
+            let query = sqlx::query_scalar(sql).bind(name).bind(value);
+            query.fetch_one(&self.writers).await.map_err(refused)
         })
     }
 

@@ -5,7 +5,7 @@
 
 use super::{SqliteStore, WAIT_MAX, error::refused, load, write};
 use crate::{
-    Answer, Batch, Error, Keys, Position, Result, Rows, Writes,
+    Answer, Batch, Error, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
     decode::Cursor,
     fold,
@@ -88,6 +88,10 @@ impl Batch for SqliteBatch<'_> {
         Position(self.lane.seq)
     }
 
+    fn news<'a>(&'a mut self, _: Position) -> Answer<'a, Option<News>> {
+        Box::pin(async { Ok(Some(News::new())) })
+    }
+
     fn load<'a>(&'a mut self, keys: &'a Keys) -> Answer<'a, Rows> {
         Box::pin(async move {
             match self.lane.ns {
@@ -95,10 +99,6 @@ impl Batch for SqliteBatch<'_> {
                 None => Ok(Rows::default()),
             }
         })
-    }
-
-    fn news<'a>(&'a mut self, _since: Position) -> Answer<'a, Option<Vec<(Position, Vec<u8>)>>> {
-        Box::pin(async { Ok(Some(Vec::new())) })
     }
 
     fn commit<'a>(self: Box<Self>, writes: Writes) -> Answer<'a, Position>

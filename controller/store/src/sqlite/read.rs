@@ -2,7 +2,7 @@
 
 use super::{SqliteStore, error::refused, lane, load, verify};
 use crate::{
-    Answer, Batch, CREDENTIALS_MAX, Error, PAGE_MAX, Page, Position, Result, Store,
+    Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
     decode::{self, Cursor, instant},
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
@@ -106,8 +106,12 @@ impl Store for SqliteStore {
         })
     }
 
-    fn news<'a>(&'a self, _ns: &'a Namespace, _since: Position) -> Answer<'a, Option<Vec<(Position, Vec<u8>)>>> {
-        Box::pin(async { Ok(Some(Vec::new())) })
+    fn time(&self) -> Answer<'_, Option<Ts>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn news<'a>(&'a self, _: &'a Namespace, _: Position) -> Answer<'a, Option<News>> {
+        Box::pin(async { Ok(Some(News::new())) })
     }
 
     fn published<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<Published>> {
@@ -338,11 +342,13 @@ impl Store for SqliteStore {
         })
     }
 
-    fn setting_or<'a>(&'a self, name: &'a str, made: &'a [u8]) -> Answer<'a, Vec<u8>> {
+    fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>> {
         Box::pin(async move {
-            let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
-            sqlx::query(sql).bind(name).bind(made).execute(&self.writer).await.map_err(refused)?;
-            self.setting(name).await?.ok_or_else(|| Error::Corrupt(format!("the setting {name} is not there")))
+            // The update changes nothing: it makes the row that stands come back.
+            let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2)
+                ON CONFLICT (name) DO UPDATE SET value = settings.value RETURNING value";
+            let query = sqlx::query_scalar(sql).bind(name).bind(value);
+            query.fetch_one(&self.writer).await.map_err(refused)
         })
     }
 
