@@ -218,6 +218,7 @@ impl Engine {
         let published = store.published(&namespace).await?;
         let plans = plans::Current::new(Plans::of(published));
         let audience = Audience::rebuild(&*store, &namespace).await?;
+        fanfare_store::fault_points::reach("rebuilt");
         let (queue, commands) = tokio::sync::mpsc::channel(writer::QUEUE_MAX);
         let wake = tokio::sync::Notify::new();
         let shared = Arc::new(Shared { namespace, store, clock, plans, audience, wake, queue });
@@ -272,7 +273,9 @@ impl Engine {
     pub async fn call<C: Command>(&self, keyed: Keyed<C::Answer>, command: C) -> Result<Replied, CallError> {
         let (work, answer) = writer::keyed(keyed, command);
         self.submit(work).await?;
-        answer.await.map_err(|_| CallError::Stopped)?
+        let replied = answer.await.map_err(|_| CallError::Stopped)?;
+        fanfare_store::fault_points::reach("answered-not-sent");
+        replied
     }
 
     async fn submit(&self, work: Box<dyn writer::Work>) -> Result<(), CallError> {

@@ -9,7 +9,7 @@ use crate::{
     plans::Plans,
     tx::{Base, Tx},
 };
-use fanfare_store::{Error as StoreError, Keys, Position, Writes, rows::Stored};
+use fanfare_store::{Error as StoreError, Keys, Position, Writes, fault_points, rows::Stored};
 use std::{
     cell::RefCell,
     sync::{Arc, Weak},
@@ -207,7 +207,15 @@ pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Box<dyn 
                     alone(&shared, work, &mut mint).await;
                 }
             }
-            done => works.drain(..).for_each(|work| work.answer(done.clone())),
+            done => {
+                fault_points::reach("learned-not-answered");
+                for (already, work) in works.drain(..).enumerate() {
+                    if already == 1 {
+                        fault_points::reach("one-of-several-answered");
+                    }
+                    work.answer(done.clone());
+                }
+            }
         }
     }
 }
@@ -240,6 +248,7 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
         work.prefetch(&plans, &mut keys);
     }
     let mut tx = shared.store.begin(&shared.namespace).await.map_err(fault)?;
+    fault_points::reach("lane-held");
     // Business time is read after the lane is held, so that it never runs backwards along the lane.
     let now = shared.clock.now();
     let mut base = Base::default();
@@ -267,8 +276,10 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
     if writes.is_empty() {
         return Ok(tx.position());
     }
+    fault_points::reach("decided-not-written");
     let news = News::of(&writes);
     let position = tx.commit(writes).await.map_err(fault)?;
+    fault_points::reach("committed-not-learned");
     news.spread(shared, &plans);
     Ok(position)
 }

@@ -6,6 +6,7 @@
 //! [`Store`] itself. SQL for business tables exists in this room alone; decisions exist elsewhere.
 
 pub mod chain;
+pub mod fault_points;
 mod fold;
 pub mod keys;
 pub mod rows;

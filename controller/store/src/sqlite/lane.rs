@@ -7,7 +7,7 @@ use super::{SqliteStore, WAIT_MAX, decode::Cursor, error::refused, load, write};
 use crate::{
     Answer, Batch, Error, Keys, Position, Result, Rows, Writes,
     chain::{self, Link},
-    fold,
+    fault_points, fold,
 };
 use fanfare_core::ids::Namespace;
 use futures::FutureExt;
@@ -115,7 +115,9 @@ async fn commit(batch: SqliteBatch<'_>, mut writes: Writes) -> Result<Position> 
         None => found(&mut transaction, namespace).await?,
     };
     let lane = write::write(&mut transaction, namespace, ns, lane, &writes).await?;
+    fault_points::reach("written-not-committed");
     transaction.commit().await.map_err(refused)?;
+    fault_points::reach("committed");
     Ok(Position(lane.seq))
 }
 
