@@ -17,6 +17,11 @@ impl Mint {
         Self { source: ChaCha12Rng::from_seed(seed) }
     }
 
+    /// A number of its own.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.source.next_u64()
+    }
+
     /// A source for one command, so that running it again draws the same.
     pub fn fork(&mut self) -> Draw {
         let mut seed = [0; 32];

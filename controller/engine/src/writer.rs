@@ -3,24 +3,31 @@
 //! Group commit never waits for a timer: what has gathered while the last batch was written is the next batch.
 
 use crate::{
-    CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault,
-    audience::Learned,
+    CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault, audience, memory,
     mint::{Draw, Mint},
+    news::News,
     plans::Plans,
     tx::{Base, Tx},
 };
-use fanfare_store::{Error as StoreError, Keys, Position, Writes, fault_points, rows::Stored};
+use fanfare_store::{Error as StoreError, Keys, Position, fault_points, rows::Stored};
 use std::{
     cell::RefCell,
     sync::{Arc, Weak},
+    time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 /// How many calls may wait; past that a caller waits [`QUEUE_WAIT_MAX_MS`] and is then told that it is too much. A call
 /// is a few kilobytes, so a full queue is some tens of megabytes.
 pub const QUEUE_MAX: usize = 8_192;
 /// How long a caller waits for a place in the queue.
 pub const QUEUE_WAIT_MAX_MS: u64 = 2_000;
+/// How long a call may have waited when its turn comes; past that it is told that it is too much, since its caller has
+/// most likely gone. With it a queue that filled while the database was away is gone as soon as the database is back.
+pub const TURN_WAIT_MAX_MS: u64 = 10_000;
 /// How many commands one transaction takes. Beyond a few hundred the commit's cost no longer shows; the bound keeps a
 /// batch's memory and its time at the lane small.
 pub const BATCH_MAX: usize = 512;
@@ -45,11 +52,34 @@ pub(crate) trait Work: Send {
     fn answer(self: Box<Self>, committed: Result<Position, CallFault>);
 }
 
+/// A command and since when it waits.
+pub(crate) struct Queued {
+    work: Box<dyn Work>,
+    since: Instant,
+}
+
+impl Queued {
+    /// From now on.
+    pub(crate) fn now(work: Box<dyn Work>) -> Self {
+        Self { work, since: Instant::now() }
+    }
+
+    /// The command, unless it has waited too long: then it is answered.
+    fn in_time(self) -> Option<Box<dyn Work>> {
+        if self.since.elapsed() < Duration::from_millis(TURN_WAIT_MAX_MS) {
+            return Some(self.work);
+        }
+        self.work.answer(Err(CallFault::Late));
+        None
+    }
+}
+
 /// Why a whole batch came to nothing.
 #[derive(Clone)]
 pub(crate) enum CallFault {
     Store(StoreFault),
     Rounds,
+    Late,
 }
 
 impl CallFault {
@@ -57,6 +87,7 @@ impl CallFault {
     fn is_ones_own(&self) -> bool {
         match self {
             Self::Rounds => true,
+            Self::Late => false,
             Self::Store(StoreFault(error)) => matches!(**error, StoreError::Conflict(_) | StoreError::Corrupt(_)),
         }
     }
@@ -66,6 +97,7 @@ impl From<CallFault> for CallError {
     fn from(fault: CallFault) -> Self {
         match fault {
             CallFault::Store(fault) => Self::Store(fault),
+            CallFault::Late => Self::Overloaded,
             CallFault::Rounds => StoreError::Corrupt("a command asked for more rows without end".into()).into(),
         }
     }
@@ -94,7 +126,7 @@ fn decide<C: Command>(
 ) -> Option<Result<C::Answer, Refused>> {
     draw.rewind();
     let incarnation = scene.shared.store.incarnation();
-    let audience = &scene.shared.audience;
+    let audience = &scene.shared.memory.audience;
     let Scene { plans, now, wanted, .. } = *scene;
     let mut tx = Tx { now, plans, audience, incarnation, base, draw, wanted };
     match command.run(&mut tx) {
@@ -193,10 +225,15 @@ impl<C: Command> Work for WithKey<C> {
 }
 
 /// Runs until the engine is dropped.
-pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Box<dyn Work>>, mut mint: Mint) {
+pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Queued>, mut mint: Mint) {
+    let mut queued = Vec::with_capacity(BATCH_MAX);
     let mut works: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut works, BATCH_MAX).await > 0 {
+    while queue.recv_many(&mut queued, BATCH_MAX).await > 0 {
         let Some(shared) = shared.upgrade() else { return };
+        works.extend(queued.drain(..).filter_map(Queued::in_time));
+        if works.is_empty() {
+            continue;
+        }
         let done = batch(&shared, &mut works, &mut mint).await;
         if let Err(fault) = &done {
             log(fault, works.len());
@@ -234,6 +271,7 @@ async fn alone(shared: &Shared, work: Box<dyn Work>, mint: &mut Mint) {
 fn log(fault: &CallFault, commands: usize) {
     let reason = match fault {
         CallFault::Store(StoreFault(error)) => error.to_string(),
+        CallFault::Late => "it waited too long".into(),
         CallFault::Rounds => "a command asked for rows without end".into(),
     };
     tracing::error!(commands, reason, "a batch was not written");
@@ -242,15 +280,17 @@ fn log(fault: &CallFault, commands: usize) {
 /// Folds the commands over one transaction and commits it.
 async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) -> Result<Position, CallFault> {
     let fault = |error: StoreError| CallFault::Store(StoreFault(Arc::new(error)));
-    let plans = shared.plans.load();
     let mut keys = Keys::default();
+    let expected = shared.memory.plans.load();
     for work in &*works {
-        work.prefetch(&plans, &mut keys);
+        work.prefetch(&expected, &mut keys);
     }
-    let mut tx = shared.store.begin(&shared.namespace).await.map_err(fault)?;
+    let mut tx = memory::begin(shared).await.map_err(fault)?;
     fault_points::reach("lane-held");
+    let plans = shared.memory.plans.load();
     // Business time is read after the lane is held, so that it never runs backwards along the lane.
     let now = shared.clock.now();
+    let now = if shared.store.shared() { shared.memory.instant(now) } else { now };
     let mut base = Base::default();
     let wanted = RefCell::new(keys);
     for work in works.iter_mut() {
@@ -272,44 +312,26 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
             }
         }
     }
-    let writes = base.into_writes(now);
+    let counted = base
+        .counted()
+        .filter(|(key, _)| audience::is_of_member(key))
+        .map(|(key, value)| (key.clone(), *value))
+        .collect::<Vec<_>>();
+    let mut writes = base.into_writes(now);
     if writes.is_empty() {
         return Ok(tx.position());
     }
     fault_points::reach("decided-not-written");
-    let news = News::of(&writes);
+    let news = News::of(now, &counted, &writes);
+    if shared.store.shared() {
+        writes.news = Some(news.bytes());
+    }
+    let wakes = !writes.jobs.is_empty() || !writes.messages.is_empty();
     let position = tx.commit(writes).await.map_err(fault)?;
     fault_points::reach("committed-not-learned");
-    news.spread(shared, &plans);
+    shared.memory.advance(position, news);
+    if wakes {
+        shared.wake.notify_waiters();
+    }
     Ok(position)
-}
-
-/// What memory has to learn from a batch once it is committed.
-struct News {
-    learned: Learned,
-    published: Vec<fanfare_store::rows::Published>,
-    retired: Vec<(fanfare_core::model::Kind, fanfare_core::ids::Name)>,
-    wakes: bool,
-}
-
-impl News {
-    fn of(writes: &Writes) -> Self {
-        Self {
-            learned: Learned::of(writes),
-            published: writes.published.clone(),
-            retired: writes.retired.clone(),
-            wakes: !writes.jobs.is_empty() || !writes.messages.is_empty(),
-        }
-    }
-
-    fn spread(self, shared: &Shared, plans: &Plans) {
-        let Self { learned, published, retired, wakes } = self;
-        shared.audience.learn(learned);
-        if !published.is_empty() || !retired.is_empty() {
-            shared.plans.replace(plans.with(published, &retired));
-        }
-        if wakes {
-            shared.wake.notify_waiters();
-        }
-    }
 }
