@@ -11,22 +11,22 @@ const SAMPLE: usize = 15;
 
 /// What a check has seen.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
+pub struct Seen {
     /// Acknowledged calls that were asked again.
-    pub(crate) replayed: usize,
+    pub replayed: usize,
     /// Calls without an answer of which everything was there.
-    pub(crate) was_there: usize,
+    pub was_there: usize,
     /// Calls without an answer of which nothing was there.
-    pub(crate) was_not_there: usize,
+    pub was_not_there: usize,
     /// Acknowledged, and lost or changed.
-    pub(crate) losses: Vec<String>,
+    pub losses: Vec<String>,
     /// Anything else that must not be.
-    pub(crate) findings: Vec<String>,
+    pub findings: Vec<String>,
 }
 
 impl Seen {
     /// Adds what another one has seen.
-    pub(crate) fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         self.replayed += other.replayed;
         self.was_there += other.was_there;
         self.was_not_there += other.was_not_there;
@@ -36,14 +36,15 @@ impl Seen {
 }
 
 /// Holds one till's journal against the process that runs now.
-pub(crate) async fn journal(till: &mut Till, session: &Session, everything: bool) -> Seen {
+pub async fn journal(till: &mut Till, session: &Session, everything: bool) -> Seen {
     let mut seen = Seen::default();
     let open: Vec<usize> = (till.fresh..till.calls.len()).filter(|at| till.calls[*at].answer.is_none()).collect();
     for at in open {
         settle(till, at, session, &mut seen).await;
     }
-    let skip = if everything || till.fresh <= SAMPLE { 1 } else { till.fresh / SAMPLE };
-    let earlier = (0..till.fresh).step_by(skip);
+    let before = till.fresh.saturating_sub(till.kept);
+    let skip = if everything || before <= SAMPLE { 1 } else { before / SAMPLE };
+    let earlier = (till.kept..till.fresh).step_by(skip);
     let asked: Vec<usize> = earlier.chain(till.fresh..till.calls.len()).collect();
     for at in asked {
         again(&till.calls[at], session, &mut seen).await;

@@ -1,14 +1,17 @@
 //! One crash after the other.
 
 use crate::{
-    Asked,
-    check::{self, Seen},
-    money, points,
+    Asked, points,
     product::{Product, Running},
     report::Report,
-    till::{Codes, Session, Till},
 };
 use anyhow::{Context, Result, ensure};
+use fanfare_crash::{
+    check::{self, Seen},
+    money,
+    record::Http,
+    till::{Codes, Session, Till},
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::{
@@ -101,7 +104,11 @@ async fn shop(asked: &Asked, seed: u64, cycles: usize, report: &mut Report) -> R
         }
         report.cycles += 1;
         if is_last && report.is_clean() {
-            report.seen.add(money::check(&tills, &session, limit).await);
+            let mut seen = Seen::default();
+            let due = money::sums(&tills, &session, &mut seen).await;
+            let at = &running.credentials;
+            money::figures(&Http::new(&at.kube_url)?, &at.namespace, &due, limit, &mut seen).await;
+            report.seen.add(seen);
         }
         if !report.is_clean() {
             report.seen.findings.push(format!("this was crash {} of seed {seed}", cycle + 1));
@@ -143,7 +150,9 @@ async fn in_vain(product: &Product, chance: &mut ChaCha8Rng, cycle: usize, repor
 }
 
 async fn open(tills: &[Till], running: &Running) -> Result<Session> {
-    let mut session = Session::new(&running.credentials)?;
+    let at = &running.credentials;
+    let wire = Arc::new(Http::new(&at.api_url)?);
+    let mut session = Session::new(wire, &at.terminal_key, &at.integration_key);
     for till in tills {
         ensure!(till.log_in(&mut session).await, "a member cannot log in");
     }

@@ -4,14 +4,10 @@
 //! and `money` what must hold after the next start, `report` the table. Every choice follows from the seed; the order in
 //! which the machine lets calls arrive does not.
 
-mod check;
 mod cycle;
-mod money;
 mod points;
 mod product;
-mod record;
 mod report;
-mod till;
 
 use anyhow::{Context, Result, bail};
 use product::Database;

@@ -2,7 +2,7 @@
 
 use crate::{
     check::Seen,
-    record::Who,
+    record::{Request, Who, Wire},
     till::{Session, Till, state},
 };
 use serde_json::Value;
@@ -18,10 +18,10 @@ const CONVERGED_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The limits that the author writes, in baht.
-pub(crate) const LIMITS: [i64; 3] = [60_000, 120_000, 250_000];
+pub const LIMITS: [i64; 3] = [60_000, 120_000, 250_000];
 
 /// A decimal text in hundredths.
-pub(crate) fn cents(value: &Value) -> i64 {
+pub fn cents(value: &Value) -> i64 {
     let text = value.as_str().unwrap_or("0");
     let (whole, part) = text.split_once('.').unwrap_or((text, "00"));
     let sign = if whole.starts_with('-') { -1 } else { 1 };
@@ -32,7 +32,7 @@ pub(crate) fn cents(value: &Value) -> i64 {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(crate) fn write_limit(folder: &Path, limit: i64) -> anyhow::Result<()> {
+pub fn write_limit(folder: &Path, limit: i64) -> anyhow::Result<()> {
     let path = folder.join("sale.yaml");
     let text = fs::read_to_string(&path)?;
     let line = text.lines().find(|line| line.contains("budget: {limit:")).unwrap_or_default().to_owned();
@@ -45,18 +45,19 @@ pub(crate) fn write_limit(folder: &Path, limit: i64) -> anyhow::Result<()> {
 
 /// What the record says that the figures have to be.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Sums {
+pub struct Sums {
     /// What discounts, vouchers and points have cost, in satang.
-    actual: i64,
+    pub actual: i64,
     /// What was paid, less refunds.
-    revenue: i64,
-    orders: i64,
-    participants: i64,
+    pub revenue: i64,
+    /// Orders that were paid.
+    pub orders: i64,
+    /// Members who take part.
+    pub participants: i64,
 }
 
-/// Checks the sums once everything has come to rest.
-pub(crate) async fn check(tills: &[Till], session: &Session, limit: i64) -> Seen {
-    let mut seen = Seen::default();
+/// Adds the record up; notes vouchers that were used twice, and points that nobody earned.
+pub async fn sums(tills: &[Till], session: &Session, seen: &mut Seen) -> Sums {
     let mut due = Sums::default();
     let mut vouchers: BTreeMap<String, i64> = BTreeMap::new();
     let live = |view: &Value| i64::from(matches!(state(view), "Reserved" | "Committed" | "PartiallyReversed"));
@@ -106,21 +107,17 @@ pub(crate) async fn check(tills: &[Till], session: &Session, limit: i64) -> Seen
         // A point is worth 0.10.
         due.actual += balance * 10;
     }
-    figures(session, &due, limit, &mut seen).await;
-    seen
+    due
 }
 
-/// The status comes to equal the record.
-async fn figures(session: &Session, due: &Sums, limit: i64, seen: &mut Seen) {
-    let kube = |kind: &str, name: &str| {
-        let at = &session.credentials;
-        format!("{}/apis/fanfare.dev/v1alpha1/namespaces/{}/{kind}/{name}", at.kube_url, at.namespace)
-    };
+/// The status, read from the Kubernetes API, comes to equal the record.
+pub async fn figures(kube: &dyn Wire, namespace: &str, due: &Sums, limit: i64, seen: &mut Seen) {
+    let path = format!("/apis/fanfare.dev/v1alpha1/namespaces/{namespace}/campaigns/sale");
     let began = Instant::now();
     loop {
-        let url = kube("campaigns", "sale");
-        let Some(campaign) = read(&url).await else {
-            seen.findings.push(format!("{url} is not answered"));
+        let answer = kube.send(Request::get(&path, "")).await.filter(|answer| answer.status == 200);
+        let Some(campaign) = answer.map(|answer| answer.json()) else {
+            seen.findings.push(format!("{path} is not answered"));
             return;
         };
         let (status, metrics, budget) =
@@ -153,9 +150,4 @@ async fn figures(session: &Session, due: &Sums, limit: i64, seen: &mut Seen) {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-async fn read(url: &str) -> Option<Value> {
-    let (base, path) = url.split_at(url.find("/apis").unwrap_or(url.len()));
-    crate::record::Http::new(base).ok()?.get(path, "").await
 }

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use reqwest::{Client, Method};
 use serde_json::Value;
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 /// How long a caller waits; a process that lives and does not answer in this time counts as one that gave no answer.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// With whose credential.
 #[derive(Clone, Debug)]
-pub(crate) enum Who {
+pub enum Who {
     /// The till.
     Till,
     /// The shop's backend.
@@ -21,7 +21,7 @@ pub(crate) enum Who {
 
 /// What a call is to bring about, and where that can be looked up.
 #[derive(Clone, Debug)]
-pub(crate) enum What {
+pub enum What {
     /// An order is placed.
     Place { order: String },
     /// A reserved order is paid.
@@ -44,55 +44,55 @@ pub(crate) enum What {
 
 /// One request with its answer, if there was one.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub struct Call {
     /// With whose credential.
-    pub(crate) who: Who,
+    pub who: Who,
     /// The path.
-    pub(crate) path: String,
+    pub path: String,
     /// The idempotency key; an event has its own within.
-    pub(crate) key: String,
+    pub key: String,
     /// The body.
-    pub(crate) body: Value,
+    pub body: Value,
     /// What it is for.
-    pub(crate) what: What,
+    pub what: What,
     /// What was answered.
-    pub(crate) answer: Option<Answer>,
+    pub answer: Option<Answer>,
 }
 
 /// What was answered, to the byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The status.
-    pub(crate) status: u16,
+    pub status: u16,
     /// Whether it says that it is a stored one.
-    pub(crate) replayed: bool,
+    pub replayed: bool,
     /// The body.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
 }
 
 impl Answer {
     /// The body as JSON.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
 
     /// Whether it did what was asked.
-    pub(crate) fn is_success(&self) -> bool {
+    pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
     /// Whether something was decided: a fault of the server or of the database is no decision.
-    pub(crate) fn is_decision(&self) -> bool {
+    pub fn is_decision(&self) -> bool {
         self.status < 500 && self.status != 429
     }
 
     /// The same decision, whether told for the first time or again.
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
+    pub fn same_as(&self, other: &Self) -> bool {
         self.status == other.status && self.body == other.body
     }
 
     /// For messages.
-    pub(crate) fn told(&self) -> String {
+    pub fn told(&self) -> String {
         format!(
             "{}{} {}",
             self.status,
@@ -102,9 +102,53 @@ impl Answer {
     }
 }
 
-/// Sends to one process.
+/// A request on its way.
 #[derive(Clone, Debug)]
-pub(crate) struct Http {
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The path with its query.
+    pub path: String,
+    /// The credential; empty for nobody's.
+    pub bearer: String,
+    /// The idempotency key; empty for none.
+    pub key: String,
+    /// The body.
+    pub body: Option<Value>,
+}
+
+impl Request {
+    /// A read.
+    pub fn get(path: &str, bearer: &str) -> Self {
+        Self { method: Method::GET, path: path.into(), bearer: bearer.into(), key: String::new(), body: None }
+    }
+
+    /// A write.
+    pub fn post(path: &str, bearer: &str, key: &str, body: &Value) -> Self {
+        Self {
+            method: Method::POST,
+            path: path.into(),
+            bearer: bearer.into(),
+            key: key.into(),
+            body: Some(body.clone()),
+        }
+    }
+
+    /// The media type of its body.
+    pub fn media_type(&self) -> &'static str {
+        if self.path == "/v1/events" { "application/cloudevents+json" } else { "application/json" }
+    }
+}
+
+/// Whatever carries a request to the API and its answer back.
+pub trait Wire: Send + Sync + std::fmt::Debug {
+    /// The answer; nothing when no whole answer came.
+    fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Option<Answer>> + Send + '_>>;
+}
+
+/// HTTP to a process.
+#[derive(Clone, Debug)]
+pub struct Http {
     client: Client,
     base: String,
 }
@@ -114,40 +158,29 @@ impl Http {
     ///
     /// # Errors
     /// When the client cannot be made.
-    pub(crate) fn new(base: &str) -> anyhow::Result<Self> {
+    pub fn new(base: &str) -> anyhow::Result<Self> {
         Ok(Self { client: Client::builder().timeout(WAIT_MAX).build()?, base: base.trim_end_matches('/').into() })
     }
+}
 
-    /// Sends; nothing when no whole answer came.
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        bearer: &str,
-        key: &str,
-        body: Option<&Value>,
-    ) -> Option<Answer> {
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
-        if !bearer.is_empty() {
-            request = request.bearer_auth(bearer);
-        }
-        if !key.is_empty() {
-            request = request.header("idempotency-key", key);
-        }
-        if let Some(body) = body {
-            let media = if path == "/v1/events" { "application/cloudevents+json" } else { "application/json" };
-            request = request.header("content-type", media).body(serde_json::to_vec(body).ok()?);
-        }
-        let answer = request.send().await.ok()?;
-        let status = answer.status().as_u16();
-        let replayed = answer.headers().get("idempotency-replayed").is_some_and(|value| value == "true");
-        let body = answer.bytes().await.ok()?;
-        Some(Answer { status, replayed, body })
-    }
-
-    /// Reads; nothing unless it is answered with 200.
-    pub(crate) async fn get(&self, path: &str, bearer: &str) -> Option<Value> {
-        let answer = self.send(Method::GET, path, bearer, "", None).await?;
-        (answer.status == 200).then(|| answer.json())
+impl Wire for Http {
+    fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Option<Answer>> + Send + '_>> {
+        Box::pin(async move {
+            let mut sent = self.client.request(request.method.clone(), format!("{}{}", self.base, request.path));
+            if !request.bearer.is_empty() {
+                sent = sent.bearer_auth(&request.bearer);
+            }
+            if !request.key.is_empty() {
+                sent = sent.header("idempotency-key", &request.key);
+            }
+            if let Some(body) = &request.body {
+                sent = sent.header("content-type", request.media_type()).body(serde_json::to_vec(body).ok()?);
+            }
+            let answer = sent.send().await.ok()?;
+            let status = answer.status().as_u16();
+            let replayed = answer.headers().get("idempotency-replayed").is_some_and(|value| value == "true");
+            let body = answer.bytes().await.ok()?;
+            Some(Answer { status, replayed, body })
+        })
     }
 }

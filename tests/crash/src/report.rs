@@ -1,6 +1,7 @@
 //! The table.
 
-use crate::{Asked, check::Seen};
+use crate::Asked;
+use fanfare_crash::check::Seen;
 use std::{collections::BTreeMap, time::Duration};
 
 /// What a run has seen.

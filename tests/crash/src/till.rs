@@ -1,12 +1,8 @@
 //! A till with its regular members: it does what tills do, as fast as it is answered, and journals every call.
 
-use crate::{
-    product::Credentials,
-    record::{Answer, Call, Http, What, Who},
-};
+use crate::record::{Answer, Call, Request, What, Who, Wire};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -22,11 +18,11 @@ const MEMBERS: usize = 3;
 const CODES_MAX: usize = 400;
 
 /// Codes that any till may be shown, so that two may redeem one at once.
-pub(crate) type Codes = Arc<Mutex<Vec<String>>>;
+pub type Codes = Arc<Mutex<Vec<String>>>;
 
 /// One line of an order.
 #[derive(Clone, Debug)]
-pub(crate) struct Line {
+pub struct Line {
     id: &'static str,
     sku: &'static str,
     quantity: i64,
@@ -37,75 +33,76 @@ pub(crate) struct Line {
 
 /// An order as the till knows it by what it was told.
 #[derive(Clone, Debug)]
-pub(crate) struct Order {
+pub struct Order {
     /// Its lines, with what came back.
-    pub(crate) lines: Vec<Line>,
+    pub lines: Vec<Line>,
     /// The last acknowledged view.
-    pub(crate) view: Value,
+    pub view: Value,
 }
 
-/// One process as its callers see it.
+/// The API as its callers see it.
 #[derive(Clone, Debug)]
-pub(crate) struct Session {
-    /// The connection.
-    pub(crate) http: Http,
-    /// The keys.
-    pub(crate) credentials: Credentials,
+pub struct Session {
+    /// What carries the calls.
+    pub wire: Arc<dyn Wire>,
+    /// The till's key.
+    pub till_key: String,
+    /// The shop's backend's key.
+    pub backend_key: String,
     /// Members' tokens.
-    pub(crate) tokens: BTreeMap<String, String>,
+    pub tokens: BTreeMap<String, String>,
 }
 
 impl Session {
     /// Opens one; members are logged in by [`Till::log_in`].
-    ///
-    /// # Errors
-    /// When there can be no client.
-    pub(crate) fn new(credentials: &Credentials) -> anyhow::Result<Self> {
-        let http = Http::new(&credentials.api_url)?;
-        Ok(Self { http, credentials: credentials.clone(), tokens: BTreeMap::new() })
+    pub fn new(wire: Arc<dyn Wire>, till_key: &str, backend_key: &str) -> Self {
+        Self { wire, till_key: till_key.into(), backend_key: backend_key.into(), tokens: BTreeMap::new() }
     }
 
     fn bearer(&self, who: &Who) -> &str {
         match who {
-            Who::Till => &self.credentials.terminal_key,
-            Who::Backend => &self.credentials.integration_key,
+            Who::Till => &self.till_key,
+            Who::Backend => &self.backend_key,
             Who::Member(member) => self.tokens.get(member).map_or("", String::as_str),
         }
     }
 
     /// Sends a call; nothing when it was not answered.
-    pub(crate) async fn send(&self, call: &Call) -> Option<Answer> {
-        self.http.send(Method::POST, &call.path, self.bearer(&call.who), &call.key, Some(&call.body)).await
+    pub async fn send(&self, call: &Call) -> Option<Answer> {
+        self.wire.send(Request::post(&call.path, self.bearer(&call.who), &call.key, &call.body)).await
     }
 
-    /// Reads as somebody.
-    pub(crate) async fn get(&self, who: &Who, path: &str) -> Option<Value> {
-        self.http.get(path, self.bearer(who)).await
+    /// Reads as somebody; nothing unless it is answered with 200.
+    pub async fn get(&self, who: &Who, path: &str) -> Option<Value> {
+        let answer = self.wire.send(Request::get(path, self.bearer(who))).await?;
+        (answer.status == 200).then(|| answer.json())
     }
 }
 
 /// A till.
 #[derive(Debug)]
-pub(crate) struct Till {
+pub struct Till {
     name: usize,
     chance: ChaCha8Rng,
     codes: Codes,
     next: u64,
     /// Its regulars.
-    pub(crate) members: Vec<String>,
+    pub members: Vec<String>,
     /// Every call so far.
-    pub(crate) calls: Vec<Call>,
-    /// The first call since the last start.
-    pub(crate) fresh: usize,
+    pub calls: Vec<Call>,
+    /// The first call since the last check.
+    pub fresh: usize,
+    /// The first call whose key is still kept, as far as time goes.
+    pub kept: usize,
     /// Orders by id.
-    pub(crate) orders: BTreeMap<String, Order>,
+    pub orders: BTreeMap<String, Order>,
     /// The last acknowledged view of each redemption without a cart, by id.
-    pub(crate) redemptions: BTreeMap<String, Value>,
+    pub redemptions: BTreeMap<String, Value>,
 }
 
 impl Till {
     /// A till whose choices follow from the seed.
-    pub(crate) fn new(name: usize, seed: u64, codes: Codes) -> Self {
+    pub fn new(name: usize, seed: u64, codes: Codes) -> Self {
         let stream = seed.wrapping_mul(1_000_003).wrapping_add(name as u64);
         Self {
             name,
@@ -115,16 +112,17 @@ impl Till {
             members: (0..MEMBERS).map(|number| format!("m{name}-{number}")).collect(),
             calls: Vec::new(),
             fresh: 0,
+            kept: 0,
             orders: BTreeMap::new(),
             redemptions: BTreeMap::new(),
         }
     }
 
     /// Logs its members in.
-    pub(crate) async fn log_in(&self, session: &mut Session) -> bool {
+    pub async fn log_in(&self, session: &mut Session) -> bool {
         for member in &self.members {
             let body = json!({"memberId": member});
-            let answer = session.http.send(Method::POST, "/v1/auth/dev", "", "", Some(&body)).await;
+            let answer = session.wire.send(Request::post("/v1/auth/dev", "", "", &body)).await;
             let Some(token) = answer.and_then(|answer| Some(answer.json()["accessToken"].as_str()?.to_owned())) else {
                 return false;
             };
@@ -134,19 +132,29 @@ impl Till {
     }
 
     /// Works until it is told to stop, or a call gets no answer.
-    pub(crate) async fn work(&mut self, session: &Session, stop: &AtomicBool) {
+    pub async fn work(&mut self, session: &Session, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) && self.step(session).await.is_some() {}
     }
 
+    /// Does at most so many things; stops when a call gets no answer.
+    pub async fn work_for(&mut self, session: &Session, steps: usize) {
+        for _ in 0..steps {
+            if self.step(session).await.is_none() {
+                return;
+            }
+        }
+    }
+
     /// The first order of each member, so that all of them take part.
-    pub(crate) async fn open(&mut self, session: &Session) -> Option<()> {
+    pub async fn open(&mut self, session: &Session) -> Option<()> {
         for member in self.members.clone() {
             self.place(session, &member, "Commit", vec![mug(1)], &[], &[]).await?;
         }
         Some(())
     }
 
-    async fn step(&mut self, session: &Session) -> Option<()> {
+    /// Does one thing; nothing when a call of it got no answer.
+    pub async fn step(&mut self, session: &Session) -> Option<()> {
         let member = self.members[self.chance.random_range(0..self.members.len())].clone();
         match self.chance.random_range(0..100) {
             0..=27 => {
@@ -192,7 +200,7 @@ impl Till {
     }
 
     /// What a decision means for what the till knows.
-    pub(crate) fn learn(&mut self, at: usize, answer: Answer) {
+    pub fn learn(&mut self, at: usize, answer: Answer) {
         let call = &mut self.calls[at];
         call.answer = Some(answer.clone());
         if !answer.is_success() {
@@ -347,17 +355,17 @@ impl Till {
 
     /// Asks again what was answered before; another answer is found by the next check, which asks it once more.
     async fn repeat(&mut self, session: &Session) -> Option<()> {
-        if self.calls.is_empty() {
+        if self.calls.len() <= self.kept {
             return Some(());
         }
-        let at = self.chance.random_range(0..self.calls.len());
+        let at = self.chance.random_range(self.kept..self.calls.len());
         session.send(&self.calls[at]).await.filter(Answer::is_decision).map(drop)
     }
 }
 
 impl Order {
     /// What of it came back, at its price before any discount, in satang.
-    pub(crate) fn brought_back(&self) -> i64 {
+    pub fn brought_back(&self) -> i64 {
         self.lines.iter().map(|line| line.back * line.price).sum()
     }
 }
@@ -389,6 +397,6 @@ fn lines_of(cart: &Value) -> Vec<Line> {
 }
 
 /// The state of a view.
-pub(crate) fn state(view: &Value) -> &str {
+pub fn state(view: &Value) -> &str {
     view["state"].as_str().unwrap_or_default()
 }
