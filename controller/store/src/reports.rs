@@ -1,11 +1,16 @@
 //! What reports read: sums and counters of one consistent cut, and what an inspection of the rows found.
 
-use crate::{Position, rows::GrantState};
+use crate::{
+    Position, Result,
+    decode::{Cursor, Source},
+    rows::{Event, GrantState},
+};
 use fanfare_core::{
     ids::{Name, StoreId},
     model::RewardPlan,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The action of the audit rows that are exceptions. Their detail is an object with `kind`, `store`, `businessDate`,
 /// `order` and `amount`, by which they can be found.
@@ -106,4 +111,33 @@ pub struct Inspection {
     pub first_broken: Option<i64>,
     /// What does not hold, a sentence each; empty: all holds.
     pub findings: Vec<String>,
+}
+
+impl Inspection {
+    /// Reads the counts: transactions, entries, accounts, rows of the audit trail, grants, redemptions, orders.
+    pub(crate) fn counted<R: Source>(row: &R) -> Result<Self> {
+        let mut c = Cursor::new(row);
+        Ok(Self {
+            transactions: c.int()?,
+            entries: c.int()?,
+            accounts: c.int()?,
+            audit_rows: c.int()?,
+            grants: c.int()?,
+            redemptions: c.int()?,
+            orders: c.int()?,
+            ..Self::default()
+        })
+    }
+}
+
+/// Puts each event together with the one that answers it.
+pub(crate) fn paired(events: Vec<Event>, answers: Vec<Event>) -> Vec<(Event, Option<Event>)> {
+    let mut answers: BTreeMap<String, Event> = answers.into_iter().map(|event| (event.id.clone(), event)).collect();
+    events
+        .into_iter()
+        .map(|event| {
+            let answer = answers.remove(&event.id);
+            (event, answer)
+        })
+        .collect()
 }

@@ -285,7 +285,7 @@ fn refund(tx: &mut Tx<'_>, order: &mut Order, back: &Awaited) -> Result<Option<S
     let told = Back {
         return_id: &back.return_id,
         lines: &lines,
-        reason: "order.refunded",
+        reason: ORDER_REFUNDED,
         paid_back: back.total,
         store: back.store.as_ref(),
         business_date: None,

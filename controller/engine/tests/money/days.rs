@@ -4,7 +4,7 @@ use crate::support::{Shop, at, campaign, cart, line, mechanic, percent_off, plac
 use chrono::TimeDelta;
 use fanfare_core::{
     cart::Cart,
-    ids::{OrderId, StoreId},
+    ids::StoreId,
     model::{Plan, RuntimePlan, runtime},
     money::Minor,
 };

@@ -1,14 +1,10 @@
 //! What needs no transaction: reads on their own connections, which see what was committed last.
 
-use super::{
-    SqliteStore,
-    bulk::to_json,
-    decode::{self, Cursor, instant},
-    error::refused,
-    lane, load, reports, verify,
-};
+use super::{SqliteStore, error::refused, lane, load, reports, verify};
 use crate::{
-    Answer, Batch, CREDENTIALS_MAX, Error, PAGE_MAX, Page, Position, Result, Store,
+    Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
+    decode::{self, Cursor, instant},
+    encode::to_json,
     reports::{Asked, Cut, ExceptionsOf, Inspection},
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
@@ -84,6 +80,10 @@ impl Store for SqliteStore {
         Box::pin(async move { Ok(Box::new(lane::begin(self, namespace).await?) as Box<dyn Batch + 'a>) })
     }
 
+    fn shared(&self) -> bool {
+        false
+    }
+
     fn incarnation(&self) -> i64 {
         self.incarnation
     }
@@ -106,6 +106,14 @@ impl Store for SqliteStore {
                 false => Err(Error::Locked("the database was restored meanwhile; restart to read it anew".into())),
             }
         })
+    }
+
+    fn time(&self) -> Answer<'_, Option<Ts>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn news<'a>(&'a self, _: &'a Namespace, _: Position) -> Answer<'a, Option<News>> {
+        Box::pin(async { Ok(Some(News::new())) })
     }
 
     fn published<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<Published>> {
@@ -132,10 +140,7 @@ impl Store for SqliteStore {
 
     fn lists<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<(Name, MemberId)>> {
         let sql = in_ns!("SELECT list, member FROM list_members WHERE ns", " ORDER BY list, member");
-        self.stream(query(sql, ns), |row| {
-            let mut c = Cursor::new(row);
-            Ok((c.text()?, c.text()?))
-        })
+        self.stream(query(sql, ns), decode::listed)
     }
 
     fn participations<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<Participation>> {
@@ -339,6 +344,16 @@ impl Store for SqliteStore {
         })
     }
 
+    fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>> {
+        Box::pin(async move {
+            // The update changes nothing: it makes the row that stands come back.
+            let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2)
+                ON CONFLICT (name) DO UPDATE SET value = settings.value RETURNING value";
+            let query = sqlx::query_scalar(sql).bind(name).bind(value);
+            query.fetch_one(&self.writer).await.map_err(refused)
+        })
+    }
+
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>> {
         let sql = in_ns!(
             concat!("SELECT ", published_columns!(), " FROM published WHERE kind = ?2 AND name = ?3 AND ns"),
@@ -417,7 +432,7 @@ impl Store for SqliteStore {
             let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
             let query = sqlx::query(given).bind(ns.as_str()).bind(answers).bind(to_json(&ids)?);
             let answers = self.all(query, decode::event).await?;
-            Ok(reports::paired(events, answers))
+            Ok(crate::reports::paired(events, answers))
         })
     }
 

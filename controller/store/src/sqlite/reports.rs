@@ -1,18 +1,15 @@
 //! Reports: sums and counters of one read transaction, which sees one state of the database from its first query on.
 
-use super::{
-    SqliteStore,
-    decode::{self, Cursor},
-    error::refused,
-};
+use super::{SqliteStore, error::refused, terms};
 use crate::{
     Position, Result,
+    decode::{self, Cursor},
     reports::{Asked, Cut, GrantSum, Sum},
-    rows::{Event, GrantState},
+    rows::GrantState,
 };
 use fanfare_core::ids::Namespace;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteRow};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The accounts of people and cards are too many for a page; each is one line together.
 const BALANCES: &str = "SELECT CASE WHEN account GLOB 'wallet/*' THEN 'wallet/*'
@@ -71,7 +68,7 @@ fn sum(row: &SqliteRow) -> Result<Sum> {
 async fn grants(store: &SqliteStore, conn: &mut SqliteConnection, ns: i64) -> Result<Vec<GrantSum>> {
     let rows = sqlx::query(GRANTS).bind(ns).fetch_all(&mut *conn).await.map_err(refused)?;
     let ids = rows.iter().map(decode::terms_of).collect::<Result<BTreeSet<_>>>()?;
-    let plans = store.rewards.resolve(conn, ids).await?;
+    let plans = terms::resolve(&store.rewards, conn, ids).await?;
     let sums = rows.iter().map(|row| {
         let mut c = Cursor::new(row);
         Ok(GrantSum {
@@ -83,16 +80,4 @@ async fn grants(store: &SqliteStore, conn: &mut SqliteConnection, ns: i64) -> Re
         })
     });
     sums.collect()
-}
-
-/// Puts each event together with the one that answers it.
-pub(super) fn paired(events: Vec<Event>, answers: Vec<Event>) -> Vec<(Event, Option<Event>)> {
-    let mut answers: BTreeMap<String, Event> = answers.into_iter().map(|event| (event.id.clone(), event)).collect();
-    events
-        .into_iter()
-        .map(|event| {
-            let answer = answers.remove(&event.id);
-            (event, answer)
-        })
-        .collect()
 }

@@ -196,6 +196,8 @@ pub(crate) fn order(id: &str) -> Order {
             restored: vec!["g-1".into()],
             reason: "broken".into(),
             at: at(5),
+            store: Some("bkk-02".into()),
+            business_date: None,
         }],
         exception: None,
         reported: true,
