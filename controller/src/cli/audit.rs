@@ -40,6 +40,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     };
     let holds = inspected.iter().all(|(_, inspection)| inspection.findings.is_empty());
     match output {
+        Output::Text if inspected.is_empty() => println!("the database is empty: no namespace was written to yet"),
         Output::Text => inspected.iter().for_each(|(namespace, inspection)| print!("{}", told(namespace, inspection))),
         Output::Json => println!("{}", serde_json::to_string_pretty(&as_json(&inspected, holds)?)?),
     }

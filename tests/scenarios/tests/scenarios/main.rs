@@ -7,11 +7,13 @@ mod bad_input;
 mod caps;
 mod crash;
 mod kube;
+mod ledger;
 mod mail;
 mod newcomer;
 mod opening_hours;
 mod retail;
 mod road;
+mod till_day;
 mod tills;
 mod validate;
 
