@@ -1,7 +1,7 @@
 //! What only PostgreSQL promises: several processes on one database, lanes that survive their holders, tampering found.
 
 use crate::{fixtures::*, server::Database, suite::batches::one_of_each};
-use fanfare_core::ids::Namespace;
+use fanfare_core::{ids::Namespace, model::Kind};
 use fanfare_store::{
     Error, Keys, Position, PostgresStore, Store, Writes,
     postgres::{IDLE_MAX, LOCK_WAIT_MAX},
@@ -306,51 +306,64 @@ async fn the_ledger_and_the_audit_trail_are_append_only() {
 #[tokio::test]
 async fn what_was_tampered_with_is_found() {
     let cases = [
-        ("chain is broken at transaction 1", "UPDATE ledger SET rule = 'x' WHERE seq = 1"),
-        ("chain is broken at transaction 1", "UPDATE entries SET account = 'x' WHERE seq = 1 AND line = 0"),
-        ("chain is broken at transaction 2", "DELETE FROM ledger WHERE seq = 1; DELETE FROM entries WHERE seq = 1"),
-        ("does not end where the lane says", "DELETE FROM ledger WHERE seq = 2; DELETE FROM entries WHERE seq = 2"),
+        ("chain is broken at transaction 1", "UPDATE ledger SET rule = 'x' WHERE ns = {ns} AND seq = 1"),
+        (
+            "chain is broken at transaction 1",
+            "UPDATE entries SET account = 'x' WHERE ns = {ns} AND seq = 1 AND line = 0",
+        ),
+        (
+            "chain is broken at transaction 2",
+            "DELETE FROM ledger WHERE ns = {ns} AND seq = 1; DELETE FROM entries WHERE ns = {ns} AND seq = 1",
+        ),
+        (
+            "does not end where the lane says",
+            "DELETE FROM ledger WHERE ns = {ns} AND seq = 2; DELETE FROM entries WHERE ns = {ns} AND seq = 2",
+        ),
         (
             "does not sum to zero (sequence, unit, sum): 1, THB, 1",
-            "UPDATE entries SET amount = amount + 1 WHERE line = 0",
+            "UPDATE entries SET amount = amount + 1 WHERE ns = {ns} AND line = 0",
         ),
-        ("has no transaction (sequence): 7", "INSERT INTO entries VALUES (1, 7, 0, 'a', 'THB', 0)"),
+        ("has no transaction (sequence): 7", "INSERT INTO entries VALUES ({ns}, 7, 0, 'a', 'THB', 0)"),
         (
             "beyond the lane's sequence",
-            "INSERT INTO ledger SELECT ns, 9, at, rule, reference, chain FROM ledger WHERE seq = 2",
+            "INSERT INTO ledger SELECT ns, 9, at, rule, reference, chain FROM ledger WHERE ns = {ns} AND seq = 2",
         ),
         (
             "not the sum of its entries (account, unit, balance, sum): b, THB, 8, 7",
-            "UPDATE balances SET amount = 8 WHERE account = 'b'",
+            "UPDATE balances SET amount = 8 WHERE ns = {ns} AND account = 'b'",
         ),
-        ("not the sum of its entries", "DELETE FROM balances WHERE account = 'b'"),
-        ("more was issued", "UPDATE balances SET account = 'stock/x/available' WHERE account = 'x'"),
-        ("more was issued", "UPDATE balances SET account = 'budget/x/reserved' WHERE account = 'x'"),
+        ("not the sum of its entries", "DELETE FROM balances WHERE ns = {ns} AND account = 'b'"),
+        ("more was issued", "UPDATE balances SET account = 'stock/x/available' WHERE ns = {ns} AND account = 'x'"),
+        ("more was issued", "UPDATE balances SET account = 'budget/x/reserved' WHERE ns = {ns} AND account = 'x'"),
         (
             "more than one live redemption (grant): g-1",
             "DROP INDEX redemptions_live; INSERT INTO redemptions SELECT ns, 'r-2', grant_id, order_id, store, \
-             terminal, state, live, amount, expires_at, created_at, reversals FROM redemptions",
+             terminal, state, live, amount, expires_at, created_at, reversals FROM redemptions WHERE ns = {ns}",
         ),
-        ("marked as live", "UPDATE redemptions SET live = false"),
-        ("is of no voucher", "UPDATE redemptions SET grant_id = 'g-9'"),
-        ("fewer than no uses", "UPDATE grants SET uses_left = -1"),
+        ("marked as live", "UPDATE redemptions SET live = false WHERE ns = {ns}"),
+        ("is of no voucher", "UPDATE redemptions SET grant_id = 'g-9' WHERE ns = {ns}"),
+        ("fewer than no uses", "UPDATE grants SET uses_left = -1 WHERE ns = {ns}"),
         (
             "issued rewards is not the number of their grants (reward, counter, grants): five-off, 5, 1",
-            "INSERT INTO counters VALUES (1, 'reward|five-off|issued', 5)",
+            "INSERT INTO counters VALUES ({ns}, 'reward|five-off|issued', 5)",
         ),
-        ("an identity of a member", "DELETE FROM identities"),
-        ("audit trail's chain is broken at a-1", "UPDATE audit SET actor = 'eve'"),
-        ("audit trail does not end", "DELETE FROM audit"),
+        ("an identity of a member", "DELETE FROM identities WHERE ns = {ns}"),
+        ("audit trail's chain is broken at a-1", "UPDATE audit SET actor = 'eve' WHERE ns = {ns}"),
+        ("audit trail does not end", "DELETE FROM audit WHERE ns = {ns}"),
     ];
-    for (finding, sql) in cases {
-        let database = Database::new("tampered").await;
-        let store = database.open().await;
-        commit(&store, one_of_each()).await.unwrap();
-        commit(&store, Writes { postings: vec![posting("2", "x", "y", 3)], ..writes() }).await.unwrap();
-        assert_eq!(store.verify(&shop()).await.unwrap(), [""; 0]);
-        let free = ["ledger", "entries", "audit"].map(|table| format!("ALTER TABLE {table} DISABLE TRIGGER USER;"));
-        database.run(&format!("{}{sql}", free.concat())).await;
-        let findings = store.verify(&shop()).await.unwrap();
+    // A namespace a case, so that one database does for all.
+    let database = Database::new("tampered").await;
+    let store = database.open().await;
+    let free = ["ledger", "entries", "audit"].map(|table| format!("ALTER TABLE {table} DISABLE TRIGGER USER;"));
+    database.run(&free.concat()).await;
+    for (number, (finding, sql)) in (1..).zip(cases) {
+        let ns = Namespace::from(format!("shop-{number}").as_str());
+        let written = Writes { credentials: Vec::new(), refresh_tokens: Vec::new(), ..one_of_each() };
+        commit_in(&store, &ns, written).await.unwrap();
+        commit_in(&store, &ns, Writes { postings: vec![posting("2", "x", "y", 3)], ..writes() }).await.unwrap();
+        assert_eq!(store.verify(&ns).await.unwrap(), [""; 0]);
+        database.run(&sql.replace("{ns}", &number.to_string())).await;
+        let findings = store.verify(&ns).await.unwrap();
         assert!(findings.iter().any(|found| found.contains(finding)), "{sql}: {findings:?}");
     }
 }
@@ -365,4 +378,67 @@ async fn keys_and_prefixes_compare_by_their_bytes() {
     let found = |rows: Vec<(String, i64)>| rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
     assert_eq!(found(store.counters(&shop(), "").await.unwrap()), keys);
     assert_eq!(found(store.counters(&shop(), "a|").await.unwrap()), ["a|", "a|1", "a|\u{10fffe}"]);
+}
+
+#[tokio::test]
+async fn a_batch_reads_no_table_through() {
+    let database = Database::new("indexes").await;
+    let store = database.open().await;
+    let mut conn = database.raw().await;
+    let before = read_through(&mut conn).await;
+    commit(&store, Writes { news: Some(b"told".to_vec()), ..one_of_each() }).await.unwrap();
+    let everything = Keys {
+        members: ["m-1".into()].into(),
+        identities: [("phone".into(), "+66-m-1".into())].into(),
+        grants: ["g-1".into()].into(),
+        codes: ["CODEg-1".into()].into(),
+        grants_of: ["m-1".into()].into(),
+        grants_by_cause: ["event:till/g-1".into()].into(),
+        orders: ["o-1".into()].into(),
+        redemptions: ["r-1".into()].into(),
+        redemptions_of: ["o-1".into()].into(),
+        holds: ["h-1".into()].into(),
+        participations: [("double-11".into(), "m-1".into())].into(),
+        counters: ["c".into()].into(),
+        balances: [("b".into(), "THB".into())].into(),
+        events: [("till".into(), "e-1".into())].into(),
+        runs: ["run-1".into()].into(),
+        runs_of: [("welcome".into(), "m-1".into())].into(),
+        messages: ["msg-1".into()].into(),
+        jobs: ["j-1".into()].into(),
+        idempotency: [("till-1".into(), "k-1".into())].into(),
+    };
+    let ns = shop();
+    let mut batch = store.begin(&ns).await.unwrap();
+    batch.news(Position(0)).await.unwrap();
+    batch.load(&everything).await.unwrap();
+    let changes = Writes {
+        grants: vec![grant("g-1", "m-1")],
+        orders: vec![order("o-1")],
+        redemptions: vec![redemption("r-1", "g-1")],
+        new_orders: Vec::new(),
+        new_grants: vec![grant("g-2", "m-1")],
+        new_redemptions: vec![redemption("r-2", "g-2")],
+        done_jobs: vec!["j-1".into()],
+        retired: vec![(Kind::Segment, name("all"))],
+        list_removed: vec![(name("list"), "m-1".into())],
+        revoked_families: vec!["fam".into()],
+        new_events: Vec::new(),
+        idempotency: vec![stored("k-2")],
+        audit: Vec::new(),
+        ..one_of_each()
+    };
+    batch.commit(changes).await.unwrap();
+    store.close().await;
+    assert_eq!(read_through(&mut conn).await, before, "a table was read through");
+}
+
+/// How often each table was read through, once every other connection has ended: what one did is counted then.
+async fn read_through(conn: &mut PgConnection) -> Vec<String> {
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut *conn).await.unwrap() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let sql = "SELECT relname || ' ' || coalesce(seq_scan, 0) FROM pg_stat_user_tables ORDER BY relname";
+    sqlx::query_scalar(sql).fetch_all(conn).await.unwrap()
 }
