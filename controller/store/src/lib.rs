@@ -11,6 +11,7 @@ mod columns;
 pub mod chain;
 mod decode;
 mod encode;
+pub mod fault_points;
 mod fold;
 pub mod keys;
 mod open;

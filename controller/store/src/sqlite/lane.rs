@@ -8,7 +8,7 @@ use crate::{
     Answer, Batch, Error, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
     decode::Cursor,
-    fold,
+    fault_points, fold,
 };
 use fanfare_core::ids::Namespace;
 use futures::FutureExt;
@@ -120,7 +120,9 @@ async fn commit(batch: SqliteBatch<'_>, mut writes: Writes) -> Result<Position> 
         None => found(&mut transaction, namespace).await?,
     };
     let lane = write::write(&mut transaction, namespace, ns, lane, &writes).await?;
+    fault_points::reach("written-not-committed");
     transaction.commit().await.map_err(refused)?;
+    fault_points::reach("committed");
     Ok(Position(lane.seq))
 }
 

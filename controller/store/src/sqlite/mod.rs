@@ -16,7 +16,7 @@ mod terms;
 mod verify;
 mod write;
 
-use crate::{Error, Result, terms::Cache};
+use crate::{Error, Result, fault_points, terms::Cache};
 use error::{not_migrated, refused};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
@@ -157,6 +157,7 @@ async fn prepare(options: &SqliteConnectOptions, path: &Path) -> Result<i64> {
     migrator.run(&mut conn).await.map_err(not_migrated)?;
     let incarnation = sqlx::query_scalar("SELECT max(number) FROM incarnation").fetch_one(&mut conn).await;
     let incarnation = incarnation.map_err(refused)?;
+    fault_points::reach("migrated");
     conn.close().await.map_err(refused)?;
     Ok(incarnation)
 }
