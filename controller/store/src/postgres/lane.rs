@@ -2,7 +2,7 @@
 //!
 //! A dropped batch is rolled back before its connection is handed on. A connection that was cut is thrown away by the pool.
 
-use super::{PostgresStore, error::refused, load, news, write};
+use super::{PostgresStore, WRITERS_MAX, error::refused, load, news, write};
 use crate::{
     Answer, Batch, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
@@ -30,14 +30,27 @@ pub(super) struct PostgresBatch<'a> {
 
 /// Waits for the lane and starts a batch.
 pub(super) async fn begin<'a>(store: &'a PostgresStore, namespace: &'a Namespace) -> Result<PostgresBatch<'a>> {
-    // Whatever the database's default is: each statement has to see what was committed before it.
-    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-    let mut transaction = store.writers.begin_with(begin).await.map_err(refused)?;
+    let mut transaction = open(store).await?;
     let lane = match lock(&mut transaction, namespace).await? {
         Some(lane) => lane,
         None => found(&mut transaction, namespace).await?,
     };
     Ok(PostgresBatch { store, namespace, transaction, lane })
+}
+
+/// A transaction on a connection that works. Those that were cut while they rested, as by a restart of the database, show it
+/// here, where nothing has been done yet.
+async fn open(store: &PostgresStore) -> Result<Transaction<'static, Postgres>> {
+    // Whatever the database's default is: each statement has to see what was committed before it.
+    const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    for _ in 0..WRITERS_MAX {
+        match store.writers.begin_with(BEGIN).await {
+            Err(sqlx::Error::Io(_)) => {}
+            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("57P")) => {}
+            answer => return answer.map_err(refused),
+        }
+    }
+    store.writers.begin_with(BEGIN).await.map_err(refused)
 }
 
 /// Locks the lane. A lock that was waited for answers the row as its holder left it.

@@ -51,6 +51,8 @@ const WRITERS_MAX: u32 = 8;
 const READERS_MAX: u32 = 8;
 /// How long a batch or a read waits for a connection of this process, and a start for the database.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may have rested and still be handed out unasked. The database may have been restarted since.
+const RESTED_MAX: Duration = Duration::from_secs(1);
 /// How long a connection that nobody uses stays open.
 const UNUSED_MAX: Duration = Duration::from_secs(600);
 /// How long a batch waits for a lane that another holds. Longer than [`IDLE_MAX`], so that it outlives a stopped holder.
@@ -112,6 +114,7 @@ impl PostgresStore {
                 .acquire_timeout(WAIT_MAX)
                 .idle_timeout(UNUSED_MAX)
                 .test_before_acquire(false)
+                .before_acquire(|conn, meta| Box::pin(alive(conn, meta.idle_for)))
         };
         Ok(Self {
             writers: pool(WRITERS_MAX).connect_lazy_with(writing(options.clone())),
@@ -127,6 +130,11 @@ impl PostgresStore {
         self.readers.close().await;
         self.writers.close().await;
     }
+}
+
+/// Whether a connection that rested for so long can be used; one that cannot is replaced.
+async fn alive(conn: &mut PgConnection, rested: Duration) -> std::result::Result<bool, sqlx::Error> {
+    Ok(rested < RESTED_MAX || conn.ping().await.is_ok())
 }
 
 fn millis(time: Duration) -> String {

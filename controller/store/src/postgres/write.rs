@@ -191,22 +191,14 @@ async fn add_answers(conn: &mut PgConnection, ns: i64, at: Ts, answers: &[Stored
     if answers.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT INTO idempotency (ns, scope, key, digest, status, at, body)
-        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[])";
-    Bulk::of(answers, encode::stored).run_each(conn, ns, "stored answers", sql).await?;
-
     let outdated = at - retention::ANSWERS_KEPT;
-    sqlx::query(
-        "DELETE FROM idempotency WHERE ns = $1 AND at < $2
-            AND row IN (SELECT i.row FROM idempotency i WHERE i.ns = $1 ORDER BY i.row LIMIT $3)",
-    )
-    .bind(ns)
-    .bind(outdated.timestamp_micros())
-    .bind(retention::answers_cleared(answers.len()))
-    .execute(conn)
-    .await
-    .map_err(super::error::refused)?;
-    Ok(())
+    let rows = Bulk::of(answers, encode::stored);
+    let sql = "WITH outdated AS (DELETE FROM idempotency WHERE ns = $1 AND at < $8
+            AND row IN (SELECT i.row FROM idempotency i WHERE i.ns = $1 ORDER BY i.row LIMIT $9))
+        INSERT INTO idempotency (ns, scope, key, digest, status, at, body)
+        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[])";
+    let more = [outdated.timestamp_micros(), retention::answers_cleared(answers.len())];
+    rows.run_each_with(conn, ns, "stored answers", sql, &more).await
 }
 
 async fn add_audit(conn: &mut PgConnection, ns: i64, link: Link, audit: &[Audit]) -> Result<Link> {

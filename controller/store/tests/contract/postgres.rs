@@ -8,7 +8,7 @@ use fanfare_store::{
     rows::RedemptionState,
 };
 use futures::{StreamExt, future::join_all, stream};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, postgres::PgSslMode};
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
@@ -209,6 +209,38 @@ async fn of_four_that_start_at_once_one_migrates() {
         let position = commit(store, Writes { counters: vec![("c".into(), 1)], ..writes() }).await.unwrap();
         assert_eq!(position, Position(number), "each sees the others");
     }
+}
+
+#[tokio::test]
+async fn connections_are_encrypted_where_the_url_says_so() {
+    let database = Database::new("tls").await;
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+        WHERE s.ssl AND a.datname = current_database()";
+    let mut conn = database.raw().await;
+    let store = PostgresStore::connect(database.options().ssl_mode(PgSslMode::Require)).await.unwrap();
+    commit(&store, one_of_each()).await.unwrap();
+    assert!(sqlx::query_scalar::<_, i64>(encrypted).fetch_one(&mut conn).await.unwrap() > 0);
+    // The server's certificate is signed by nobody whom this machine trusts.
+    let Err(error) = PostgresStore::connect(database.options().ssl_mode(PgSslMode::VerifyFull)).await else {
+        panic!("connected to a server that nobody vouches for")
+    };
+    assert!(matches!(&error, Error::Unavailable(why) if why.contains("certificate")), "{error}");
+}
+
+#[tokio::test]
+async fn connections_that_were_cut_while_they_rested_are_replaced() {
+    let database = Database::new("rested").await;
+    let store = database.open().await;
+    let namespaces = ["a", "b", "c"].map(Namespace::from);
+    let counted = || Writes { counters: vec![("c".into(), 1)], ..writes() };
+    let held = join_all(namespaces.iter().map(|ns| store.begin(ns))).await;
+    drop(held);
+    commit(&store, counted()).await.unwrap();
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let cut: i64 = sqlx::query_scalar(sql).fetch_one(&mut database.raw().await).await.unwrap();
+    assert!(cut >= 3, "{cut}");
+    assert_eq!(commit(&store, counted()).await.unwrap(), Position(2), "nobody noticed");
 }
 
 #[tokio::test]
