@@ -18,6 +18,8 @@ pub(super) struct Lane {
     pub(super) seq: i64,
     pub(super) chain: Link,
     pub(super) audit: Link,
+    /// The server's process that runs the batch; 0 where the lane is new.
+    process: i64,
 }
 
 /// A batch on PostgreSQL.
@@ -35,6 +37,9 @@ pub(super) async fn begin<'a>(store: &'a PostgresStore, namespace: &'a Namespace
         Some(lane) => lane,
         None => found(&mut transaction, namespace).await?,
     };
+    if lane.process != 0 && store.planned.due(lane.process) {
+        sqlx::raw_sql("DISCARD PLANS").execute(&mut *transaction).await.map_err(refused)?;
+    }
     Ok(PostgresBatch { store, namespace, transaction, lane })
 }
 
@@ -55,11 +60,11 @@ async fn open(store: &PostgresStore) -> Result<Transaction<'static, Postgres>> {
 
 /// Locks the lane. A lock that was waited for answers the row as its holder left it.
 async fn lock(conn: &mut PgConnection, namespace: &Namespace) -> Result<Option<Lane>> {
-    let sql = "SELECT ns, seq, chain, audit FROM lane WHERE name = $1 FOR UPDATE";
+    let sql = "SELECT ns, seq, chain, audit, pg_backend_pid()::bigint FROM lane WHERE name = $1 FOR UPDATE";
     let row = sqlx::query(sql).bind(namespace.as_str()).fetch_optional(conn).await.map_err(refused)?;
     let Some(row) = row else { return Ok(None) };
     let mut c = Cursor::new(&row);
-    Ok(Some(Lane { ns: c.int()?, seq: c.int()?, chain: c.link()?, audit: c.link()? }))
+    Ok(Some(Lane { ns: c.int()?, seq: c.int()?, chain: c.link()?, audit: c.link()?, process: c.int()? }))
 }
 
 /// Gives a namespace its lane, which is there for good once this batch commits. Of several who try at once the others wait
@@ -72,7 +77,7 @@ async fn found(conn: &mut PgConnection, namespace: &Namespace) -> Result<Lane> {
     for _ in 0..TRIES_MAX {
         let made = sqlx::query_scalar(sql).bind(namespace.as_str()).bind(chain::START.as_slice());
         if let Some(ns) = made.fetch_optional(&mut *conn).await.map_err(refused)? {
-            return Ok(Lane { ns, seq: 0, chain: chain::START, audit: chain::START });
+            return Ok(Lane { ns, seq: 0, chain: chain::START, audit: chain::START, process: 0 });
         }
         if let Some(lane) = lock(conn, namespace).await? {
             return Ok(lane);

@@ -11,6 +11,7 @@ mod lane;
 mod load;
 mod money;
 mod news;
+mod planned;
 mod read;
 mod subjects;
 mod terms;
@@ -21,6 +22,7 @@ use crate::{Error, Result, terms::Cache};
 use error::{not_migrated, place, refused, unreachable};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
+use planned::Planned;
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool, SqlStr,
     error::BoxDynError,
@@ -78,6 +80,7 @@ pub struct PostgresStore {
     incarnation: i64,
     rewards: Cache<RewardPlan>,
     automations: Cache<AutomationPlan>,
+    planned: Planned,
 }
 
 impl PostgresStore {
@@ -122,6 +125,7 @@ impl PostgresStore {
             incarnation,
             rewards: Cache::default(),
             automations: Cache::default(),
+            planned: Planned::default(),
         })
     }
 
@@ -141,8 +145,8 @@ fn millis(time: Duration) -> String {
     time.as_millis().to_string()
 }
 
-/// Connections that hold lanes. Every statement of theirs looks rows up by key, however full a table is or was when the plan
-/// was made: so it is planned once, and always for the index.
+/// Connections that hold lanes. Every statement of theirs looks rows up by key, so it is planned once, and always for an
+/// index. Which of several indexes, PostgreSQL guesses from a table's size; see [`Planned`].
 fn writing(options: PgConnectOptions) -> PgConnectOptions {
     options.options([
         ("lock_timeout", millis(LOCK_WAIT_MAX)),
@@ -155,6 +159,7 @@ fn writing(options: PgConnectOptions) -> PgConnectOptions {
         ("enable_seqscan", "off".into()),
         ("enable_hashjoin", "off".into()),
         ("enable_mergejoin", "off".into()),
+        ("enable_material", "off".into()),
         ("jit", "off".into()),
     ])
 }

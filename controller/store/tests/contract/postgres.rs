@@ -5,7 +5,7 @@ use fanfare_core::{ids::Namespace, model::Kind};
 use fanfare_store::{
     Error, Keys, Position, PostgresStore, Store, Writes,
     postgres::{IDLE_MAX, LOCK_WAIT_MAX},
-    rows::RedemptionState,
+    rows::{Grant, Redemption, RedemptionState},
 };
 use futures::{StreamExt, future::join_all, stream};
 use sqlx::{AssertSqlSafe, PgConnection, postgres::PgSslMode};
@@ -463,6 +463,56 @@ async fn a_batch_reads_no_table_through() {
     batch.commit(changes).await.unwrap();
     store.close().await;
     assert_eq!(read_through(&mut conn).await, before, "a table was read through");
+}
+
+#[tokio::test]
+async fn a_batch_on_a_table_that_was_empty_a_moment_ago_reads_what_it_asks_for() {
+    const BATCHES: usize = 12;
+    const ROWS: usize = 100;
+    let database = Database::new("fresh").await;
+    let store = database.open().await;
+    let ns = shop();
+    let ids = |kind: &str, batch: usize| (0..ROWS).map(move |row| format!("{kind}-{batch}-{row}")).collect::<Vec<_>>();
+    for batch in 0..BATCHES {
+        let coded =
+            |id: &String| Grant { code: Some(format!("C{id}").as_str().into()), ..grant(id, &format!("m-{id}")) };
+        let new_grants = ids("g", batch).iter().map(coded).collect();
+        commit(&store, Writes { new_grants, ..writes() }).await.unwrap();
+    }
+    for batch in 0..BATCHES {
+        let keys = Keys {
+            codes: ids("g", batch).iter().map(|id| format!("C{id}").as_str().into()).collect(),
+            grants_by_cause: ids("order:g", batch).into_iter().collect(),
+            redemptions_of: ids("o", batch).iter().map(|id| id.as_str().into()).collect(),
+            idempotency: ids("k", batch).into_iter().map(|key| ("till-1".to_owned(), key)).collect(),
+            jobs: ids("j", batch).into_iter().collect(),
+            ..Keys::default()
+        };
+        let mut open = store.begin(&ns).await.unwrap();
+        let grants = open.load(&keys).await.unwrap().grants;
+        assert_eq!(grants.len(), ROWS);
+        let used = |grant: &Grant| {
+            let order = grant.id.as_str().replace("g-", "o-").as_str().into();
+            Redemption { order: Some(order), ..redemption(&format!("r-{}", grant.id), grant.id.as_str()) }
+        };
+        let changes = Writes {
+            new_redemptions: grants.iter().map(used).collect(),
+            grants,
+            idempotency: ids("k", batch).iter().map(|key| stored(key)).collect(),
+            jobs: ids("j", batch).iter().map(|id| job(id, 1)).collect(),
+            ..writes()
+        };
+        open.commit(changes).await.unwrap();
+    }
+    store.close().await;
+    let mut conn = database.raw().await;
+    read_through(&mut conn).await;
+    let sql = "SELECT relname || ': ' || (seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
+        WHERE seq_tup_read + coalesce(idx_tup_fetch, 0) > $1";
+    // A row is looked up, changed, and referred to; a table read through for each key would be read BATCHES * ROWS² / 2 times.
+    let most = i64::try_from(BATCHES * ROWS * 8).unwrap();
+    let much: Vec<String> = sqlx::query_scalar(sql).bind(most).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(much, [""; 0], "more than {most} rows were read");
 }
 
 /// How often each table was read through, once every other connection has ended: what one did is counted then.
