@@ -164,10 +164,11 @@ fn writing(options: PgConnectOptions) -> PgConnectOptions {
     ])
 }
 
-/// Connections that only read.
+/// Connections that only read. Each statement is planned for the tables as they are: some of them read a table through.
 fn reading(options: PgConnectOptions) -> PgConnectOptions {
     options.options([
         ("default_transaction_read_only", "on".to_owned()),
+        ("plan_cache_mode", "force_custom_plan".into()),
         ("statement_timeout", millis(READ_MAX)),
         ("idle_in_transaction_session_timeout", millis(READ_MAX)),
         ("tcp_user_timeout", millis(CLIENT_SILENT_MAX)),

@@ -473,6 +473,24 @@ async fn a_batch_on_a_table_that_was_empty_a_moment_ago_reads_what_it_asks_for()
     let store = database.open().await;
     let ns = shop();
     let ids = |kind: &str, batch: usize| (0..ROWS).map(move |row| format!("{kind}-{batch}-{row}")).collect::<Vec<_>>();
+    // Plans are made here, and the tables are empty.
+    let first = Writes { jobs: vec![job("first", 1)], idempotency: vec![stored("first")], ..writes() };
+    let (new_grants, new_redemptions) = (vec![grant("g-1", "m-1")], vec![redemption("r-1", "g-1")]);
+    commit(&store, Writes { new_grants, new_redemptions, ..first }).await.unwrap();
+    let (grants, redemptions) = (vec![grant("g-1", "m-1")], vec![redemption("r-1", "g-1")]);
+    commit(&store, Writes { grants, redemptions, ..writes() }).await.unwrap();
+    let every_way = Keys {
+        grants: ["g".into()].into(),
+        codes: ["C".into()].into(),
+        grants_of: ["m".into()].into(),
+        grants_by_cause: ["c".into()].into(),
+        redemptions: ["r".into()].into(),
+        redemptions_of: ["o".into()].into(),
+        idempotency: [("till-1".into(), "k".into())].into(),
+        jobs: ["j".into()].into(),
+        ..Keys::default()
+    };
+    load(&store, every_way).await;
     for batch in 0..BATCHES {
         let coded =
             |id: &String| Grant { code: Some(format!("C{id}").as_str().into()), ..grant(id, &format!("m-{id}")) };
