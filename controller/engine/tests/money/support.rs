@@ -9,7 +9,7 @@ use fanfare_core::{
     model::{
         CampaignPlan, Plan, RewardPlan, RuntimePlan,
         campaign::{
-            Audience, Budget, Content, Cover, Join, Mechanic, Objective, OnExhausted, Participation, Places, Scope,
+            Audience, Budget, Content, Join, Mechanic, Objective, Participation, Places, Scope,
             Visibility,
         },
         reward::{
@@ -255,12 +255,9 @@ pub(crate) fn campaign(name: &str, budget: Option<i64>) -> CampaignPlan {
         participation: Participation { join: Join::Automatic, places: Places::default(), limits: Vec::new() },
         mechanics: Vec::new(),
         stacking: None,
-        budget: budget.map(|limit| Budget {
-            limit: Minor(limit),
-            per_day: None,
-            on_exhausted: OnExhausted::Stop,
-            cover: Cover::HardStop,
-        }),
+        budget: budget.map(|limit| Budget::of(Minor(limit))),
+        notify_at: Vec::new(),
+        owner: None,
         costs: BTreeMap::new(),
         attribution_window: Span::days(7),
         content: Content::default(),
