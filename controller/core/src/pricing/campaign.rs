@@ -187,7 +187,7 @@ impl<'a> Step<'_, 'a> {
     }
 
     fn take(&mut self, off: Off) {
-        let off = self.within_reserved(off);
+        let off = self.above_floors(self.within_reserved(off));
         let amount = off.amount();
         if amount <= Minor::ZERO {
             return;
@@ -201,6 +201,10 @@ impl<'a> Step<'_, 'a> {
         self.purse.spent = self.purse.spent.plus(amount);
         let cart = self.ask.cart;
         self.proposal.basket.take(&off.shares);
+        let floors = self.proposal.basket.floors.iter_mut().zip(&off.floors).zip(&off.shares);
+        for ((floor, least), _) in floors.filter(|(_, share)| **share > Minor::ZERO) {
+            *floor = (*floor).max(*least);
+        }
         for (flash, units) in self.proposal.basket.flash_units.iter_mut().zip(&off.units) {
             *flash += units;
         }
@@ -224,6 +228,14 @@ impl<'a> Step<'_, 'a> {
             lines: line_shares(cart, &off.shares),
             units: priced_units.map(|(line, units)| (line.sku.clone(), *units)).collect(),
         });
+    }
+
+    /// No line falls below the floor of a discount that took something off it before.
+    fn above_floors(&self, mut off: Off) -> Off {
+        for (share, room) in off.shares.iter_mut().zip(self.proposal.basket.rooms()) {
+            *share = (*share).min(room);
+        }
+        off
     }
 
     /// At the commit of a reserved order, no mechanic takes more off than it had reserved.

@@ -85,6 +85,21 @@ impl Shop {
         self.run(Publish { name, revision, plan, generation: 1, author: None }).await.unwrap();
     }
 
+    /// Publishes a campaign anew, under another revision and generation.
+    pub(crate) async fn republish(&self, plan: CampaignPlan, generation: i64) {
+        let (name, revision) = (plan.name.clone(), Revision::from(format!("r-{}-{generation}", plan.name)));
+        let plan = Plan::Campaign(CampaignPlan { revision: revision.clone(), ..plan });
+        self.run(Publish { name, revision, plan, generation, author: None }).await.unwrap();
+    }
+
+    /// The same namespace after a restart.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { engine, clock, store, ns } = self;
+        drop(engine);
+        let engine = Engine::open(ns.clone(), store.clone(), clock.clone(), [8; 32]).await.unwrap();
+        Self { engine, clock, store, ns }
+    }
+
     pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
         self.engine.execute(command).await.unwrap().0
     }
