@@ -85,7 +85,7 @@ pub(crate) struct Wave {
     pub(crate) course: Vec<u8>,
 }
 
-/// Answers what waits. Of several replicas each till has its own, and half of the doubles go to another.
+/// Answers what waits. Of several replicas each till has its own, and doubles go to another.
 pub(crate) async fn answer(mut waiting: Vec<Waiting>, routers: &[axum::Router], chance: &mut ChaCha8Rng) -> Wave {
     let mut wave = Wave::default();
     waiting.sort_by_key(|one| one.from);
@@ -96,21 +96,23 @@ pub(crate) async fn answer(mut waiting: Vec<Waiting>, routers: &[axum::Router], 
     }
     writes.shuffle(chance);
     wave.writes = writes.len() as u64;
-    let doubles: Vec<Option<usize>> = writes
-        .iter()
-        .map(|one| chance.random_ratio(1, TWICE).then(|| one.from + usize::from(chance.random_ratio(1, 2))))
-        .collect();
-    let sent = writes.iter().zip(&doubles).map(async |(one, double)| {
-        let first = call(&routers[one.from % routers.len()], &one.request);
-        match double {
-            Some(other) => {
-                let (first, second) = tokio::join!(first, call(&routers[other % routers.len()], &one.request));
-                (first, second)
-            }
-            None => (first.await, None),
+    // Where each goes, and its double. One replica after the other, so that who gets the lane first is the seed's choice.
+    let doubled: Vec<bool> = writes.iter().map(|_| chance.random_ratio(1, TWICE)).collect();
+    let mut told: Vec<(Option<Answer>, Option<Answer>)> = writes.iter().map(|_| (None, None)).collect();
+    for (replica, router) in routers.iter().enumerate() {
+        let mut sent: Vec<(usize, bool)> = Vec::new();
+        for (at, one) in writes.iter().enumerate() {
+            let own = one.from % routers.len() == replica;
+            sent.extend(own.then_some((at, false)));
+            // The double of a till with one replica comes at the same time, else to the other one.
+            sent.extend((doubled[at] && (!own || routers.len() == 1)).then_some((at, true)));
         }
-    });
-    let told = join_all(sent).await;
+        let answers = join_all(sent.iter().map(|(at, _)| call(router, &writes[*at].request))).await;
+        for ((at, is_double), answer) in sent.into_iter().zip(answers) {
+            let place = &mut told[at];
+            *(if is_double { &mut place.1 } else { &mut place.0 }) = answer;
+        }
+    }
     for (one, (first, second)) in writes.into_iter().zip(told) {
         let (first, second) = (first.filter(Answer::is_decision), second.filter(Answer::is_decision));
         if let (Some(first), Some(second)) = (&first, &second)
