@@ -264,7 +264,7 @@ impl Day {
                 }
                 tokio::task::yield_now().await;
             };
-            let wave = wire::answer(waiting, &self.shop.routers, &mut self.chance).await;
+            let wave = wire::answer(waiting, &self.shop.routers, &mut self.chance, self.shop.faults.are_on()).await;
             self.course.writes += wave.writes;
             self.course.findings.extend(wave.findings);
             self.hash.update(&wave.course);

@@ -72,6 +72,11 @@ impl Faults {
         self.on.store(on, Ordering::SeqCst);
     }
 
+    /// Whether they may happen now.
+    pub(crate) fn are_on(&self) -> bool {
+        self.on.load(Ordering::SeqCst)
+    }
+
     /// Whether the process has died since the last time that this was asked; another one lives from then on.
     pub(crate) fn died(&self) -> bool {
         self.dead.swap(false, Ordering::SeqCst)

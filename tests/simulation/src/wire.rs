@@ -85,8 +85,14 @@ pub(crate) struct Wave {
     pub(crate) course: Vec<u8>,
 }
 
-/// Answers what waits. Of several replicas each till has its own, and doubles go to another.
-pub(crate) async fn answer(mut waiting: Vec<Waiting>, routers: &[axum::Router], chance: &mut ChaCha8Rng) -> Wave {
+/// Answers what waits. Of several replicas each till has its own, and doubles go to another;
+/// a check sends none, since it asks what was there before.
+pub(crate) async fn answer(
+    mut waiting: Vec<Waiting>,
+    routers: &[axum::Router],
+    chance: &mut ChaCha8Rng,
+    doubles: bool,
+) -> Wave {
     let mut wave = Wave::default();
     waiting.sort_by_key(|one| one.from);
     let (reads, mut writes): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|one| one.request.method == "GET");
@@ -97,7 +103,7 @@ pub(crate) async fn answer(mut waiting: Vec<Waiting>, routers: &[axum::Router], 
     writes.shuffle(chance);
     wave.writes = writes.len() as u64;
     // Where each goes, and its double. One replica after the other, so that who gets the lane first is the seed's choice.
-    let doubled: Vec<bool> = writes.iter().map(|_| chance.random_ratio(1, TWICE)).collect();
+    let doubled: Vec<bool> = writes.iter().map(|_| chance.random_ratio(1, TWICE) && doubles).collect();
     let mut told: Vec<(Option<Answer>, Option<Answer>)> = writes.iter().map(|_| (None, None)).collect();
     for (replica, router) in routers.iter().enumerate() {
         let mut sent: Vec<(usize, bool)> = Vec::new();
