@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod adjustments;
+mod budgets;
+mod chance;
 mod days;
 mod events;
 mod grants;
