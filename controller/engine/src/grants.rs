@@ -70,6 +70,8 @@ pub fn close(tx: &mut Tx<'_>, id: &GrantId) -> Result<(), Halt> {
     }
     tx.done(&crate::jobs::Task::CloseGrant(id.clone()).id());
     match (grant.state, &grant.terms.kind) {
+        // Held in part: whoever holds it lets it go or uses it, and then it expires.
+        _ if grant.usage.held > 0 => Ok(()),
         (GrantState::Pending | GrantState::Granted | GrantState::Claimed, _)
             if vouchers::closes_at(&grant).is_some() =>
         {

@@ -213,6 +213,7 @@ impl<'a> Step<'_, 'a> {
             amount,
             lines: line_shares(cart, &off.shares),
             units: priced_units.map(|(line, units)| (line.sku.clone(), *units)).collect(),
+            payment: false,
         });
     }
 
@@ -274,13 +275,16 @@ impl<'a> Step<'_, 'a> {
             }
         }
         let world = visit.world;
-        let cost = world.catalogue.reward(&offered.reward).map(|plan| reward::cost(plan, world.runtime));
+        let plan = world.catalogue.reward(&offered.reward);
+        let cost = plan.map(|plan| reward::cost(plan, world.runtime));
+        let worth = plan.map(|plan| reward::worth(plan, world.runtime).times(quantity));
         self.purse.spent = self.purse.spent.plus(cost.unwrap_or_default().times(quantity));
         self.proposal.earned.push(Earned {
             campaign: campaign.clone(),
             mechanic: mechanic.clone(),
             reward: offered.reward,
             quantity,
+            amount: worth.filter(|worth| *worth > Minor::ZERO),
             threshold: Some(offered.threshold),
             counted: line_shares(self.ask.cart, &offered.counted),
         });

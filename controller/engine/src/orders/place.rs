@@ -116,6 +116,6 @@ fn count_also(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, at: Ts) -> 
     let earned = order.evaluation.earned.iter().map(|earned| &earned.campaign);
     let campaigns: BTreeSet<Name> = earned.chain(&booking.progressed).cloned().collect();
     let (member, on_it) = (order.cart.member.as_ref(), &BTreeSet::new());
-    let sale = attribution::Sale { order: &order.id, member, net: order.evaluation.payable, at, on_it };
+    let sale = attribution::Sale { order: &order.id, member, net: order.evaluation.price(), at, on_it };
     attribution::paid_also(tx, sale, &campaigns, &mut booking.sales)
 }

@@ -2,9 +2,11 @@
 //! invariants that the rows themselves must keep are checked.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod cards;
 mod events;
 mod grants;
 mod holds;
 mod orders;
 mod redemptions;
 mod support;
+mod uses;

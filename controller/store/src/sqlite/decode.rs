@@ -81,6 +81,11 @@ impl<'r> Cursor<'r> {
         serde_json::from_str(text).map_err(|error| Error::Corrupt(format!("column {}: {error}", self.next - 1)))
     }
 
+    pub(super) fn opt_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let text = self.get::<Option<&str>>()?.map(serde_json::from_str).transpose();
+        text.map_err(|error| Error::Corrupt(format!("column {}: {error}", self.next - 1)))
+    }
+
     pub(super) fn link(&mut self) -> Result<[u8; 32]> {
         self.bytes()?.try_into().map_err(|_| Error::Corrupt("a chain's link has not 32 bytes".into()))
     }
@@ -139,6 +144,7 @@ pub(super) fn grant(row: &SqliteRow, plans: &Resolved<RewardPlan>) -> Result<Gra
         uses_left: c.int()?,
         reserved: Minor(c.int()?),
         history: c.json()?,
+        usage: c.opt_json()?.unwrap_or_default(),
     })
 }
 
@@ -176,6 +182,7 @@ pub(super) fn redemption(row: &SqliteRow) -> Result<Redemption> {
         expires_at: c.opt_at()?,
         created_at: c.at()?,
         reversals: c.json()?,
+        place: c.int()?,
     })
 }
 

@@ -43,13 +43,30 @@ const CHECKS: &[Check] = &[
     Check {
         says: "more was issued, or is set aside or spent, than can be (account, unit, balance)",
         sql: "SELECT account || ', ' || unit || ', ' || amount FROM balances WHERE ns = ?1 AND amount < 0
-            AND (account GLOB 'budget/*/reserved' OR account GLOB 'budget/*/actual' OR account GLOB 'stock/*/available')
+            AND (account GLOB 'budget/*/reserved' OR account GLOB 'budget/*/actual' OR account GLOB 'stock/*/available'
+                OR account GLOB 'giftcard/*')
             LIMIT ?2",
     },
     Check {
-        says: "a voucher has more than one live redemption (grant)",
+        says: "a use of a voucher has more than one live redemption (grant)",
         sql: "SELECT grant_id FROM redemptions NOT INDEXED WHERE ns = ?1
-            AND state IN ('Reserved', 'Committed', 'PartiallyReversed') GROUP BY grant_id HAVING count(*) > 1 LIMIT ?2",
+            AND state IN ('Reserved', 'Committed', 'PartiallyReversed')
+            GROUP BY grant_id, place HAVING count(*) > 1 LIMIT ?2",
+    },
+    Check {
+        says: "a voucher has more live redemptions than uses (grant)",
+        sql: "SELECT r.grant_id FROM redemptions r NOT INDEXED
+            JOIN grants g ON g.ns = r.ns AND g.id = r.grant_id JOIN terms t ON t.id = g.terms
+            WHERE r.ns = ?1 AND r.state IN ('Reserved', 'Committed', 'PartiallyReversed')
+            AND json_type(t.body, '$.redemption.uses') IS NOT 'null'
+            GROUP BY r.grant_id HAVING count(*) > coalesce(t.body->>'$.redemption.uses', 1) LIMIT ?2",
+    },
+    Check {
+        says: "what a gift card says is on it is not what the ledger says (grant)",
+        sql: "SELECT id FROM grants g NOT INDEXED WHERE ns = ?1 AND usage IS NOT NULL
+            AND json_type(usage, '$.card') IS NOT NULL
+            AND (usage->>'$.card.given') + (usage->>'$.card.paid') <> coalesce((SELECT sum(amount) FROM balances b
+                WHERE b.ns = g.ns AND b.account = 'giftcard/' || g.id), 0) LIMIT ?2",
     },
     Check {
         says: "a redemption is not marked as live as its state says (redemption)",

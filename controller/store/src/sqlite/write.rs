@@ -11,7 +11,7 @@ use crate::{
     Error, Result, Writes, chain,
     rows::{Audit, Event, Grant, Job, Order, Redemption, Stored},
 };
-use fanfare_core::{ids::Namespace, time::Ts};
+use fanfare_core::{ids::Namespace, time::Ts, uses::Usage};
 use sqlx::SqliteConnection;
 
 /// Writes everything of `writes` (folded) and moves the lane; answers where it has come.
@@ -105,10 +105,12 @@ async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -
     let rows = Bulk::of(grants, |c, row| {
         c.text(&row.id).text(row.state.as_str()).opt_at(row.claim_by).opt_at(row.claimed_at);
         c.opt_at(row.valid_from).opt_at(row.valid_until).int(row.uses_left).int(row.reserved.0).json(&row.history);
+        c.json(&usage(row));
     });
     let sql = "UPDATE grants SET state = k.value->>'$[1]', claim_by = k.value->>'$[2]',
             claimed_at = k.value->>'$[3]', valid_from = k.value->>'$[4]', valid_until = k.value->>'$[5]',
-            uses_left = k.value->>'$[6]', reserved = k.value->>'$[7]', history = k.value->'$[8]'
+            uses_left = k.value->>'$[6]', reserved = k.value->>'$[7]', history = k.value->'$[8]',
+            usage = k.value->>'$[9]'
         FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
             CROSS JOIN grants t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE grants.row = k.at";
     rows.run_each(conn, ns, "grants", sql).await?;
@@ -123,6 +125,11 @@ async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -
     holders.run(conn, ns, sql).await.map(drop)
 }
 
+/// What of a grant is used, where its state does not say it all.
+fn usage(row: &Grant) -> Option<&Usage> {
+    (row.usage != Usage::default()).then_some(&row.usage)
+}
+
 async fn add_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -> Result<()> {
     if grants.is_empty() {
         return Ok(());
@@ -134,15 +141,15 @@ async fn add_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -> R
         c.opt_text(row.campaign.as_ref()).opt_text(row.mechanic.as_ref()).text(&row.cause);
         c.opt_text(row.code.as_ref()).text(row.state.as_str()).at(row.issued_at).opt_at(row.claim_by);
         c.opt_at(row.claimed_at).opt_at(row.valid_from).opt_at(row.valid_until).int(row.uses_left);
-        c.int(row.reserved.0).json(&row.history);
+        c.int(row.reserved.0).json(&row.history).json(&usage(row));
     });
     let sql = "INSERT INTO grants (ns, id, member, reward, terms, campaign, mechanic, cause, code, state, issued_at,
-            claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history)
+            claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history, usage)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]',
             (SELECT t.id FROM terms t WHERE t.ns = ?1 AND t.digest = value->>'$[3]'),
             value->>'$[4]', value->>'$[5]', value->>'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]',
             value->>'$[10]', value->>'$[11]', value->>'$[12]', value->>'$[13]', value->>'$[14]', value->>'$[15]',
-            value->'$[16]'
+            value->'$[16]', value->>'$[17]'
         FROM jsonb_each(?2)";
     rows.run_each(conn, ns, "new grants", sql).await
 }
@@ -181,7 +188,7 @@ fn redemption_rows<'a>(redemptions: impl Iterator<Item = &'a Redemption>) -> Bul
     Bulk::of(redemptions, |c, row| {
         c.text(&row.id).text(&row.grant).opt_text(row.order.as_ref()).opt_text(row.store.as_ref());
         c.opt_text(row.terminal.as_ref()).text(row.state.as_str()).flag(row.state.is_live()).int(row.amount.0);
-        c.opt_at(row.expires_at).at(row.created_at).json(&row.reversals);
+        c.opt_at(row.expires_at).at(row.created_at).json(&row.reversals).int(row.place);
     })
 }
 
@@ -189,7 +196,8 @@ fn redemption_rows<'a>(redemptions: impl Iterator<Item = &'a Redemption>) -> Bul
 async fn change_redemptions(conn: &mut SqliteConnection, ns: i64, redemptions: &[Redemption]) -> Result<()> {
     let sql = "UPDATE redemptions SET order_id = k.value->>'$[2]', store = k.value->>'$[3]',
             terminal = k.value->>'$[4]', state = k.value->>'$[5]', live = k.value->>'$[6]',
-            amount = k.value->>'$[7]', expires_at = k.value->>'$[8]', reversals = k.value->'$[10]'
+            amount = k.value->>'$[7]', expires_at = k.value->>'$[8]', reversals = k.value->'$[10]',
+            place = k.value->>'$[11]'
         FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
             CROSS JOIN redemptions t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE redemptions.row = k.at AND redemptions.grant_id = k.value->>'$[1]'";
     for live in [false, true] {
@@ -201,9 +209,9 @@ async fn change_redemptions(conn: &mut SqliteConnection, ns: i64, redemptions: &
 
 async fn add_redemptions(conn: &mut SqliteConnection, ns: i64, redemptions: &[Redemption]) -> Result<()> {
     let sql = "INSERT INTO redemptions (ns, id, grant_id, order_id, store, terminal, state, live, amount, expires_at,
-            created_at, reversals)
+            created_at, reversals, place)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]',
-            value->>'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]', value->'$[10]'
+            value->>'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]', value->'$[10]', value->>'$[11]'
         FROM jsonb_each(?2)";
     redemption_rows(redemptions.iter()).run_each(conn, ns, "new redemptions", sql).await
 }
