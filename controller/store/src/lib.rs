@@ -53,6 +53,9 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub i64);
 
+/// What batches left for those who follow: the position that each reached, and its bytes.
+pub type News = Vec<(Position, Vec<u8>)>;
+
 /// The most rows that one page of a listing holds.
 pub const PAGE_MAX: usize = 100;
 
@@ -75,6 +78,14 @@ pub trait Store: Send + Sync {
 
     /// The incarnation of this database, 1 from its creation.
     fn incarnation(&self) -> i64;
+    /// Whether other processes may write to it too, so that what memory keeps has to follow [`Store::news`].
+    fn shared(&self) -> bool;
+    /// The database's own clock, in real time, where it may differ from this machine's; `None` where it is this machine's.
+    fn time(&self) -> Answer<'_, Option<Ts>>;
+    /// What batches behind `since` left for those who follow ([`Writes::news`]), oldest first, perhaps not all of it: who
+    /// needs the rest asks again from the last. `None` when it is no longer kept: whoever follows has to read everything
+    /// anew.
+    fn news<'a>(&'a self, ns: &'a Namespace, since: Position) -> Answer<'a, Option<News>>;
     /// How far the namespace's lane has come.
     fn position<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Position>;
     /// Whether the database answers.
@@ -141,6 +152,9 @@ pub trait Store: Send + Sync {
     fn setting<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Vec<u8>>>;
     /// Writes such a value at once. It waits for the lane, so not within a batch.
     fn set_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, ()>;
+    /// Writes such a value unless there is one, and answers the one that stands: of several processes that make a key at
+    /// once, all get the same.
+    fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>>;
     /// The former and present revisions of a resource, newest first, at most [`PAGE_MAX`].
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>>;
     /// Active runs of an automation, newest first, for its status.
@@ -156,6 +170,8 @@ pub trait Store: Send + Sync {
 pub trait Batch: Send {
     /// The lane's sequence before this batch.
     fn position(&self) -> Position;
+    /// As [`Store::news`], read within the batch: nothing is committed meanwhile.
+    fn news<'a>(&'a mut self, since: Position) -> Answer<'a, Option<News>>;
     /// Loads what `keys` names: each table at most one query. What does not exist is simply not in the answer.
     fn load<'a>(&'a mut self, keys: &'a Keys) -> Answer<'a, Rows>;
     /// Writes everything, in one statement a table, and commits durably.

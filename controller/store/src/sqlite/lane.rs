@@ -5,7 +5,7 @@
 
 use super::{SqliteStore, WAIT_MAX, decode::Cursor, error::refused, load, write};
 use crate::{
-    Answer, Batch, Error, Keys, Position, Result, Rows, Writes,
+    Answer, Batch, Error, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
     fold,
 };
@@ -85,6 +85,10 @@ async fn read_lane(store: &SqliteStore, conn: &mut SqliteConnection, namespace: 
 impl Batch for SqliteBatch<'_> {
     fn position(&self) -> Position {
         Position(self.lane.seq)
+    }
+
+    fn news<'a>(&'a mut self, _: Position) -> Answer<'a, Option<News>> {
+        Box::pin(async { Ok(Some(News::new())) })
     }
 
     fn load<'a>(&'a mut self, keys: &'a Keys) -> Answer<'a, Rows> {

@@ -7,7 +7,7 @@ use super::{
     lane, load, verify,
 };
 use crate::{
-    Answer, Batch, CREDENTIALS_MAX, Error, PAGE_MAX, Page, Position, Result, Store,
+    Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
         Redemption, RefreshToken, Run,
@@ -84,6 +84,18 @@ impl Store for SqliteStore {
 
     fn incarnation(&self) -> i64 {
         self.incarnation
+    }
+
+    fn shared(&self) -> bool {
+        false
+    }
+
+    fn time(&self) -> Answer<'_, Option<Ts>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn news<'a>(&'a self, _: &'a Namespace, _: Position) -> Answer<'a, Option<News>> {
+        Box::pin(async { Ok(Some(News::new())) })
     }
 
     fn position<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Position> {
@@ -334,6 +346,16 @@ impl Store for SqliteStore {
                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";
             sqlx::query(sql).bind(name).bind(value).execute(&self.writer).await.map_err(refused)?;
             Ok(())
+        })
+    }
+
+    fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>> {
+        Box::pin(async move {
+            // The update changes nothing: it makes the row that stands come back.
+            let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2)
+                ON CONFLICT (name) DO UPDATE SET value = settings.value RETURNING value";
+            let query = sqlx::query_scalar(sql).bind(name).bind(value);
+            query.fetch_one(&self.writer).await.map_err(refused)
         })
     }
 

@@ -50,6 +50,7 @@ pub(super) async fn write(
         refresh_tokens,
         revoked_families,
         audit,
+        news: _,
     } = writes;
     let at = at.ok_or_else(|| Error::Conflict("the batch names no instant".into()))?;
 

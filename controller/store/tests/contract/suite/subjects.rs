@@ -198,6 +198,10 @@ pub(crate) async fn settings_are_kept(store: &dyn Store) {
     store.set_setting("key", &[0, 1, 255]).await.unwrap();
     store.set_setting("key", &[0, 2, 255]).await.unwrap();
     assert_eq!(store.setting("key").await.unwrap(), Some(vec![0, 2, 255]));
+    let first = store.first_setting("key", &[9]).await.unwrap();
+    assert_eq!(first, [0, 2, 255], "one that stands is not replaced");
+    assert_eq!(store.first_setting("made once", &[1]).await.unwrap(), [1]);
+    assert_eq!(store.first_setting("made once", &[2]).await.unwrap(), [1]);
 }
 
 pub(crate) async fn answers_are_kept_seven_days(store: &dyn Store) {
