@@ -87,6 +87,10 @@ pub mod account {
     pub fn stock_available(reward: &Name) -> String {
         format!("stock/{reward}/available")
     }
+    /// What reserved orders hold of a reward, which they will earn.
+    pub fn stock_reserved(reward: &Name) -> String {
+        format!("stock/{reward}/reserved")
+    }
     /// What was given of a reward.
     pub fn stock_issued(reward: &Name) -> String {
         format!("stock/{reward}/issued")

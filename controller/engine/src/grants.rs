@@ -43,6 +43,9 @@ impl Command for Claim {
             return Ok(None);
         };
         match vouchers::state_at(&grant, tx.now) {
+            GrantState::Granted if vouchers::met(tx, &grant, None).suspended => {
+                return refuse(Reason::Suspended, "this reward is suspended; try again later");
+            }
             GrantState::Granted => {}
             GrantState::Claimed | GrantState::Reserved | GrantState::Redeemed => return Ok(Some(grant)),
             GrantState::Pending => return refuse(Reason::ClaimClosed, "this is not given yet; try again later"),

@@ -3,7 +3,7 @@
 use super::{
     Booking, Placed,
     booking::{Spend, VoucherUse},
-    place, placed, refuse_with,
+    place, placed, promises, refuse_with,
     take::{self, count_all},
     wrong_state,
 };
@@ -70,6 +70,8 @@ impl Command for CommitOrder {
         if order.state == OrderState::Lapsed {
             retake(tx, &mut order, &mut booking)?;
         }
+        // What it will earn is let go of and given in this same command, so that nobody comes between.
+        promises::end(tx, &order.id, &mut booking, "order-committed")?;
         if let Some(cart) = self.cart.as_ref().filter(|cart| **cart != order.cart) {
             change(tx, &mut order, &mut booking, cart)?;
         }

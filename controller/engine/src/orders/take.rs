@@ -1,6 +1,9 @@
 //! Takes what an order's price says, spends it, and lets go of it.
 
-use super::booking::{Booking, Spend, VoucherUse};
+use super::{
+    booking::{Booking, Spend, VoucherUse},
+    promises,
+};
 use crate::{
     Halt, attribution,
     budget::{self, Cost, Spent, Why},
@@ -216,6 +219,7 @@ pub(crate) fn let_go(
         let reserved = std::mem::take(&mut paid.reserved);
         budget::release(tx, &paid.campaign, reserved, Why { rule, reference: order.id.as_str() })?;
     }
+    promises::end(tx, &order.id, booking, rule)?;
     if std::mem::take(&mut booking.counted) {
         count_all(tx, &booking.priced(order).undo())?;
     }

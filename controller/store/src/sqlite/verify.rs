@@ -44,7 +44,7 @@ const CHECKS: &[Check] = &[
         says: "more was issued, or is set aside or spent, than can be (account, unit, balance)",
         sql: "SELECT account || ', ' || unit || ', ' || amount FROM balances WHERE ns = ?1 AND amount < 0
             AND (account GLOB 'budget/*/reserved' OR account GLOB 'budget/*/actual' OR account GLOB 'stock/*/available'
-                OR account GLOB 'giftcard/*')
+                OR account GLOB 'stock/*/reserved' OR account GLOB 'giftcard/*')
             LIMIT ?2",
     },
     Check {
