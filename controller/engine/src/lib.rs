@@ -228,6 +228,7 @@ impl Engine {
         seed: [u8; 32],
     ) -> Result<Self, CallError> {
         let memory = Memory::open(&*store, &namespace).await?;
+        fanfare_store::fault_points::reach("rebuilt");
         let (queue, commands) = tokio::sync::mpsc::channel(writer::QUEUE_MAX);
         let wake = tokio::sync::Notify::new();
         let mut mint = mint::Mint::new(seed);
@@ -314,7 +315,9 @@ impl Engine {
     pub async fn call<C: Command>(&self, keyed: Keyed<C::Answer>, command: C) -> Result<Replied, CallError> {
         let (work, answer) = writer::keyed(keyed, command);
         self.submit(work).await?;
-        answer.await.map_err(|_| CallError::Stopped)?
+        let replied = answer.await.map_err(|_| CallError::Stopped)?;
+        fanfare_store::fault_points::reach("answered-not-sent");
+        replied
     }
 
     async fn submit(&self, work: Box<dyn writer::Work>) -> Result<(), CallError> {

@@ -9,7 +9,7 @@ use crate::{
     plans::Plans,
     tx::{Base, Tx},
 };
-use fanfare_store::{Error as StoreError, Keys, Position, rows::Stored};
+use fanfare_store::{Error as StoreError, Keys, Position, fault_points, rows::Stored};
 use std::{
     cell::RefCell,
     sync::{Arc, Weak},
@@ -332,7 +332,15 @@ pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Queued>,
                     alone(&shared, work, &mut mint).await;
                 }
             }
-            done => works.drain(..).for_each(|work| work.answer(done.clone())),
+            done => {
+                fault_points::reach("learned-not-answered");
+                for (already, work) in works.drain(..).enumerate() {
+                    if already == 1 {
+                        fault_points::reach("one-of-several-answered");
+                    }
+                    work.answer(done.clone());
+                }
+            }
         }
     }
 }
@@ -367,6 +375,7 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
         work.prefetch(&expected, &mut keys);
     }
     let mut tx = memory::begin(shared).await.map_err(fault)?;
+    fault_points::reach("lane-held");
     let plans = shared.memory.plans.load();
     // Business time is read after the lane is held, so that it never runs backwards along the lane.
     let now = shared.clock.now();
@@ -402,12 +411,14 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
     if writes.is_empty() {
         return Ok(tx.position());
     }
+    fault_points::reach("decided-not-written");
     let news = News::of(now, &counted, &writes);
     if shared.store.shared() {
         writes.news = Some(news.bytes());
     }
     let wakes = !writes.jobs.is_empty() || !writes.messages.is_empty();
     let position = tx.commit(writes).await.map_err(fault)?;
+    fault_points::reach("committed-not-learned");
     shared.memory.advance(position, news);
     if wakes {
         shared.wake.notify_waiters();
