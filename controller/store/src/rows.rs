@@ -2,6 +2,7 @@
 
 use fanfare_core::{
     cart::{Cart, Evaluation},
+    decide::Bound,
     ids::{
         AccountId, Code, GrantId, HoldId, MemberId, MessageId, Name, Namespace, OrderId, RedemptionId, Revision, RunId,
         StoreId,
@@ -199,6 +200,9 @@ pub struct Happening {
     /// How much of it, where it is used in parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Minor>,
+    /// Of the first: the parts of its campaign's budget that count its money, at this store and for its member.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Bound>,
 }
 
 /// The state of an order.

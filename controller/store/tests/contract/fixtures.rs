@@ -139,6 +139,7 @@ pub(crate) fn grant(id: &str, member: &str) -> Grant {
             order: None,
             reason: None,
             amount: None,
+            counted: vec![],
         }],
         usage: Usage::default(),
     }
