@@ -67,6 +67,7 @@ fn campaign(rewards: &[&str]) -> CampaignPlan {
         title: "Thanks".into(),
         objective: Objective::Retention,
         tags: Vec::new(),
+        owner: None,
         schedule: Schedule {
             zone: "Asia/Bangkok".parse().unwrap(),
             publish_at: None,
@@ -82,6 +83,7 @@ fn campaign(rewards: &[&str]) -> CampaignPlan {
         mechanics: vec![Mechanic { name: "spend".into(), scope: Narrowed::default(), rule }],
         stacking: None,
         budget: None,
+        notify_at: Vec::new(),
         costs: BTreeMap::new(),
         attribution_window: Span::days(7),
         content: Content::default(),

@@ -65,6 +65,8 @@ pub struct Promise {
     pub stock: i64,
     /// How much of the campaign's budget.
     pub reserved: Minor,
+    /// The counters of the budget's parts that count it.
+    pub counted: Vec<String>,
 }
 
 /// One voucher of an order.

@@ -9,8 +9,10 @@ use crate::{
     tx::Tx,
 };
 use fanfare_core::{
-    ids::{Name, OrderId},
+    decide::Bound,
+    ids::{MemberId, Name, OrderId},
     ledger::{Posting, account, stock_unit},
+    mechanic::{State, key},
     money::Minor,
     reward,
 };
@@ -18,9 +20,7 @@ use fanfare_store::rows::Order;
 
 /// Sets aside what a reserved order will earn, as far as it is there.
 pub(crate) fn make(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking) -> Result<(), Halt> {
-    if order.cart.member.is_none() {
-        return Ok(());
-    }
+    let Some(member) = &order.cart.member else { return Ok(()) };
     let earned = &order.evaluation.earned;
     touch::all(earned.iter().map(|earned| want(tx, &earned.campaign, &earned.reward)))?;
     for earned in earned {
@@ -39,9 +39,30 @@ pub(crate) fn make(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking) -> Res
             }
             Some(_) | None => Minor::ZERO,
         };
+        let counted = counters(tx, order, member, &earned.campaign);
+        count(tx, &counted, reserved)?;
         let stock = if plan.quantity.is_some() { quantity } else { 0 };
         let (campaign, reward) = (earned.campaign.clone(), earned.reward.clone());
-        booking.promised.push(Promise { campaign, reward, stock, reserved });
+        booking.promised.push(Promise { campaign, reward, stock, reserved, counted });
+    }
+    Ok(())
+}
+
+/// What counts the campaign's money at this store and for this member, where its budget bounds that.
+fn counters(tx: &Tx<'_>, order: &Order, member: &MemberId, campaign: &Name) -> Vec<String> {
+    let bounds = budget::served(tx, campaign).map(|plan| budget::counted(&plan)).unwrap_or_default();
+    let key = |bound| match bound {
+        Bound::Store => Some(key::budget_store(campaign, order.cart.store.as_ref())),
+        Bound::Member => Some(key::budget_member(campaign, member)),
+        Bound::Total | Bound::Day => None,
+    };
+    bounds.into_iter().filter_map(key).collect()
+}
+
+fn count(tx: &mut Tx<'_>, keys: &[String], by: Minor) -> Result<(), Halt> {
+    touch::all(keys.iter().map(|key| Ok(tx.count(key)?)))?;
+    for key in keys {
+        tx.count_up(key, by.0)?;
     }
     Ok(())
 }
@@ -53,8 +74,9 @@ fn want(tx: &Tx<'_>, campaign: &Name, reward: &Name) -> Result<(), Halt> {
 
 /// Lets go of what was set aside.
 pub(crate) fn end(tx: &mut Tx<'_>, order: &OrderId, booking: &mut Booking, rule: &'static str) -> Result<(), Halt> {
-    for Promise { campaign, reward, stock: quantity, reserved } in std::mem::take(&mut booking.promised) {
+    for Promise { campaign, reward, stock: quantity, reserved, counted } in std::mem::take(&mut booking.promised) {
         stock(tx, order, rule, &reward, -quantity);
+        count(tx, &counted, reserved.negated())?;
         budget::release(tx, &campaign, reserved, Why { rule, reference: order.as_str() })?;
     }
     Ok(())
