@@ -41,6 +41,8 @@ pub mod redemptions;
 pub mod rollup;
 pub mod segments;
 pub mod settle;
+pub mod suspend;
+pub mod thresholds;
 pub(crate) mod touch;
 pub mod tx;
 pub mod vouchers;
@@ -150,6 +152,14 @@ pub enum CallError {
     Stopped,
 }
 
+impl CallError {
+    /// Whether one command of a batch may have kept the others from being written.
+    fn is_of_the_batch(&self) -> bool {
+        use fanfare_store::Error;
+        matches!(self, Self::Store(StoreFault(error)) if matches!(**error, Error::Conflict(_) | Error::Corrupt(_)))
+    }
+}
+
 /// A fault of the database, as every command of the failed batch is told.
 #[derive(Clone, Debug, Error)]
 #[error("{0}")]
@@ -204,6 +214,7 @@ pub(crate) struct Shared {
     pub(crate) wake: tokio::sync::Notify,
     pub(crate) replica: u64,
     queue: tokio::sync::mpsc::Sender<writer::Queued>,
+    room: Arc<tokio::sync::Semaphore>,
 }
 
 impl Engine {
@@ -224,7 +235,8 @@ impl Engine {
         let wake = tokio::sync::Notify::new();
         let mut mint = mint::Mint::new(seed);
         let replica = mint.number();
-        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, queue });
+        let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
+        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, queue, room });
         if shared.store.shared() {
             tokio::spawn(memory::follow(Arc::downgrade(&shared)));
         }
@@ -265,6 +277,37 @@ impl Engine {
         let (work, answer) = writer::plain(command);
         self.submit(work).await?;
         answer.await.map_err(|_| CallError::Stopped)?
+    }
+
+    /// Decides commands in their order, each on its own: one that cannot be written leaves the others as they are.
+    ///
+    /// # Errors
+    /// [`CallError`] when some were not decided; those before them may have been.
+    pub async fn execute_all<C: Command>(
+        &self,
+        commands: Vec<C>,
+    ) -> Result<Vec<(Result<C::Answer, Refused>, Position)>, CallError> {
+        let weight = u32::try_from(commands.len()).unwrap_or(u32::MAX);
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wait = std::time::Duration::from_millis(writer::QUEUE_WAIT_MAX_MS);
+        let room = tokio::time::timeout(wait, Arc::clone(&self.shared.room).acquire_many_owned(weight));
+        let room = room.await.map_err(|_| CallError::Overloaded)?.map_err(|_| CallError::Stopped)?;
+        let (work, answer) = writer::many(commands, room);
+        self.submit(work).await?;
+        match answer.await.map_err(|_| CallError::Stopped)? {
+            Ok((outcomes, position)) => Ok(outcomes.into_iter().map(|outcome| (outcome, position)).collect()),
+            // One of them alone may be the cause.
+            Err((fault, commands)) if fault.is_of_the_batch() && commands.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(commands.len());
+                for command in commands {
+                    outcomes.push(self.execute(command).await?);
+                }
+                Ok(outcomes)
+            }
+            Err((fault, _)) => Err(fault),
+        }
     }
 
     /// Decides a command exactly once under its key, or answers what was decided before.

@@ -3,10 +3,11 @@
 //! The pool of the writer has one connection, and its queue is the lane. A dropped batch is rolled back before the
 //! connection is handed on; a connection that still has a transaction open is thrown away.
 
-use super::{SqliteStore, WAIT_MAX, decode::Cursor, error::refused, load, write};
+use super::{SqliteStore, WAIT_MAX, error::refused, load, write};
 use crate::{
     Answer, Batch, Error, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
+    decode::Cursor,
     fault_points, fold,
 };
 use fanfare_core::ids::Namespace;
