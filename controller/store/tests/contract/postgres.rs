@@ -320,6 +320,21 @@ async fn news_that_are_forgotten_are_said_to_be() {
     }
     commit(&stores[0], told(8)).await.unwrap();
     assert_eq!(stores[0].news(&ns, Position(4)).await.unwrap(), None);
+
+    // A page ends behind what is long, and goes on from there.
+    let long = || Writes { news: Some(vec![9; 9 * 1024 * 1024]), ..told(0) };
+    for _ in 0..3 {
+        commit(&stores[0], long()).await.unwrap();
+    }
+    let mut pages = Vec::new();
+    let mut since = Position(8);
+    loop {
+        let page = stores[1].news(&ns, since).await.unwrap().unwrap();
+        let Some((last, _)) = page.last() else { break };
+        since = *last;
+        pages.push(page.len());
+    }
+    assert_eq!(pages, [2, 1]);
 }
 
 #[tokio::test]
