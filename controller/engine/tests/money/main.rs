@@ -4,6 +4,8 @@
 
 mod budgets;
 mod chance;
+#[path = "../database/mod.rs"]
+mod database;
 mod events;
 mod grants;
 mod holds;
