@@ -14,7 +14,7 @@ use fanfare_core::{
     },
     money::{BasisPoints, Minor},
     reason::Reason,
-    time::{Clock, Tz},
+    time::Tz,
 };
 use fanfare_engine::{
     orders::{CommitOrder, ReturnOrder, VoidOrder},
