@@ -55,8 +55,8 @@ impl Posting {
 /// The unit of loyalty points.
 pub const POINTS: &str = "points";
 
-/// The rules by which what was issued lapses unspent: breakage.
-pub const LAPSES: [&str; 2] = ["points-expired", "gift-card-expired"];
+/// The rule by which points lapse unspent: breakage.
+pub const POINTS_EXPIRED: &str = "points-expired";
 
 /// Names of accounts.
 pub mod account {
@@ -90,6 +90,10 @@ pub mod account {
     pub fn stock_available(reward: &Name) -> String {
         format!("stock/{reward}/available")
     }
+    /// What reserved orders hold of a reward, which they will earn.
+    pub fn stock_reserved(reward: &Name) -> String {
+        format!("stock/{reward}/reserved")
+    }
     /// What was given of a reward.
     pub fn stock_issued(reward: &Name) -> String {
         format!("stock/{reward}/issued")
@@ -101,6 +105,15 @@ pub mod account {
     /// What was lost or found of a reward's stock, by corrections.
     pub fn stock_adjusted(reward: &Name) -> String {
         format!("stock/{reward}/adjusted")
+    }
+    /// What is on a gift card; the holder is owed so much.
+    pub fn gift_card(grant: &crate::ids::GrantId) -> String {
+        format!("giftcard/{grant}")
+    }
+    /// The other side of what was given with gift cards of a reward (`given`), paid in on them (`paid`), paid with them
+    /// (`used`) and left on them when their time was over (`breakage`).
+    pub fn gift_cards(reward: &Name, side: &str) -> String {
+        format!("giftcards/{reward}/{side}")
     }
     /// Net revenue of orders that count for a campaign.
     pub fn sales_revenue(campaign: &Name) -> String {

@@ -10,7 +10,7 @@ use fanfare_core::{
     money::Minor,
     time::{Ts, day_of},
 };
-use fanfare_store::rows::{Order, Redemption};
+use fanfare_store::rows::{Order, Redemption, Return};
 use std::collections::BTreeMap;
 
 /// What is counted of a day.
@@ -18,9 +18,11 @@ use std::collections::BTreeMap;
 enum Figure {
     Orders,
     Gross,
+    Cards,
     Payable,
     Returns,
     Refunds,
+    CardRefunds,
     Vouchers,
     VoucherAmount,
     Redemptions,
@@ -35,9 +37,11 @@ impl Figure {
         match self {
             Self::Orders => "orders",
             Self::Gross => "gross",
+            Self::Cards => "cards",
             Self::Payable => "payable",
             Self::Returns => "returns",
             Self::Refunds => "refunds",
+            Self::CardRefunds => "card-refunds",
             Self::Vouchers => "vouchers",
             Self::VoucherAmount => "voucher-amount",
             Self::Redemptions => "redemptions",
@@ -62,12 +66,16 @@ pub struct DayFigures {
     pub gross: Minor,
     /// What was taken off.
     pub discount: Minor,
-    /// What was to be paid.
+    /// What gift cards paid.
+    pub cards: Minor,
+    /// What was still to be paid.
     pub payable: Minor,
     /// Returns that were taken here, wherever the order was.
     pub returns: i64,
     /// What they paid back.
     pub refunds: Minor,
+    /// What they put back on gift cards, beside that.
+    pub card_refunds: Minor,
     /// Vouchers that orders used.
     pub vouchers: i64,
     /// What those took off; part of the discount.
@@ -115,9 +123,11 @@ pub(crate) fn read(date: &str, counters: &[(String, i64)]) -> Vec<DayFigures> {
         match figure {
             "orders" => day.orders = *value,
             "gross" => day.gross = Minor(*value),
+            "cards" => day.cards = Minor(*value),
             "payable" => day.payable = Minor(*value),
             "returns" => day.returns = *value,
             "refunds" => day.refunds = Minor(*value),
+            "card-refunds" => day.card_refunds = Minor(*value),
             "vouchers" => day.vouchers = *value,
             "voucher-amount" => day.voucher_amount = Minor(*value),
             "redemptions" => day.redemptions = *value,
@@ -127,7 +137,7 @@ pub(crate) fn read(date: &str, counters: &[(String, i64)]) -> Vec<DayFigures> {
             "exceptions" => day.exceptions = *value,
             _ => {}
         }
-        day.discount = day.gross.minus(day.payable);
+        day.discount = day.gross.minus(day.cards).minus(day.payable);
     }
     days.into_values().collect()
 }
@@ -153,12 +163,15 @@ pub(crate) fn sold(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, at
         return Ok(());
     }
     let date = of(tx, order.cart.store.as_ref(), order.business_date.as_deref(), at)?;
-    let off: Minor = booking.vouchers.iter().map(|used| used.amount).sum();
+    let evaluation = &order.evaluation;
+    let vouchers = || evaluation.discounts.iter().filter(|discount| discount.grant.is_some() && !discount.payment);
+    let off: Minor = vouchers().map(|voucher| voucher.amount).sum();
     let figures = [
         (Figure::Orders, 1),
-        (Figure::Gross, order.evaluation.total.0),
-        (Figure::Payable, order.evaluation.payable.0),
-        (Figure::Vouchers, i64::try_from(booking.vouchers.len()).unwrap_or(i64::MAX)),
+        (Figure::Gross, evaluation.total.0),
+        (Figure::Cards, evaluation.paid.0),
+        (Figure::Payable, evaluation.payable.0),
+        (Figure::Vouchers, i64::try_from(vouchers().count()).unwrap_or(i64::MAX)),
         (Figure::VoucherAmount, off.0),
     ];
     add(tx, order.cart.store.as_ref(), &date, &figures);
@@ -168,8 +181,10 @@ pub(crate) fn sold(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, at
 }
 
 /// Counts a return where it was taken.
-pub(crate) fn returned(tx: &mut Tx<'_>, store: Option<&StoreId>, date: &str, refund: Minor) {
-    add(tx, store, date, &[(Figure::Returns, 1), (Figure::Refunds, refund.0)]);
+pub(crate) fn returned(tx: &mut Tx<'_>, store: Option<&StoreId>, date: &str, back: &Return) {
+    let to_cards: Minor = back.to_cards.iter().map(|(_, amount)| *amount).sum();
+    let figures = [(Figure::Returns, 1), (Figure::Refunds, back.refund.0), (Figure::CardRefunds, to_cards.0)];
+    add(tx, store, date, &figures);
 }
 
 /// Counts a redemption that no order of ours made.

@@ -24,7 +24,7 @@ use std::{collections::BTreeMap, sync::Arc};
 /// The account that stands for all wallets in a cut.
 const WALLETS: &str = "wallet/*";
 /// The account that stands for all gift cards in a cut.
-const GIFT_CARDS: &str = "gift-card/*";
+const GIFT_CARDS: &str = "giftcard/*";
 
 /// A report of one cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +84,17 @@ impl Engine {
     /// # Errors
     /// [`CallError`] when the database does not answer.
     pub async fn breakage(&self) -> Result<Report<Claim>, CallError> {
-        let (cut, as_of) = self.cut(&Asked { lapses: true, grants: true, ..Asked::default() }).await?;
+        let asked = Asked { balances: true, lapses: true, grants: true, ..Asked::default() };
+        let (cut, as_of) = self.cut(&asked).await?;
         let runtime = self.plans().runtime.clone();
         let mut lines = Vec::new();
         for (unit, amount) in &cut.lapses {
-            let kind = if unit == POINTS { "points" } else { "giftCard" };
-            lines.extend(held(kind, unit, *amount, runtime.as_deref()));
+            lines.extend(held("points", unit, *amount, runtime.as_deref()));
+        }
+        for sum in &cut.balances {
+            let reward = sum.account.strip_prefix("giftcards/").and_then(|rest| rest.strip_suffix("/breakage"));
+            let left = held("giftCard", &sum.unit, sum.amount, runtime.as_deref()).filter(|_| reward.is_some());
+            lines.extend(left.map(|left| Claim { reward: reward.map(Name::from), ..left }));
         }
         lines.extend(granted(&cut, |state| state == GrantState::Expired, runtime));
         Ok(Report { position: cut.position, as_of, lines })
@@ -136,7 +141,9 @@ fn held(kind: &'static str, unit: &str, amount: i64, runtime: Option<&RuntimePla
 fn granted(cut: &Cut, of: impl Fn(GrantState) -> bool, runtime: Option<Arc<RuntimePlan>>) -> Vec<Claim> {
     let Some(runtime) = runtime else { return Vec::new() };
     let mut claims: BTreeMap<(Name, Option<Name>, &'static str), (i64, Minor)> = BTreeMap::new();
-    for GrantSum { terms, campaign, state: _, grants: _, uses } in cut.grants.iter().filter(|sum| of(sum.state)) {
+    // What is on a gift card is in the ledger, to the last minor unit.
+    let counted = |sum: &&GrantSum| of(sum.state) && !sum.terms.kind.is_payment();
+    for GrantSum { terms, campaign, state: _, grants: _, uses } in cut.grants.iter().filter(counted) {
         let key = (terms.name.clone(), campaign.clone(), RewardKind::as_str(&terms.kind));
         let (quantity, worth) = claims.entry(key).or_default();
         *quantity += uses;

@@ -23,7 +23,7 @@ pub struct Asked {
     pub balances: bool,
     /// Counters whose key starts with this.
     pub counters: Option<String>,
-    /// What lapsed unspent, by the rules [`fanfare_core::ledger::LAPSES`].
+    /// What lapsed unspent, by the rule [`fanfare_core::ledger::POINTS_EXPIRED`].
     pub lapses: bool,
     /// Grants that can still be used or have expired. It reads every grant.
     pub grants: bool,
@@ -44,7 +44,7 @@ pub struct Cut {
     pub grants: Vec<GrantSum>,
 }
 
-/// What an account holds. The accounts of people and cards are one line together: `wallet/*`, `gift-card/*`.
+/// What an account holds. The accounts of people and cards are one line together: `wallet/*`, `giftcard/*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sum {
     /// Its name, or that of its kind.

@@ -38,11 +38,15 @@ pub(crate) struct DayView {
     /// What they cost before discounts.
     gross: String,
     discount: String,
-    /// What was to be paid.
+    /// What gift cards paid.
+    cards: String,
+    /// What was still to be paid: gross less discount and cards.
     payable: String,
     /// Returns that were taken here, wherever the order was.
     returns: i64,
     refunds: String,
+    /// What they put back on gift cards, beside that.
+    card_refunds: String,
     /// Payable less refunds.
     net: String,
     /// Vouchers that orders used.
@@ -59,7 +63,7 @@ pub(crate) struct DayView {
     exceptions: i64,
 }
 
-const HEADS: [&str; 18] = [
+const HEADS: [&str; 20] = [
     "position",
     "storeId",
     "businessDate",
@@ -67,9 +71,11 @@ const HEADS: [&str; 18] = [
     "orders",
     "gross",
     "discount",
+    "cards",
     "payable",
     "returns",
     "refunds",
+    "cardRefunds",
     "net",
     "vouchers",
     "voucherAmount",
@@ -89,9 +95,11 @@ impl DayView {
             orders,
             gross,
             discount,
+            cards,
             payable,
             returns,
             refunds,
+            card_refunds,
             vouchers,
             voucher_amount,
             redemptions,
@@ -106,9 +114,11 @@ impl DayView {
             orders: *orders,
             gross: money(*gross),
             discount: money(*discount),
+            cards: money(*cards),
             payable: money(*payable),
             returns: *returns,
             refunds: money(*refunds),
+            card_refunds: money(*card_refunds),
             net: money(net),
             vouchers: *vouchers,
             voucher_amount: money(*voucher_amount),
@@ -122,8 +132,8 @@ impl DayView {
 
     fn cells(self, position: i64, date: &str, currency: &str) -> Vec<String> {
         let mut cells = vec![position.to_string(), self.store_id.unwrap_or_default(), date.into(), currency.into()];
-        cells.extend([self.orders.to_string(), self.gross, self.discount, self.payable]);
-        cells.extend([self.returns.to_string(), self.refunds, self.net]);
+        cells.extend([self.orders.to_string(), self.gross, self.discount, self.cards, self.payable]);
+        cells.extend([self.returns.to_string(), self.refunds, self.card_refunds, self.net]);
         cells.extend([self.vouchers.to_string(), self.voucher_amount, self.redemptions.to_string(), self.redeemed]);
         cells.extend([self.reversals.to_string(), self.reversed, self.exceptions.to_string()]);
         cells

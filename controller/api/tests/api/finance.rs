@@ -85,7 +85,8 @@ async fn a_till_reads_its_own_day_and_an_integration_every_store_s() {
     assert!(csv.header("content-type").starts_with("text/csv"));
     let text = String::from_utf8(csv.bytes.clone()).unwrap();
     let position = csv.header("fanfare-position").to_owned();
-    let row = format!("{position},bkk-02,2026-11-12,THB,0,0.00,0.00,0.00,1,50.00,-50.00,0,0.00,0,0.00,0,0.00,0");
+    let row =
+        format!("{position},bkk-02,2026-11-12,THB,0,0.00,0.00,0.00,0.00,1,50.00,0.00,-50.00,0,0.00,0,0.00,0,0.00,0");
     assert_eq!(text.lines().nth(1), Some(row.as_str()), "{text}");
     let empty = shop.get(&shop.integration, "/v1/reconciliation?businessDate=2026-01-01&storeId=bkk-01").await.is(200);
     assert_eq!(empty["items"][0]["orders"], 0);

@@ -12,7 +12,7 @@ use fanfare_engine::{
     adjustments::{Adjustment, AdjustmentState, Category, Change, Decide, Propose, Verdict},
     redemptions::Mode,
 };
-use fanfare_store::{PAGE_MAX, Page, Store};
+use fanfare_store::{PAGE_MAX, Page};
 
 async fn shop(approve_above: Option<i64>) -> Shop {
     let shop = Shop::open().await;

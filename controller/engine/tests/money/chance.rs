@@ -16,7 +16,7 @@ use fanfare_engine::{
     redemptions::Mode,
 };
 use fanfare_store::{
-    Page, Store,
+    Page,
     rows::{GrantState, Order, OrderState},
 };
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 const LIMIT: i64 = 400_000;
 const PER_STORE: i64 = 90_000;
 const PER_MEMBER: i64 = 60_000;
-const SEEDS: u64 = 10;
+const SEEDS: u64 = 12;
 const STEPS: usize = 60;
 
 /// SplitMix64.

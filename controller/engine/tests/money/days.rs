@@ -13,7 +13,7 @@ use fanfare_engine::{
     orders::{CommitOrder, PlaceOrder, ReturnOrder, VoidOrder},
     redemptions::{Mode, Reverse},
 };
-use fanfare_store::{PAGE_MAX, Page, Store, reports::ExceptionsOf};
+use fanfare_store::{PAGE_MAX, Page, reports::ExceptionsOf};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;

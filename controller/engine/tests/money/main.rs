@@ -4,7 +4,10 @@
 
 mod adjustments;
 mod budgets;
+mod cards;
 mod chance;
+#[path = "../database/mod.rs"]
+mod database;
 mod days;
 mod events;
 mod grants;
@@ -13,3 +16,4 @@ mod orders;
 mod redemptions;
 mod reports;
 mod support;
+mod uses;

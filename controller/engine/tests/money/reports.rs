@@ -4,7 +4,7 @@ use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, p
 use chrono::TimeDelta;
 use fanfare_core::{model::Plan, money::Minor};
 use fanfare_engine::{export::PAGE_LINES, redemptions::Mode, reports::Claim};
-use fanfare_store::{Position, Store};
+use fanfare_store::Position;
 use std::collections::BTreeMap;
 
 async fn shop() -> Shop {
@@ -106,4 +106,26 @@ async fn the_ledger_comes_in_pages_of_whole_transactions() {
     let bounded = shop.engine.ledger_page(Position(0), Position(first)).await.unwrap();
     assert!(!bounded.is_empty() && bounded.iter().all(|line| line.seq == first), "{bounded:?}");
     assert_eq!(lines.iter().filter(|line| line.unit == "THB").map(|line| Minor(line.amount)).sum::<Minor>(), Minor(0));
+}
+
+#[tokio::test]
+async fn a_gift_card_is_owed_until_it_is_spent_and_what_expires_on_it_is_breakage() {
+    let shop = Shop::open().await;
+    let mut card = voucher("card", 0, 0);
+    card.kind = fanfare_core::model::reward::RewardKind::GiftCard { amount: Minor(30_000) };
+    shop.publish(Plan::Reward(card)).await;
+    let code = shop.voucher("m1", "card", None).await.code.unwrap();
+    assert_eq!(claims(&shop.engine.liability().await.unwrap().lines), [("giftCard", None, 30_000, 30_000)]);
+    shop.run(place("o1", Mode::Commit, cart(Some("m1"), vec![line("a", 1, 20_000)], vec![code]))).await.unwrap();
+    assert_eq!(claims(&shop.engine.liability().await.unwrap().lines), [("giftCard", None, 10_000, 10_000)]);
+    let day = shop.engine.reconciliation("2026-11-11", None).await.unwrap().lines.remove(0);
+    assert_eq!((day.gross, day.discount, day.cards, day.payable), (Minor(20_000), Minor(0), Minor(20_000), Minor(0)));
+    assert_eq!((day.vouchers, day.voucher_amount), (0, Minor(0)), "a card pays, it takes nothing off");
+    shop.forward(TimeDelta::days(20));
+    shop.work().await;
+    let owed = shop.engine.liability().await.unwrap().lines;
+    assert!(owed.is_empty(), "{owed:?}");
+    let lapsed = shop.engine.breakage().await.unwrap().lines;
+    assert_eq!(claims(&lapsed), [("giftCard", Some("card"), 10_000, 10_000)]);
+    shop.verify().await;
 }

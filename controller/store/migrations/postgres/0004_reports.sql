@@ -2,4 +2,4 @@
 -- Both are partial indexes, so that what is not reported on costs nothing.
 
 CREATE INDEX audit_exceptions ON audit (ns, id) WHERE action = 'exception';
-CREATE INDEX ledger_lapses ON ledger (ns, seq) WHERE rule IN ('points-expired', 'gift-card-expired');
+CREATE INDEX ledger_lapses ON ledger (ns, seq) WHERE rule = 'points-expired';

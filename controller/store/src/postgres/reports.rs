@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 /// The accounts of people and cards are too many for a page; each is one line together.
 const BALANCES: &str = "SELECT CASE WHEN account LIKE 'wallet/%' THEN 'wallet/*'
-        WHEN account LIKE 'gift-card/%' THEN 'gift-card/*' ELSE account END AS name, unit, sum(amount)::bigint, count(*)
+        WHEN account LIKE 'giftcard/%' THEN 'giftcard/*' ELSE account END AS name, unit, sum(amount)::bigint, count(*)
     FROM balances WHERE ns = $1 GROUP BY name, unit ORDER BY name, unit";
 
 const COUNTERS: &str = "SELECT key, value FROM counters WHERE ns = $1 AND key >= $2 AND key < $3 ORDER BY key";
@@ -21,7 +21,7 @@ const COUNTERS: &str = "SELECT key, value FROM counters WHERE ns = $1 AND key >=
 /// What an account of points or of a card gives up, another takes: one side of each lapse is its amount.
 const LAPSES: &str =
     "SELECT e.unit, sum(e.amount)::bigint FROM ledger l JOIN entries e ON e.ns = l.ns AND e.seq = l.seq
-    WHERE l.ns = $1 AND l.rule IN ('points-expired', 'gift-card-expired') AND e.amount > 0
+    WHERE l.ns = $1 AND l.rule = 'points-expired' AND e.amount > 0
     GROUP BY e.unit ORDER BY e.unit";
 
 const GRANTS: &str = "SELECT terms, campaign, state, count(*), sum(greatest(uses_left, 1))::bigint FROM grants

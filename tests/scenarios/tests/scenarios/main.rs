@@ -12,6 +12,7 @@ mod mail;
 mod newcomer;
 mod opening_hours;
 mod retail;
+mod rewards;
 mod road;
 mod till_day;
 mod tills;

@@ -97,7 +97,7 @@ async fn a_till_s_day_adds_up_also_where_goods_come_back_to_another_store() -> R
     let printed = shop.verb(&["ledger", "report", "reconciliation", "--date", "2026-11-11"]).await?.code(0)?;
     println!("fanfare ledger report reconciliation --date 2026-11-11\n{printed}");
     ensure!(
-        printed.lines().count() == 2 && printed.contains(",bkk-01,2026-11-11,THB,2,900.00,450.00,450.00,"),
+        printed.lines().count() == 2 && printed.contains(",bkk-01,2026-11-11,THB,2,900.00,450.00,0.00,450.00,"),
         "{printed}"
     );
     let trial = shop.backend().get("/v1/reports/trial-balance").await?.is(200)?;
