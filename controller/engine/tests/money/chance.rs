@@ -275,5 +275,5 @@ async fn whatever_happens_at_the_tills_money_adds_up_and_comes_back_exactly() {
         }
         returns += day.close().await;
     }
-    assert!(returns > 50, "{returns} returns show nothing");
+    assert!(returns > 40, "{returns} returns show nothing");
 }

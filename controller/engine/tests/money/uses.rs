@@ -93,7 +93,7 @@ async fn an_order_uses_it_once_and_another_order_again() {
         business_date: None,
     };
     let returned = shop.run(back).await.unwrap().unwrap().order;
-    assert_eq!(returned.returns[0].restored, [grant.id.clone()]);
+    assert_eq!(returned.returns[0].restored, std::slice::from_ref(&grant.id));
     shop.forward(TimeDelta::minutes(16));
     shop.work().await;
     let free = shop.grant(&grant.id).await;
