@@ -12,6 +12,7 @@ mod members;
 mod money_input;
 mod openapi;
 mod operations;
+mod origin;
 mod server;
 mod support;
 mod till;

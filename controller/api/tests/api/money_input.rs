@@ -20,7 +20,10 @@ impl Command for Give {
     fn run(&self, tx: &mut Tx<'_>) -> Result<Given, Halt> {
         let (member, reward) = (MemberId::from("m1"), Name::from("coupon"));
         let (campaign, mechanic, store) = (None, None, None);
-        give::give(tx, give::To { member: &member, reward: &reward, quantity: 1, campaign, mechanic, store, cause: "test" })
+        give::give(
+            tx,
+            give::To { member: &member, reward: &reward, quantity: 1, campaign, mechanic, store, cause: "test" },
+        )
     }
 }
 
@@ -205,7 +208,10 @@ async fn the_same_call_again_is_the_same_answer() {
         ("/v1/orders".to_owned(), order("sold", "Commit")),
         ("/v1/orders/sold/returns".to_owned(), back("r1", &[("1", 1)])),
         ("/v1/orders/sold/commit".to_owned(), json!({})),
-        (format!("/v1/redemptions/{part}/reverse"), json!({"reversalId": "v1", "reason": "wrong article", "amount": "40.00"})),
+        (
+            format!("/v1/redemptions/{part}/reverse"),
+            json!({"reversalId": "v1", "reason": "wrong article", "amount": "40.00"}),
+        ),
         (format!("/v1/redemptions/{whole}/reverse"), json!({"reversalId": "v1", "reason": "wrong article"})),
     ];
     for (path, body) in again {

@@ -164,6 +164,8 @@ pub enum Per {
     Member,
     Store,
     Campaign,
+    Device,
+    Address,
 }
 
 /// One mechanic of a campaign with what narrows it.

@@ -114,10 +114,9 @@ fn entrance(plan: &CampaignPlan, ask: &Ask<'_>) -> Result<Entrance, Missing> {
             Entrance::Hidden
         }
         Some(refusal) => Entrance::Refused(refusal),
-        None if ask.visit.who.is_none() && counts_members(plan) => Entrance::Refused(Refusal::new(
-            Reason::MemberRequired,
-            "Only for members; log in or show the member code.",
-        )),
+        None if ask.visit.who.is_none() && counts_members(plan) => {
+            Entrance::Refused(Refusal::new(Reason::MemberRequired, "Only for members; log in or show the member code."))
+        }
         None => match qualify::within_limits(plan, None, Counted::Orders, 1, &ask.visit)? {
             Some(refusal) => Entrance::Refused(refusal),
             None => Entrance::Open,
@@ -294,8 +293,8 @@ impl<'a> Step<'_, 'a> {
             Err(refusal) => {
                 let cost = self.cost(&offered.reward, quantity);
                 let room = decide::room(self.proposal.plan, &scene.visit)?;
-                self.proposal.exhausted |= refusal.reason == Reason::BudgetExhausted
-                    && room.lacks(spent.plus(cost)) == Some(Bound::Total);
+                self.proposal.exhausted |=
+                    refusal.reason == Reason::BudgetExhausted && room.lacks(spent.plus(cost)) == Some(Bound::Total);
                 self.reject(None, refusal);
                 return Ok(());
             }
@@ -357,7 +356,9 @@ fn whole(plan: &CampaignPlan, mechanic: Option<&Name>, counts: Vec<Counts>) -> C
 }
 
 fn order_counts(plan: &CampaignPlan, mechanic: Option<&Mechanic>, ask: &Ask<'_>) -> Vec<Counts> {
-    let limits = qualify::limits_of(plan, mechanic).iter().filter(|limit| limit.count == Counted::Orders);
+    let of_orders =
+        |limit: &&crate::model::campaign::Limit| limit.count == Counted::Orders && qualify::counts(limit, &ask.visit);
+    let limits = qualify::limits_of(plan, mechanic).iter().filter(of_orders);
     let name = mechanic.map(|mechanic| &mechanic.name);
     limits
         .filter_map(|limit| {

@@ -5,6 +5,7 @@ use fanfare_core::{
     ids::{GrantId, HoldId, Name, RedemptionId},
     money::Minor,
     pricing::{Consumed, Priced},
+    world::Origin,
 };
 use fanfare_store::rows::Order;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct Booking {
     pub called_back: Vec<i64>,
     /// Campaigns in which paying it was an event that counted, so that a return is one that counts back.
     pub progressed: Vec<Name>,
+    /// From which device and address it came.
+    #[serde(skip_serializing_if = "Origin::is_none")]
+    pub origin: Origin,
     /// A refund of it came before the order itself: what came, to be applied once the order comes.
     pub awaited: Vec<Awaited>,
 }

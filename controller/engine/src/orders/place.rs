@@ -93,6 +93,7 @@ impl Command for PlaceOrder {
         if self.mode == Mode::Commit {
             commit(tx, &mut order, &mut booking, at)?;
         }
+        booking.origin = tx.origin.clone();
         order.booking = booking.to_value();
         tx.new_order(order.clone());
         placed(tx, order, true)

@@ -108,7 +108,7 @@ impl Day {
                 codes.extend(self.shop.grant(&id).await.code);
             }
         }
-        let (id, mode) = (format!("o{number}"), if self.dice.below(2) == 0 { Mode::Commit } else { Mode::Reserve });
+        let (id, mode) = (format!("o{number}"), if self.dice.below(3) > 0 { Mode::Commit } else { Mode::Reserve });
         let cart = cart(Some(member), self.lines(), codes);
         let at = self.shop.clock.now();
         // A voucher may take nothing off a cart that is free already: then the order is refused, and nothing is there.
@@ -142,8 +142,8 @@ impl Day {
 
     async fn give_back(&mut self, id: &str, number: usize) {
         let order = self.order(id).await;
-        let Some(line) = order.cart.lines.get(usize::try_from(self.dice.below(4)).unwrap()) else { return };
-        let quantity = 1 + self.dice.below(4);
+        let line = &order.cart.lines[usize::try_from(self.dice.below(order.cart.lines.len() as i64)).unwrap()];
+        let quantity = 1 + self.dice.below(3);
         let back = ReturnOrder {
             id: id.into(),
             return_id: format!("r{number}"),
@@ -222,8 +222,12 @@ impl Day {
             let lines: Vec<(String, i64)> =
                 order.cart.lines.iter().map(|line| (line.id.clone(), left(line))).filter(|(_, n)| *n > 0).collect();
             if !lines.is_empty() {
-                let back =
-                    ReturnOrder { id: OrderId::from(id.as_str()), return_id: format!("z{number}"), lines, reason: "all".into() };
+                let back = ReturnOrder {
+                    id: OrderId::from(id.as_str()),
+                    return_id: format!("z{number}"),
+                    lines,
+                    reason: "all".into(),
+                };
                 self.shop.run(back).await.unwrap();
             }
             let order = self.order(id).await;
