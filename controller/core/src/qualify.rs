@@ -142,7 +142,7 @@ pub fn limits_of<'a>(plan: &'a CampaignPlan, mechanic: Option<&'a Mechanic>) -> 
 /// Whether a limit counts this visit at all: one per device or address only what comes from a shopper's own.
 pub fn counts(limit: &Limit, visit: &Visit<'_>) -> bool {
     match limit.per {
-        Per::Member | Per::Store | Per::Campaign => true,
+        Per::Member | Per::Store | Per::Campaign | Per::Reward => true,
         Per::Device => visit.origin.is_some_and(|origin| origin.device.is_some()),
         Per::Address => visit.origin.is_some_and(|origin| origin.address.is_some()),
     }
@@ -181,7 +181,7 @@ pub fn counter(campaign: &Name, mechanic: Option<&Name>, limit: &Limit, zone: Tz
         Per::Member => format!("member:{}", visit.member()?),
         // Orders without a store share one allowance, so that leaving the store out gains nothing.
         Per::Store => visit.store.map_or_else(|| "store:".into(), |store| format!("store:{store}")),
-        Per::Campaign => "campaign".into(),
+        Per::Campaign | Per::Reward => "campaign".into(),
         Per::Device => format!("device:{}", visit.origin?.device.as_deref()?),
         Per::Address => format!("address:{}", visit.origin?.address.as_deref()?),
     };
@@ -204,7 +204,7 @@ pub fn limit_detail(limit: &Limit) -> String {
     let whose = match per {
         Per::Member => " per member",
         Per::Store => " per store",
-        Per::Campaign => "",
+        Per::Campaign | Per::Reward => "",
         Per::Device | Per::Address => return "That was done as often as is allowed; try again later.".into(),
     };
     format!("At most {max} {}{whose}{}; that is reached.", counted_word(*count), stretch_words(*every))

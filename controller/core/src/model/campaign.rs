@@ -166,6 +166,8 @@ pub enum Per {
     Campaign,
     Device,
     Address,
+    /// All together, whichever campaign gives; of rewards only.
+    Reward,
 }
 
 /// One mechanic of a campaign with what narrows it.

@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod budgets;
+mod cards;
 mod chance;
+#[path = "../database/mod.rs"]
+mod database;
 mod events;
 mod grants;
 mod holds;
 mod orders;
 mod redemptions;
 mod support;
+mod uses;

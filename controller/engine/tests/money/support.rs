@@ -1,5 +1,6 @@
 //! A shop to test with: a namespace on a database in memory, a clock that is set, chance from a fixed seed.
 
+use crate::database;
 use chrono::TimeDelta;
 use fanfare_core::{
     cart::{Cart, Items, Line},
@@ -8,7 +9,10 @@ use fanfare_core::{
     mechanic::{Rule, discount, spend_threshold},
     model::{
         CampaignPlan, Plan, RewardPlan, RuntimePlan,
-        campaign::{Audience, Budget, Content, Join, Mechanic, Objective, Participation, Places, Scope, Visibility},
+        campaign::{
+            Audience, Budget, Content, Counted, Join, Limit, Mechanic, Objective, Participation, Per, Places, Scope,
+            Visibility,
+        },
         reward::{
             Claim, CodeRule, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity, Voucher, VoucherWorth,
         },
@@ -16,7 +20,7 @@ use fanfare_core::{
         schedule::Schedule,
     },
     money::{BasisPoints, Currency, Minor},
-    time::{Clock, Span, Ts, Tz},
+    time::{Clock, Every, Span, Ts, Tz},
 };
 use fanfare_engine::{
     Command, Engine, Halt, Refused,
@@ -26,7 +30,7 @@ use fanfare_engine::{
     tx::Tx,
 };
 use fanfare_store::{
-    SqliteStore, Store,
+    Store,
     rows::{Consent, Grant, Member},
 };
 use parking_lot::Mutex;
@@ -45,8 +49,9 @@ impl Clock for SetClock {
 pub(crate) struct Shop {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<SetClock>,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) ns: Namespace,
+    _kept: database::Kept,
 }
 
 pub(crate) fn at(text: &str) -> Ts {
@@ -60,11 +65,16 @@ pub(crate) fn start() -> Ts {
 impl Shop {
     /// A shop with a Runtime and the members m1, m2, m3.
     pub(crate) async fn open() -> Self {
-        let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-        let clock = Arc::new(SetClock(Mutex::new(start() + TimeDelta::hours(1))));
+        Self::open_at(start() + TimeDelta::hours(1)).await
+    }
+
+    /// The same from another instant on: business time never goes back.
+    pub(crate) async fn open_at(now: Ts) -> Self {
+        let (store, _kept) = database::open().await;
+        let clock = Arc::new(SetClock(Mutex::new(now)));
         let ns = Namespace::from("brand-a");
         let engine = Engine::open(ns.clone(), store.clone(), clock.clone(), [7; 32]).await.unwrap();
-        let shop = Self { engine, clock, store, ns };
+        let shop = Self { engine, clock, store, ns, _kept };
         shop.publish(Plan::CampaignRuntime(runtime())).await;
         for id in ["m1", "m2", "m3"] {
             shop.run(Register(id.into())).await.unwrap();
@@ -91,14 +101,18 @@ impl Shop {
 
     /// The same namespace after a restart.
     pub(crate) async fn restart(self) -> Self {
-        let Self { engine, clock, store, ns } = self;
+        let Self { engine, clock, store, ns, _kept } = self;
         drop(engine);
         let engine = Engine::open(ns.clone(), store.clone(), clock.clone(), [8; 32]).await.unwrap();
-        Self { engine, clock, store, ns }
+        Self { engine, clock, store, ns, _kept }
     }
 
     pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
         self.engine.execute(command).await.unwrap().0
+    }
+
+    pub(crate) fn engine_now(&self) -> Ts {
+        self.clock.now()
     }
 
     pub(crate) fn forward(&self, by: TimeDelta) {
@@ -322,6 +336,7 @@ fn reward(name: &str, kind: RewardKind, unit_cost: i64) -> RewardPlan {
             symbology: Symbology::Qr,
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
+            uses: Some(1),
         },
         stacking: None,
         unit_cost: Minor(unit_cost),
@@ -334,6 +349,29 @@ pub(crate) fn voucher(name: &str, amount: i64, unit_cost: i64) -> RewardPlan {
     let worth = VoucherWorth::Amount(Minor(amount));
     let kind = RewardKind::Voucher(Voucher { worth, min_spend: Minor::ZERO, items: Items::default() });
     reward(name, kind, unit_cost)
+}
+
+/// A gift card.
+pub(crate) fn gift_card(name: &str, amount: i64) -> RewardPlan {
+    let mut plan = reward(name, RewardKind::GiftCard { amount: Minor(amount) }, 0);
+    plan.redemption.uses = None;
+    plan
+}
+
+/// Access for thirty days.
+pub(crate) fn access(name: &str, uses: Option<i64>) -> RewardPlan {
+    let mut plan = reward(name, RewardKind::Access { key: name.into() }, 0);
+    plan.validity.lasts = Some(Span::days(30));
+    plan.redemption.uses = uses;
+    plan
+}
+
+/// A badge, as admission makes it: for ever, once a member.
+pub(crate) fn badge(name: &str) -> RewardPlan {
+    let mut plan = reward(name, RewardKind::Badge, 0);
+    plan.validity.lasts = None;
+    plan.limits = vec![Limit { count: Counted::Rewards, per: Per::Member, every: Every::Lifetime, max: 1 }];
+    plan
 }
 
 /// Points without an end.

@@ -48,11 +48,13 @@ contract! {
     batches::a_cancelled_batch_frees_the_lane;
     batches::an_empty_batch_moves_nothing;
     batches::batches_of_one_lane_follow_each_other;
+    batches::a_key_that_no_row_can_have_finds_nothing;
     batches::news_follow_their_batches;
     batches::namespaces_do_not_see_each_other;
     money::counters_and_balances_add_up;
     money::the_ledger_is_one_chain_in_order;
     money::a_voucher_has_one_live_redemption;
+    money::each_use_of_a_voucher_has_one_live_redemption;
     money::a_change_keeps_the_terms_of_the_issue;
     money::rows_written_several_times_are_there_as_written_last;
     subjects::pages_go_on_where_the_last_ended;
