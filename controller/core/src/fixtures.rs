@@ -182,7 +182,7 @@ impl Memory {
 
     pub(crate) fn visit(&self) -> Visit<'_> {
         let who = Who { id: &self.member, facts: &self.facts, points: self.points, joined: &self.joined };
-        Visit { world: self.world(), who: Some(who), store: None, channel: Some("pos") }
+        Visit { world: self.world(), who: Some(who), store: None, channel: Some("pos"), origin: None }
     }
 
     pub(crate) fn anonymous(&self) -> Visit<'_> {

@@ -36,6 +36,7 @@ pub mod memory;
 pub mod mint;
 pub(crate) mod news;
 pub mod orders;
+pub mod origin;
 pub mod outbox;
 pub mod plans;
 pub mod points;

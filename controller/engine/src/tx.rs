@@ -12,6 +12,7 @@ use fanfare_core::{
     random::Random,
     reason::{Reason, Refusal},
     time::{Ts, Tz},
+    world::Origin,
 };
 use fanfare_store::{
     Keys, Rows, Writes,
@@ -279,6 +280,8 @@ pub struct Tx<'a> {
     pub plans: &'a Plans,
     /// The members as memory keeps them, without what this batch changed; see [`Tx::pending_events`].
     pub audience: &'a Audience,
+    /// From which device and address the command comes; nothing where nobody said.
+    pub(crate) origin: Origin,
     pub(crate) incarnation: i64,
     pub(crate) base: &'a mut Base,
     pub(crate) draw: &'a mut Draw,

@@ -270,6 +270,8 @@ pub(crate) fn limits(limits: &[wire::Limit]) -> Vec<Limit> {
                 wire::LimitPer::Member => Per::Member,
                 wire::LimitPer::Store => Per::Store,
                 wire::LimitPer::Campaign => Per::Campaign,
+                wire::LimitPer::Device => Per::Device,
+                wire::LimitPer::Address => Per::Address,
             },
             every: every(limit.every),
             max: limit.max,

@@ -13,6 +13,7 @@ mod members;
 mod money_input;
 mod openapi;
 mod operations;
+mod origin;
 mod rewards;
 mod server;
 mod support;

@@ -6,6 +6,7 @@ use fanfare_core::{
     money::Minor,
     pricing::{Consumed, Priced},
     time::Ts,
+    world::Origin,
 };
 use fanfare_store::rows::Order;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct Booking {
     pub called_back: Vec<i64>,
     /// Campaigns in which paying it was an event that counted, so that a return is one that counts back.
     pub progressed: Vec<Name>,
+    /// From which device and address it came.
+    #[serde(skip_serializing_if = "Origin::is_none")]
+    pub origin: Origin,
     /// A refund of it came before the order itself: what came, to be applied once the order comes.
     pub awaited: Vec<Awaited>,
     /// Whether it counts in the day of its till.

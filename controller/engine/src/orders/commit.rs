@@ -74,6 +74,8 @@ impl Command for CommitOrder {
         }
         let at = self.paid_at(tx, &order)?;
         let mut booking = Booking::of(&order);
+        // It counts where it was placed, whoever commits it.
+        tx.origin = booking.origin.clone();
         take::want(tx, &booking)?;
         if order.state == OrderState::Lapsed {
             retake(tx, &mut order, &mut booking, at)?;

@@ -94,6 +94,7 @@ impl Command for PlaceOrder {
             Mode::Reserve => promises::make(tx, &order, &mut booking)?,
             Mode::Commit => commit(tx, &mut order, &mut booking, at)?,
         }
+        booking.origin = tx.origin.clone();
         order.booking = booking.to_value();
         tx.new_order(order.clone());
         placed(tx, order, true)

@@ -107,7 +107,7 @@ impl Redeem {
     /// Whether the voucher can be used at this time and place; the holder need not be there.
     fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
         let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
-        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel) };
+        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel), origin: None };
         Ok(reward::usable(&vouchers::met(tx, grant, None), &visit)?)
     }
 
