@@ -114,10 +114,9 @@ fn entrance(plan: &CampaignPlan, ask: &Ask<'_>) -> Result<Entrance, Missing> {
             Entrance::Hidden
         }
         Some(refusal) => Entrance::Refused(refusal),
-        None if ask.visit.who.is_none() && counts_members(plan) => Entrance::Refused(Refusal::new(
-            Reason::MemberRequired,
-            "Only for members; log in or show the member code.",
-        )),
+        None if ask.visit.who.is_none() && counts_members(plan) => {
+            Entrance::Refused(Refusal::new(Reason::MemberRequired, "Only for members; log in or show the member code."))
+        }
         None => match qualify::within_limits(plan, None, Counted::Orders, 1, &ask.visit)? {
             Some(refusal) => Entrance::Refused(refusal),
             None => Entrance::Open,
@@ -227,6 +226,7 @@ impl<'a> Step<'_, 'a> {
             amount,
             lines: line_shares(cart, &off.shares),
             units: priced_units.map(|(line, units)| (line.sku.clone(), *units)).collect(),
+            payment: false,
         });
     }
 
@@ -294,18 +294,22 @@ impl<'a> Step<'_, 'a> {
             Err(refusal) => {
                 let cost = self.cost(&offered.reward, quantity);
                 let room = decide::room(self.proposal.plan, &scene.visit)?;
-                self.proposal.exhausted |= refusal.reason == Reason::BudgetExhausted
-                    && room.lacks(spent.plus(cost)) == Some(Bound::Total);
+                self.proposal.exhausted |=
+                    refusal.reason == Reason::BudgetExhausted && room.lacks(spent.plus(cost)) == Some(Bound::Total);
                 self.reject(None, refusal);
                 return Ok(());
             }
         }
+        let world = visit.world;
+        let plan = world.catalogue.reward(&offered.reward);
+        let worth = plan.map(|plan| reward::worth(plan, world.runtime).times(quantity));
         self.purse.spent = self.purse.spent.plus(self.cost(&offered.reward, quantity));
         self.proposal.earned.push(Earned {
             campaign: campaign.clone(),
             mechanic: mechanic.clone(),
             reward: offered.reward,
             quantity,
+            amount: worth.filter(|worth| *worth > Minor::ZERO),
             threshold: Some(offered.threshold),
             counted: line_shares(self.ask.cart, &offered.counted),
         });
