@@ -2,7 +2,7 @@
 
 use crate::folder::{Scratch, root};
 use anyhow::{Context, Result, ensure};
-use sqlx::{Connection, PgConnection, SqlStr};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::{
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -68,7 +68,7 @@ impl Database {
 
 async fn run(server: &str, sql: &str) -> Result<()> {
     let mut connection = PgConnection::connect(server).await.context("the PostgreSQL of FANFARE_TEST_POSTGRES")?;
-    sqlx::raw_sql(SqlStr::from(sqlx::AssertSqlSafe(sql.to_owned()))).execute(&mut connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }

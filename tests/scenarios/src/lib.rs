@@ -11,5 +11,6 @@ pub mod mail;
 pub mod retail;
 pub mod runtime;
 pub mod shop;
+pub mod tills;
 pub mod tools;
 pub mod wait;

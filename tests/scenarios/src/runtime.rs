@@ -1,12 +1,6 @@
 //! `fanfare runtime` processes: several serve the namespace of one shop from one database.
 
-use crate::{
-    database::Database,
-    folder::Scratch,
-    http::Caller,
-    shop::Credentials,
-    tools,
-};
+use crate::{database::Database, folder::Scratch, http::Caller, shop::Credentials, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::{
     fs::{self, File},

@@ -153,7 +153,8 @@ impl Shop {
     /// As [`Shop::open`].
     pub async fn start_again(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "it still runs");
-        let (process, credentials) = launch(self.folder.path(), self.data.path(), self.database.as_ref(), &Start::default()).await?;
+        let (process, credentials) =
+            launch(self.folder.path(), self.data.path(), self.database.as_ref(), &Start::default()).await?;
         self.process = Some(process);
         self.anyone = Caller::anyone(&credentials.api_url)?;
         self.credentials = credentials;
