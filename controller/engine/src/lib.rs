@@ -150,6 +150,14 @@ pub enum CallError {
     Stopped,
 }
 
+impl CallError {
+    /// Whether one command of a batch may have kept the others from being written.
+    fn is_of_the_batch(&self) -> bool {
+        use fanfare_store::Error;
+        matches!(self, Self::Store(StoreFault(error)) if matches!(**error, Error::Conflict(_) | Error::Corrupt(_)))
+    }
+}
+
 /// A fault of the database, as every command of the failed batch is told.
 #[derive(Clone, Debug, Error)]
 #[error("{0}")]
@@ -204,6 +212,7 @@ pub(crate) struct Shared {
     pub(crate) wake: tokio::sync::Notify,
     pub(crate) replica: u64,
     queue: tokio::sync::mpsc::Sender<writer::Queued>,
+    room: Arc<tokio::sync::Semaphore>,
 }
 
 impl Engine {
@@ -219,11 +228,13 @@ impl Engine {
         seed: [u8; 32],
     ) -> Result<Self, CallError> {
         let memory = Memory::open(&*store, &namespace).await?;
+        fanfare_store::fault_points::reach("rebuilt");
         let (queue, commands) = tokio::sync::mpsc::channel(writer::QUEUE_MAX);
         let wake = tokio::sync::Notify::new();
         let mut mint = mint::Mint::new(seed);
         let replica = mint.number();
-        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, queue });
+        let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
+        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, queue, room });
         if shared.store.shared() {
             tokio::spawn(memory::follow(Arc::downgrade(&shared)));
         }
@@ -266,6 +277,37 @@ impl Engine {
         answer.await.map_err(|_| CallError::Stopped)?
     }
 
+    /// Decides commands in their order, each on its own: one that cannot be written leaves the others as they are.
+    ///
+    /// # Errors
+    /// [`CallError`] when some were not decided; those before them may have been.
+    pub async fn execute_all<C: Command>(
+        &self,
+        commands: Vec<C>,
+    ) -> Result<Vec<(Result<C::Answer, Refused>, Position)>, CallError> {
+        let weight = u32::try_from(commands.len()).unwrap_or(u32::MAX);
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wait = std::time::Duration::from_millis(writer::QUEUE_WAIT_MAX_MS);
+        let room = tokio::time::timeout(wait, Arc::clone(&self.shared.room).acquire_many_owned(weight));
+        let room = room.await.map_err(|_| CallError::Overloaded)?.map_err(|_| CallError::Stopped)?;
+        let (work, answer) = writer::many(commands, room);
+        self.submit(work).await?;
+        match answer.await.map_err(|_| CallError::Stopped)? {
+            Ok((outcomes, position)) => Ok(outcomes.into_iter().map(|outcome| (outcome, position)).collect()),
+            // One of them alone may be the cause.
+            Err((fault, commands)) if fault.is_of_the_batch() && commands.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(commands.len());
+                for command in commands {
+                    outcomes.push(self.execute(command).await?);
+                }
+                Ok(outcomes)
+            }
+            Err((fault, _)) => Err(fault),
+        }
+    }
+
     /// Decides a command exactly once under its key, or answers what was decided before.
     ///
     /// # Errors
@@ -273,7 +315,9 @@ impl Engine {
     pub async fn call<C: Command>(&self, keyed: Keyed<C::Answer>, command: C) -> Result<Replied, CallError> {
         let (work, answer) = writer::keyed(keyed, command);
         self.submit(work).await?;
-        answer.await.map_err(|_| CallError::Stopped)?
+        let replied = answer.await.map_err(|_| CallError::Stopped)?;
+        fanfare_store::fault_points::reach("answered-not-sent");
+        replied
     }
 
     async fn submit(&self, work: Box<dyn writer::Work>) -> Result<(), CallError> {

@@ -9,14 +9,14 @@ use crate::{
     plans::Plans,
     tx::{Base, Tx},
 };
-use fanfare_store::{Error as StoreError, Keys, Position, rows::Stored};
+use fanfare_store::{Error as StoreError, Keys, Position, fault_points, rows::Stored};
 use std::{
     cell::RefCell,
     sync::{Arc, Weak},
     time::Duration,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::Instant,
 };
 
@@ -28,7 +28,9 @@ pub const QUEUE_WAIT_MAX_MS: u64 = 2_000;
 /// How long a call may have waited when its turn comes; past that it is told that it is too much, since its caller has
 /// most likely gone. With it a queue that filled while the database was away is gone as soon as the database is back.
 pub const TURN_WAIT_MAX_MS: u64 = 10_000;
-/// How many commands one transaction takes. Beyond a few hundred the commit's cost no longer shows; the bound keeps a
+/// How many commands of calls with several may wait beside those.
+pub const MANY_QUEUE_MAX: usize = 16_384;
+/// How many commands one transaction takes, or a little more where the last call brings several. Beyond a few hundred the commit's cost no longer shows; the bound keeps a
 /// batch's memory and its time at the lane small.
 pub const BATCH_MAX: usize = 512;
 /// How often a command may ask for more rows before it is taken to be faulty.
@@ -46,10 +48,27 @@ pub(crate) struct Scene<'a> {
 pub(crate) trait Work: Send {
     /// Names the rows that it is known to need.
     fn prefetch(&self, plans: &Plans, keys: &mut Keys);
-    /// Runs it; `false` when rows are missing.
-    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> bool;
+    /// How many commands it is.
+    fn weight(&self) -> usize {
+        1
+    }
+    /// Forgets what it decided in a batch that came to nothing.
+    fn restart(&mut self) {}
+    /// Runs it as far as the rows reach.
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran;
     /// Answers whoever waits: the position that was committed, or why nothing was.
     fn answer(self: Box<Self>, committed: Result<Position, CallFault>);
+}
+
+/// How far a run came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// It is decided.
+    Through,
+    /// Rows are missing, and something of it was decided since the last run.
+    Further,
+    /// Rows are missing.
+    Nowhere,
 }
 
 /// A command and since when it waits.
@@ -147,11 +166,11 @@ impl<C: Command> Work for Plain<C> {
         self.command.prefetch(plans, keys);
     }
 
-    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> bool {
-        let Some(outcome) = decide(&self.command, scene, base, draw) else { return false };
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran {
+        let Some(outcome) = decide(&self.command, scene, base, draw) else { return Ran::Nowhere };
         base.keep();
         self.outcome = Some(outcome);
-        true
+        Ran::Through
     }
 
     fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
@@ -186,13 +205,13 @@ impl<C: Command> Work for WithKey<C> {
         self.command.prefetch(plans, keys);
     }
 
-    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> bool {
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran {
         let Keyed { scope, key, digest, render } = &self.keyed;
         let id = (scope.clone(), key.clone());
         match base.stored(&id) {
             Err(_) => {
                 scene.wanted.borrow_mut().idempotency.insert(id);
-                return false;
+                return Ran::Nowhere;
             }
             Ok(Some(stored)) => {
                 self.outcome = Some(if stored.digest == *digest {
@@ -201,17 +220,17 @@ impl<C: Command> Work for WithKey<C> {
                 } else {
                     Err(CallError::KeyReused)
                 });
-                return true;
+                return Ran::Through;
             }
             Ok(None) => {}
         }
-        let Some(outcome) = decide(&self.command, scene, base, draw) else { return false };
+        let Some(outcome) = decide(&self.command, scene, base, draw) else { return Ran::Nowhere };
         let (status, body) = render(&outcome);
         let (scope, key) = id;
         base.store_answer(Stored { scope, key, digest: digest.clone(), status, body: body.clone(), at: scene.now });
         base.keep();
         self.outcome = Some(Ok(Replied { status, body, replayed: false, position: Position::default() }));
-        true
+        Ran::Through
     }
 
     fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
@@ -224,13 +243,82 @@ impl<C: Command> Work for WithKey<C> {
     }
 }
 
+/// What several commands of one call come to; when nothing was written, the commands again.
+type ManyAnswer<C> = Result<(Vec<Result<<C as Command>::Answer, Refused>>, Position), (CallError, Vec<C>)>;
+
+struct Many<C: Command> {
+    commands: Vec<C>,
+    outcomes: Vec<Result<C::Answer, Refused>>,
+    reply: oneshot::Sender<ManyAnswer<C>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Commands that are decided one after another in one batch. They wait in one place of the queue, so that what waits is
+/// bounded by `room` instead.
+pub(crate) fn many<C: Command>(
+    commands: Vec<C>,
+    room: OwnedSemaphorePermit,
+) -> (Box<dyn Work>, oneshot::Receiver<ManyAnswer<C>>) {
+    let (reply, answer) = oneshot::channel();
+    let outcomes = Vec::with_capacity(commands.len());
+    (Box::new(Many { commands, outcomes, reply, _room: room }), answer)
+}
+
+impl<C: Command> Work for Many<C> {
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        for command in &self.commands {
+            command.prefetch(plans, keys);
+        }
+    }
+
+    fn weight(&self) -> usize {
+        self.commands.len()
+    }
+
+    fn restart(&mut self) {
+        self.outcomes.clear();
+    }
+
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran {
+        let before = self.outcomes.len();
+        while let Some(command) = self.commands.get(self.outcomes.len()) {
+            let Some(outcome) = decide(command, scene, base, draw) else {
+                return if self.outcomes.len() > before { Ran::Further } else { Ran::Nowhere };
+            };
+            base.keep();
+            draw.keep();
+            self.outcomes.push(outcome);
+        }
+        Ran::Through
+    }
+
+    fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
+        let answer = match committed {
+            Ok(position) => Ok((self.outcomes, position)),
+            Err(fault) => Err((fault.into(), self.commands)),
+        };
+        drop(self.reply.send(answer));
+    }
+}
+
+/// Waits for work and takes what has gathered, up to about [`BATCH_MAX`] commands; `false` when nobody is left to send any.
+async fn gather(queue: &mut mpsc::Receiver<Queued>, works: &mut Vec<Box<dyn Work>>) -> bool {
+    let Some(first) = queue.recv().await else { return false };
+    let mut next = Some(first);
+    let mut weight = 0;
+    while let Some(queued) = next {
+        weight += queued.work.weight();
+        works.extend(queued.in_time());
+        next = if weight < BATCH_MAX { queue.try_recv().ok() } else { None };
+    }
+    true
+}
+
 /// Runs until the engine is dropped.
 pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Queued>, mut mint: Mint) {
-    let mut queued = Vec::with_capacity(BATCH_MAX);
     let mut works: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut queued, BATCH_MAX).await > 0 {
+    while gather(&mut queue, &mut works).await {
         let Some(shared) = shared.upgrade() else { return };
-        works.extend(queued.drain(..).filter_map(Queued::in_time));
         if works.is_empty() {
             continue;
         }
@@ -244,13 +332,22 @@ pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Queued>,
                     alone(&shared, work, &mut mint).await;
                 }
             }
-            done => works.drain(..).for_each(|work| work.answer(done.clone())),
+            done => {
+                fault_points::reach("learned-not-answered");
+                for (already, work) in works.drain(..).enumerate() {
+                    if already == 1 {
+                        fault_points::reach("one-of-several-answered");
+                    }
+                    work.answer(done.clone());
+                }
+            }
         }
     }
 }
 
 /// Decides a command in a batch of its own, so that one that cannot be written does not take others with it.
-async fn alone(shared: &Shared, work: Box<dyn Work>, mint: &mut Mint) {
+async fn alone(shared: &Shared, mut work: Box<dyn Work>, mint: &mut Mint) {
+    work.restart();
     let mut only = [work];
     let done = batch(shared, &mut only, mint).await;
     if let Err(fault) = &done {
@@ -278,6 +375,7 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
         work.prefetch(&expected, &mut keys);
     }
     let mut tx = memory::begin(shared).await.map_err(fault)?;
+    fault_points::reach("lane-held");
     let plans = shared.memory.plans.load();
     // Business time is read after the lane is held, so that it never runs backwards along the lane.
     let now = shared.clock.now();
@@ -294,10 +392,11 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
                 base.learn(&keys, rows);
             }
             let scene = Scene { shared, plans: &plans, now, wanted: &wanted };
-            if work.run(&scene, &mut base, &mut draw) {
-                break;
+            match work.run(&scene, &mut base, &mut draw) {
+                Ran::Through => break,
+                Ran::Further => rounds = 0,
+                Ran::Nowhere => rounds += 1,
             }
-            rounds += 1;
             if rounds >= ROUNDS_MAX {
                 return Err(CallFault::Rounds);
             }
@@ -312,12 +411,14 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
     if writes.is_empty() {
         return Ok(tx.position());
     }
+    fault_points::reach("decided-not-written");
     let news = News::of(now, &counted, &writes);
     if shared.store.shared() {
         writes.news = Some(news.bytes());
     }
     let wakes = !writes.jobs.is_empty() || !writes.messages.is_empty();
     let position = tx.commit(writes).await.map_err(fault)?;
+    fault_points::reach("committed-not-learned");
     shared.memory.advance(position, news);
     if wakes {
         shared.wake.notify_waiters();

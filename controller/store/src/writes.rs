@@ -71,7 +71,7 @@ pub struct Writes {
     /// Appended.
     pub audit: Vec<Audit>,
     /// What those who follow have to learn from this batch, as the engine writes it; kept for a while with the position
-    /// that the batch reaches. A database of one process keeps none.
+    /// that the batch reaches. A database of one process keeps none. Alone it is no write.
     pub news: Option<Vec<u8>>,
 }
 

@@ -1,13 +1,9 @@
 //! What needs no transaction: reads on their own connections, which see what was committed last.
 
-use super::{
-    SqliteStore,
-    decode::{self, Cursor, instant},
-    error::refused,
-    lane, load, verify,
-};
+use super::{SqliteStore, error::refused, lane, load, verify};
 use crate::{
     Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
+    decode::{self, Cursor, instant},
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
         Redemption, RefreshToken, Run,
@@ -82,20 +78,12 @@ impl Store for SqliteStore {
         Box::pin(async move { Ok(Box::new(lane::begin(self, namespace).await?) as Box<dyn Batch + 'a>) })
     }
 
-    fn incarnation(&self) -> i64 {
-        self.incarnation
-    }
-
     fn shared(&self) -> bool {
         false
     }
 
-    fn time(&self) -> Answer<'_, Option<Ts>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn news<'a>(&'a self, _: &'a Namespace, _: Position) -> Answer<'a, Option<News>> {
-        Box::pin(async { Ok(Some(News::new())) })
+    fn incarnation(&self) -> i64 {
+        self.incarnation
     }
 
     fn position<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Position> {
@@ -116,6 +104,14 @@ impl Store for SqliteStore {
                 false => Err(Error::Locked("the database was restored meanwhile; restart to read it anew".into())),
             }
         })
+    }
+
+    fn time(&self) -> Answer<'_, Option<Ts>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn news<'a>(&'a self, _: &'a Namespace, _: Position) -> Answer<'a, Option<News>> {
+        Box::pin(async { Ok(Some(News::new())) })
     }
 
     fn published<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<Published>> {
@@ -142,10 +138,7 @@ impl Store for SqliteStore {
 
     fn lists<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<(Name, MemberId)>> {
         let sql = in_ns!("SELECT list, member FROM list_members WHERE ns", " ORDER BY list, member");
-        self.stream(query(sql, ns), |row| {
-            let mut c = Cursor::new(row);
-            Ok((c.text()?, c.text()?))
-        })
+        self.stream(query(sql, ns), decode::listed)
     }
 
     fn participations<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<Participation>> {

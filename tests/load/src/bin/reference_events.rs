@@ -13,7 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 use sqlx::{
     Connection, Row, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -40,7 +40,7 @@ struct Event {
     id: String,
     time: String,
     subject: String,
-    data: Box<RawValue>,
+    data: Value,
 }
 
 struct Job {
@@ -119,7 +119,7 @@ async fn decide(
                 known.insert(event.id.clone(), digest.clone());
                 audience.entry(event.subject.clone()).or_default().push(AT);
                 let Event { kind, source, id, subject, data, .. } = event;
-                new.push(json!([source, id, kind, subject, digest, data.get()]));
+                new.push(json!([source, id, kind, subject, digest, data.to_string()]));
                 "Accepted"
             }
         };
