@@ -200,11 +200,3 @@ pub trait Batch: Send {
     where
         Self: 'a;
 }
-
-/// Local.
-///
-/// # Errors
-/// Always.
-pub async fn open(_: &str) -> Result<std::sync::Arc<dyn Store>> {
-    Err(Error::Unavailable("no".into()))
-}
