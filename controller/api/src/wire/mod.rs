@@ -84,7 +84,8 @@ impl Faults {
     /// A store, one of those that the Runtime lists where it lists any.
     pub(crate) fn store(&mut self, pointer: impl Into<String>, id: Option<&String>, runtime: &RuntimePlan) {
         let Some(id) = id else { return };
-        if runtime.stores.is_empty() || id.trim().is_empty() || runtime.stores.contains_key(&StoreId::from(id.as_str())) {
+        if runtime.stores.is_empty() || id.trim().is_empty() || runtime.stores.contains_key(&StoreId::from(id.as_str()))
+        {
             return self.text(pointer, id);
         }
         let remedy = match nearest(id, runtime.stores.keys().map(StoreId::as_str)) {
