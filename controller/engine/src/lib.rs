@@ -41,6 +41,8 @@ pub mod redemptions;
 pub mod rollup;
 pub mod segments;
 pub mod settle;
+pub mod suspend;
+pub mod thresholds;
 pub(crate) mod touch;
 pub mod tx;
 pub mod vouchers;

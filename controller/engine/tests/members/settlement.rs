@@ -5,7 +5,7 @@ use fanfare_core::{
     ledger::account,
     model::{
         Kind, Plan,
-        campaign::{Budget, Cover, OnExhausted},
+        campaign::Budget,
     },
     money::Minor,
 };
@@ -17,7 +17,7 @@ async fn a_campaign_settles_after_its_cool_down_and_is_not_filled_up_again() {
     let shop = Shop::open("2026-11-01T00:00:00Z").await;
     let mut plan = campaign("double-11");
     plan.budget =
-        Some(Budget { limit: Minor(500_000), per_day: None, on_exhausted: OnExhausted::Stop, cover: Cover::HardStop });
+        Some(Budget::of(Minor(500_000)));
     shop.publish(Plan::Campaign(plan.clone())).await;
     shop.clock.set("2026-12-11T16:59:59Z");
     assert_eq!(work_off(&shop.engine).await.unwrap(), 0);

@@ -195,6 +195,8 @@ pub(crate) fn campaign(name: &str) -> CampaignPlan {
         mechanics: Vec::new(),
         stacking: None,
         budget: None,
+        notify_at: Vec::new(),
+        owner: None,
         costs: BTreeMap::new(),
         attribution_window: Span::days(7),
         content: Content {

@@ -1,5 +1,5 @@
 //! What a batch writes: one statement a table. Changes of rows come before new rows, so that a code or a voucher that one
-//! command gives up can be taken by the next.
+//! command gives up can be taken by the next. LATERAL and LIMIT make PostgreSQL look each row up by its key, as in `load`.
 
 use super::{
     bulk::Bulk,
@@ -96,7 +96,8 @@ async fn change_grants(conn: &mut PgConnection, ns: i64, grants: &[Grant]) -> Re
         FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
             $9::bigint[], $10::text[], $11::text[], $12::text[])
             k (id, state, claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history, member, code)
-        WHERE g.ns = $1 AND g.id = k.id";
+        CROSS JOIN LATERAL (SELECT t.ctid AS at FROM grants t WHERE t.ns = $1 AND t.id = k.id LIMIT 1) t
+        WHERE g.ctid = t.at";
     rows.run_each(conn, ns, "grants", sql).await
 }
 
@@ -129,7 +130,8 @@ async fn change_orders(conn: &mut PgConnection, ns: i64, orders: &[Order]) -> Re
             $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::boolean[])
             k (id, state, digest, cart, evaluation, revision, booking, expires_at, receipt_number, business_date,
             occurred_at, committed_at, returns, exception, reported)
-        WHERE o.ns = $1 AND o.id = k.id";
+        CROSS JOIN LATERAL (SELECT t.ctid AS at FROM orders t WHERE t.ns = $1 AND t.id = k.id LIMIT 1) t
+        WHERE o.ctid = t.at";
     Bulk::of(orders, encode::order).run_each(conn, ns, "orders", sql).await
 }
 
@@ -149,7 +151,8 @@ async fn change_redemptions(conn: &mut PgConnection, ns: i64, redemptions: &[Red
         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[],
             $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
             k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals)
-        WHERE r.ns = $1 AND r.id = k.id AND r.grant_id = k.grant_id";
+        CROSS JOIN LATERAL (SELECT t.ctid AS at FROM redemptions t WHERE t.ns = $1 AND t.id = k.id LIMIT 1) t
+        WHERE r.ctid = t.at AND r.grant_id = k.grant_id";
     for live in [false, true] {
         let rows = Bulk::of(redemptions.iter().filter(|row| row.state.is_live() == live), encode::redemption);
         rows.run_each(conn, ns, "redemptions", sql).await?;
@@ -164,7 +167,7 @@ async fn add_redemptions(conn: &mut PgConnection, ns: i64, redemptions: &[Redemp
         SELECT $1, k.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
             $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
             k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals)
-        JOIN grants g ON g.ns = $1 AND g.id = k.grant_id";
+        CROSS JOIN LATERAL (SELECT 1 FROM grants g WHERE g.ns = $1 AND g.id = k.grant_id LIMIT 1) g";
     Bulk::of(redemptions, encode::redemption).run_each(conn, ns, "the vouchers of new redemptions", sql).await
 }
 
@@ -191,22 +194,14 @@ async fn add_answers(conn: &mut PgConnection, ns: i64, at: Ts, answers: &[Stored
     if answers.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT INTO idempotency (ns, scope, key, digest, status, at, body)
-        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[])";
-    Bulk::of(answers, encode::stored).run_each(conn, ns, "stored answers", sql).await?;
-
     let outdated = at - retention::ANSWERS_KEPT;
-    sqlx::query(
-        "DELETE FROM idempotency WHERE ns = $1 AND at < $2
-            AND row IN (SELECT i.row FROM idempotency i WHERE i.ns = $1 ORDER BY i.row LIMIT $3)",
-    )
-    .bind(ns)
-    .bind(outdated.timestamp_micros())
-    .bind(retention::answers_cleared(answers.len()))
-    .execute(conn)
-    .await
-    .map_err(super::error::refused)?;
-    Ok(())
+    let rows = Bulk::of(answers, encode::stored);
+    let sql = "WITH outdated AS (DELETE FROM idempotency WHERE ns = $1 AND at < $8
+            AND row IN (SELECT i.row FROM idempotency i WHERE i.ns = $1 ORDER BY i.row LIMIT $9))
+        INSERT INTO idempotency (ns, scope, key, digest, status, at, body)
+        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[])";
+    let more = [outdated.timestamp_micros(), retention::answers_cleared(answers.len())];
+    rows.run_each_with(conn, ns, "stored answers", sql, &more).await
 }
 
 async fn add_audit(conn: &mut PgConnection, ns: i64, link: Link, audit: &[Audit]) -> Result<Link> {
