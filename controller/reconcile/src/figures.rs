@@ -1,6 +1,12 @@
 //! What the status shows beside conditions: the figures of each kind, from the engine, and when to look again.
 
-use crate::{apply::Error, driver::Context, observe::Seen, plan::{Standing, Verdict}, queue::Key};
+use crate::{
+    apply::Error,
+    driver::Context,
+    observe::Seen,
+    plan::{Standing, Verdict},
+    queue::Key,
+};
 use fanfare_core::{
     ids::Name,
     metrics,

@@ -113,12 +113,7 @@ pub fn campaign_claims(verdict: &Verdict, phase: Phase, standing: &Standing) -> 
             reason: if published { reason::PUBLISHED } else { reason::NOT_VISIBLE },
             message: format!("the campaign is in phase {}", phase.as_str()),
         },
-        Claim {
-            kind: "WithinBudget",
-            holds,
-            reason: why,
-            message: budget,
-        },
+        Claim { kind: "WithinBudget", holds, reason: why, message: budget },
     ]
 }
 
@@ -148,7 +143,8 @@ mod tests {
 
     #[test]
     fn ready_does_not_depend_on_the_phase_or_the_budget() {
-        let published = campaign_claims(&Verdict::Keep(Fault::Invalid(String::new())), Phase::Active, &Standing::Exhausted);
+        let published =
+            campaign_claims(&Verdict::Keep(Fault::Invalid(String::new())), Phase::Active, &Standing::Exhausted);
         assert_eq!((published[0].holds, published[1].holds), (true, false));
     }
 }

@@ -200,7 +200,13 @@ impl FlashSale {
             }
             taken_by_member += used;
             let counts = stock.counts(&item.sku, used);
-            offer.discounts.push(Off { shares: shares(item, &units, basket), units, floors: Vec::new(), hold: None, counts });
+            offer.discounts.push(Off {
+                shares: shares(item, &units, basket),
+                units,
+                floors: Vec::new(),
+                hold: None,
+                counts,
+            });
         }
         Ok(())
     }

@@ -114,10 +114,9 @@ fn entrance(plan: &CampaignPlan, ask: &Ask<'_>) -> Result<Entrance, Missing> {
             Entrance::Hidden
         }
         Some(refusal) => Entrance::Refused(refusal),
-        None if ask.visit.who.is_none() && counts_members(plan) => Entrance::Refused(Refusal::new(
-            Reason::MemberRequired,
-            "Only for members; log in or show the member code.",
-        )),
+        None if ask.visit.who.is_none() && counts_members(plan) => {
+            Entrance::Refused(Refusal::new(Reason::MemberRequired, "Only for members; log in or show the member code."))
+        }
         None => match qualify::within_limits(plan, None, Counted::Orders, 1, &ask.visit)? {
             Some(refusal) => Entrance::Refused(refusal),
             None => Entrance::Open,
@@ -294,8 +293,8 @@ impl<'a> Step<'_, 'a> {
             Err(refusal) => {
                 let cost = self.cost(&offered.reward, quantity);
                 let room = decide::room(self.proposal.plan, &scene.visit)?;
-                self.proposal.exhausted |= refusal.reason == Reason::BudgetExhausted
-                    && room.lacks(spent.plus(cost)) == Some(Bound::Total);
+                self.proposal.exhausted |=
+                    refusal.reason == Reason::BudgetExhausted && room.lacks(spent.plus(cost)) == Some(Bound::Total);
                 self.reject(None, refusal);
                 return Ok(());
             }

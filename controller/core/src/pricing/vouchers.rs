@@ -72,10 +72,7 @@ fn above_floors(bill: &Bill<'_>, grant: &GrantView<'_>, shares: Vec<Minor>) -> V
     if shares.iter().zip(&rooms).all(|(share, room)| share <= room) {
         return shares;
     }
-    let is_amount = matches!(
-        &grant.plan.kind,
-        RewardKind::Voucher(Voucher { worth: VoucherWorth::Amount(_), .. })
-    );
+    let is_amount = matches!(&grant.plan.kind, RewardKind::Voucher(Voucher { worth: VoucherWorth::Amount(_), .. }));
     if !is_amount {
         return shares.into_iter().zip(rooms).map(|(share, room)| share.min(room)).collect();
     }

@@ -107,10 +107,7 @@ async fn lottery(prizes: Vec<Prize>, limit: Option<Limit>) -> Shop {
     shop.publish(Plan::Reward(reward)).await;
     let mut plan = campaign("double-11");
     plan.participation.join = Join::Automatic;
-    plan.budget = Some(Budget {
-        per_day: Some(Minor(900_000)),
-        ..Budget::of(Minor(1_000_000))
-    });
+    plan.budget = Some(Budget { per_day: Some(Minor(900_000)), ..Budget::of(Minor(1_000_000)) });
     let entry = Entry::Event("campaign.shared".into());
     let rule = Rule::Lottery(Lottery { entry, limits: limit.into_iter().collect(), prizes, guaranteed_after: None });
     plan.mechanics = vec![Mechanic { name: "lottery".into(), scope: Scope::default(), rule }];

@@ -1,6 +1,8 @@
 //! A budget's bounds: as a whole, per store, per member, per day; what is told of it; and its suspension.
 
-use crate::support::{Shop, at, campaign, cart, line, mechanic, percent_off, place, points, redeem, reward_from, voucher};
+use crate::support::{
+    Shop, at, campaign, cart, line, mechanic, percent_off, place, points, redeem, reward_from, voucher,
+};
 use chrono::TimeDelta;
 use fanfare_core::{
     cart::Cart,
@@ -65,7 +67,11 @@ async fn a_store_and_a_member_have_their_own_share_which_comes_back_with_what_to
     assert_eq!(off(&shop, "o2", Mode::Commit, bkk("m2")).await, 0, "the store has 100.00 left");
     assert_eq!(off(&shop, "o3", Mode::Commit, at_store(Some("bkk-02"), Some("m1"), 40_000)).await, 0, "so has m1");
     assert_eq!(off(&shop, "o4", Mode::Reserve, at_store(Some("bkk-02"), Some("m2"), 50_000)).await, 25_000);
-    assert_eq!(off(&shop, "o5", Mode::Commit, at_store(Some("bkk-03"), None, 2_000)).await, 0, "nobody knows who it is");
+    assert_eq!(
+        off(&shop, "o5", Mode::Commit, at_store(Some("bkk-03"), None, 2_000)).await,
+        0,
+        "nobody knows who it is"
+    );
     assert_eq!(shop.counter(&of_store("bkk-02")).await, 25_000);
 
     shop.run(VoidOrder { id: "o4".into() }).await.unwrap();
@@ -299,9 +305,11 @@ async fn a_burst_against_every_bound_never_breaks_one() {
 async fn holds(shop: &Shop, caps: &Budget) {
     let (available, reserved, actual) = shop.budget("half").await;
     assert!(available >= -1 && reserved >= 0 && actual >= 0, "{available} {reserved} {actual}");
-    for (prefix, cap) in
-        [("budget-day|half|", caps.per_day), ("budget-store|half|", caps.per_store), ("budget-member|half|", caps.per_member)]
-    {
+    for (prefix, cap) in [
+        ("budget-day|half|", caps.per_day),
+        ("budget-store|half|", caps.per_store),
+        ("budget-member|half|", caps.per_member),
+    ] {
         for (key, value) in shop.store.counters(&shop.ns, prefix).await.unwrap() {
             assert!((0..=cap.unwrap().0).contains(&value), "{key}: {value}");
         }
@@ -339,7 +347,8 @@ async fn a_draw_that_the_budget_does_not_hold_gives_nothing_and_counts_nothing()
     shop.publish(Plan::Reward(voucher("tea", 10_000, 0))).await;
     let mut plan = campaign("half", None);
     plan.budget = Some(Budget { per_member: Some(Minor(10_000)), ..Budget::of(Minor(90_000)) });
-    let prize = lottery::Prize { name: "tea".into(), reward: Some("tea".into()), weight: 1, quantity: None, per_day: None };
+    let prize =
+        lottery::Prize { name: "tea".into(), reward: Some("tea".into()), weight: 1, quantity: None, per_day: None };
     let rule = lottery::Lottery {
         entry: lottery::Entry::Event("campaign.shared".into()),
         limits: Vec::new(),

@@ -222,8 +222,12 @@ impl Day {
             let lines: Vec<(String, i64)> =
                 order.cart.lines.iter().map(|line| (line.id.clone(), left(line))).filter(|(_, n)| *n > 0).collect();
             if !lines.is_empty() {
-                let back =
-                    ReturnOrder { id: OrderId::from(id.as_str()), return_id: format!("z{number}"), lines, reason: "all".into() };
+                let back = ReturnOrder {
+                    id: OrderId::from(id.as_str()),
+                    return_id: format!("z{number}"),
+                    lines,
+                    reason: "all".into(),
+                };
                 self.shop.run(back).await.unwrap();
             }
             let order = self.order(id).await;

@@ -8,10 +8,7 @@ use fanfare_core::{
     mechanic::{Rule, discount, spend_threshold},
     model::{
         CampaignPlan, Plan, RewardPlan, RuntimePlan,
-        campaign::{
-            Audience, Budget, Content, Join, Mechanic, Objective, Participation, Places, Scope,
-            Visibility,
-        },
+        campaign::{Audience, Budget, Content, Join, Mechanic, Objective, Participation, Places, Scope, Visibility},
         reward::{
             Claim, CodeRule, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity, Voucher, VoucherWorth,
         },
