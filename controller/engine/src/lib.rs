@@ -234,14 +234,13 @@ impl Engine {
         fanfare_store::fault_points::reach("rebuilt");
         let (queue, commands) = tokio::sync::mpsc::channel(writer::QUEUE_MAX);
         let wake = tokio::sync::Notify::new();
-        let mut mint = mint::Mint::new(seed);
-        let replica = mint.number();
+        let replica = mint::number_of(&seed);
         let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
         let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, queue, room });
         if shared.store.shared() {
             concurrency::spawn(memory::follow(Arc::downgrade(&shared)));
         }
-        concurrency::spawn(writer::run(Arc::downgrade(&shared), commands, mint));
+        concurrency::spawn(writer::run(Arc::downgrade(&shared), commands, mint::Mint::new(seed)));
         Ok(Self { shared })
     }
 

@@ -1,6 +1,6 @@
-//! `fanfare audit`: checks what must always hold of a data folder.
+//! `fanfare audit`: checks what must always hold of a data folder or a shared database.
 
-use super::DataFolder;
+use super::Place;
 use crate::up::admin::{self, Answer, Request};
 use anyhow::bail;
 use std::process::ExitCode;
@@ -12,14 +12,14 @@ pub enum Command {
     /// code 1 when something is found.
     Verify {
         #[command(flatten)]
-        folder: DataFolder,
+        place: Place,
     },
 }
 
 /// Does what was asked.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Verify { folder } = command;
-    match admin::ask(&folder.data, Request::Verify).await? {
+    let Command::Verify { place } = command;
+    match admin::ask(&place, Request::Verify).await? {
         Answer::Verified { findings, checked } => {
             for finding in &findings {
                 println!("{finding}");

@@ -10,6 +10,7 @@ mod kube;
 mod mail;
 mod newcomer;
 mod opening_hours;
+mod replicas;
 mod retail;
 mod rewards;
 mod road;
