@@ -18,7 +18,7 @@ mod terms;
 mod verify;
 mod write;
 
-use crate::{Error, Result, terms::Cache};
+use crate::{Error, Result, fault_points, terms::Cache};
 use error::{not_migrated, place, refused, unreachable};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
@@ -192,6 +192,7 @@ async fn prepare(options: &PgConnectOptions) -> Result<i64> {
     migrator.run(&mut conn).await.map_err(|error| not_migrated(error, options))?;
     let incarnation = sqlx::query_scalar("SELECT max(number) FROM incarnation").fetch_one(&mut conn).await;
     let incarnation = incarnation.map_err(refused)?;
+    fault_points::reach("migrated");
     conn.close().await.map_err(refused)?;
     Ok(incarnation)
 }
