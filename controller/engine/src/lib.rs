@@ -14,6 +14,7 @@ pub mod audience;
 pub(crate) mod budget;
 pub mod cards;
 pub mod carts;
+pub(crate) mod concurrency;
 pub mod credentials;
 pub mod days;
 pub(crate) mod effects;
@@ -239,14 +240,13 @@ impl Engine {
         fanfare_store::fault_points::reach("rebuilt");
         let (queue, commands) = tokio::sync::mpsc::channel(writer::QUEUE_MAX);
         let wake = tokio::sync::Notify::new();
-        let mut mint = mint::Mint::new(seed);
-        let replica = mint.number();
+        let replica = mint::number_of(&seed);
         let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
         let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, queue, room });
         if shared.store.shared() {
-            tokio::spawn(memory::follow(Arc::downgrade(&shared)));
+            concurrency::spawn(memory::follow(Arc::downgrade(&shared)));
         }
-        tokio::spawn(writer::run(Arc::downgrade(&shared), commands, mint));
+        concurrency::spawn(writer::run(Arc::downgrade(&shared), commands, mint::Mint::new(seed)));
         Ok(Self { shared })
     }
 
@@ -298,7 +298,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let wait = std::time::Duration::from_millis(writer::QUEUE_WAIT_MAX_MS);
-        let room = tokio::time::timeout(wait, Arc::clone(&self.shared.room).acquire_many_owned(weight));
+        let room = concurrency::timeout(wait, Arc::clone(&self.shared.room).acquire_many_owned(weight));
         let room = room.await.map_err(|_| CallError::Overloaded)?.map_err(|_| CallError::Stopped)?;
         let (work, answer) = writer::many(commands, room);
         self.submit(work).await?;
@@ -330,7 +330,7 @@ impl Engine {
 
     async fn submit(&self, work: Box<dyn writer::Work>) -> Result<(), CallError> {
         let wait = std::time::Duration::from_millis(writer::QUEUE_WAIT_MAX_MS);
-        match tokio::time::timeout(wait, self.shared.queue.send(writer::Queued::now(work))).await {
+        match concurrency::timeout(wait, self.shared.queue.send(writer::Queued::now(work))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(CallError::Stopped),
             Err(_) => Err(CallError::Overloaded),

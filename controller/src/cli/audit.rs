@@ -1,6 +1,6 @@
-//! `fanfare audit`: checks what must always hold of a data folder.
+//! `fanfare audit`: checks what must always hold of a data folder or a shared database.
 
-use super::DataFolder;
+use super::Place;
 use crate::up::admin::{self, Answer, Request};
 use anyhow::bail;
 use fanfare_store::reports::Inspection;
@@ -17,7 +17,7 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Output::Text)]
         output: Output,
         #[command(flatten)]
-        folder: DataFolder,
+        place: Place,
     },
 }
 
@@ -32,8 +32,8 @@ pub enum Output {
 
 /// Does what was asked.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Verify { output, folder } = command;
-    let inspected = match admin::ask(&folder.data, Request::Verify).await? {
+    let Command::Verify { output, place } = command;
+    let inspected = match admin::ask(&place, Request::Verify).await? {
         Answer::Verified(inspected) => inspected,
         Answer::Refused(reason) => bail!(reason),
         Answer::Credential { .. } | Answer::Done => bail!("the process that runs on this folder is of another version"),

@@ -1,8 +1,13 @@
 //! The admin socket: other verbs ask the process that holds the database, since one process writes.
 //!
 //! One JSON line in, one JSON line out, over a Unix socket in the data folder that only its owner may open. With no
-//! process running, the same request is answered from the data folder directly.
+//! process running, the same request is answered from the data folder directly, and on a shared database always.
 
+use crate::{
+    cli::Place,
+    clock::{BusinessClock, RealClock},
+    database,
+};
 use anyhow::Context;
 use fanfare_api::Scope;
 use fanfare_core::ids::Namespace;
@@ -181,19 +186,35 @@ async fn converse(stream: UnixStream, engine: &Engine) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks the process that runs on this data folder, or answers from the folder when none does.
-pub async fn ask(data: &Path, request: Request) -> anyhow::Result<Answer> {
-    match UnixStream::connect(socket(data)).await {
+/// Asks the shared database where one is named, else the process that runs on the data folder, else the folder itself.
+pub async fn ask(place: &Place, request: Request) -> anyhow::Result<Answer> {
+    if let Some(address) = &place.shared.database {
+        let store = database::open(address).await?;
+        return ask_shared(store, place.shared.namespace.as_deref(), request).await;
+    }
+    match UnixStream::connect(socket(&place.data)).await {
         Ok(stream) => {
             let wait_max = request.wait_max();
             let late = || format!("no answer in {} s", wait_max.as_secs());
             tokio::time::timeout(wait_max, exchange(stream, &request)).await.with_context(late)?
         }
         Err(_) => {
-            let (engine, _store) = offline(data).await?;
+            let (engine, _store) = offline(&place.data).await?;
             Ok(handle(&engine, request).await)
         }
     }
+}
+
+async fn ask_shared(
+    store: Arc<dyn fanfare_store::Store>,
+    namespace: Option<&str>,
+    request: Request,
+) -> anyhow::Result<Answer> {
+    if matches!(request, Request::Verify) {
+        return verify(&*store).await;
+    }
+    let namespace = database::namespace(&*store, namespace).await?;
+    Ok(handle(&open(namespace, store).await?, request).await)
 }
 
 async fn exchange(stream: UnixStream, request: &Request) -> anyhow::Result<Answer> {
@@ -209,13 +230,21 @@ async fn exchange(stream: UnixStream, request: &Request) -> anyhow::Result<Answe
 pub async fn offline(data: &Path) -> anyhow::Result<(Engine, Arc<dyn fanfare_store::Store>)> {
     let database = data.join("fanfare.db");
     if !database.exists() {
-        anyhow::bail!("{} is no data folder of `fanfare up`; name it with --data", data.display());
+        anyhow::bail!(
+            "{} is no data folder of `fanfare up`; name it with --data, or a shared database with --database",
+            data.display()
+        );
     }
-    let store = Arc::new(fanfare_store::sqlite::SqliteStore::open(&database).await?);
-    let store: Arc<dyn fanfare_store::Store> = store;
+    let store: Arc<dyn fanfare_store::Store> = Arc::new(fanfare_store::sqlite::SqliteStore::open(&database).await?);
     let namespaces = store.namespaces().await?;
     let namespace = namespaces.into_iter().next().unwrap_or_else(|| Namespace::from("default"));
-    let clock = super::start::stored_clock(&*store).await?.unwrap_or(crate::clock::BusinessClock::with_offset_ms(0));
-    let engine = Engine::open(namespace, store.clone(), Arc::new(clock), crate::random::seed()?).await?;
-    Ok((engine, store))
+    Ok((open(namespace, store.clone()).await?, store))
+}
+
+/// An engine that runs no worker.
+async fn open(namespace: Namespace, store: Arc<dyn fanfare_store::Store>) -> anyhow::Result<Engine> {
+    let real = RealClock::of(&*store).await?;
+    let clock = BusinessClock::stored(real.clone(), &*store).await?;
+    let clock = clock.unwrap_or_else(|| BusinessClock::with_offset_ms(real, 0));
+    Ok(Engine::open(namespace, store, Arc::new(clock), crate::random::seed()?).await?)
 }

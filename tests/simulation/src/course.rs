@@ -271,3 +271,19 @@ impl Day {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_seed_has_one_course_with_one_replica_and_with_two() {
+        for seed in [1, 2] {
+            let (first, again) = (run(seed, 1).await.unwrap(), run(seed, 1).await.unwrap());
+            assert_eq!(first.findings, Vec::<String>::new());
+            assert_eq!((first.writes, &first.digest), (again.writes, &again.digest), "seed {seed}");
+            let another = run(seed + 2, 1).await.unwrap();
+            assert_ne!(first.digest, another.digest, "the seed decides nothing");
+        }
+    }
+}

@@ -195,6 +195,7 @@ async fn prepare(options: &PgConnectOptions) -> Result<i64> {
     fault_points::reach("migrated");
     let incarnation = sqlx::query_scalar("SELECT max(number) FROM incarnation").fetch_one(&mut conn).await;
     let incarnation = incarnation.map_err(refused)?;
+    fault_points::reach("migrated");
     conn.close().await.map_err(refused)?;
     Ok(incarnation)
 }

@@ -11,6 +11,7 @@ mod ledger;
 mod mail;
 mod newcomer;
 mod opening_hours;
+mod replicas;
 mod retail;
 mod rewards;
 mod road;
