@@ -20,6 +20,7 @@ use crate::{
     money::Minor,
     reason::{Reason, Refusal},
     reward::GrantView,
+    segment::ORDER_PAID,
     world::{Visit, World},
 };
 use std::collections::BTreeMap;
@@ -155,6 +156,13 @@ impl<'a> Bill<'a> {
         }
     }
 
+    /// What the namespace's formula gives for this cart; nothing to nobody.
+    fn points(&self, payable: Minor) -> i64 {
+        let rules = &self.ask.visit.world.runtime.points;
+        let earned = || rules.earned_by(ORDER_PAID).map(|earn| earn.on_spend(payable));
+        self.ask.visit.member().map_or(0, |_| earned().fold(0, i64::saturating_add))
+    }
+
     fn into_priced(self, available: Vec<crate::cart::Available>) -> Priced {
         let lines: Vec<PricedLine> = self
             .basket
@@ -168,6 +176,7 @@ impl<'a> Bill<'a> {
             .collect();
         let total = lines.iter().map(|line| line.total).sum();
         let payable = lines.iter().map(|line| line.payable).sum();
+        let points = self.points(payable);
         let evaluation = Evaluation {
             total,
             discount: Minor::minus(total, payable),
@@ -175,6 +184,7 @@ impl<'a> Bill<'a> {
             lines,
             discounts: self.discounts,
             earned: self.earned,
+            points,
             available,
             rejected: self.rejected,
         };

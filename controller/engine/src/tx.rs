@@ -1,9 +1,12 @@
 //! A batch as its commands see it: rows that were loaded, what earlier commands of the batch changed, and what the
 //! command at hand changes, which is kept only when it comes to an answer.
 
+mod log;
+mod lots;
+
 use crate::{Halt, audience::Audience, mint::Draw, plans::Plans};
 use fanfare_core::{
-    ids::{Code, GrantId, HoldId, MemberId, Name, OrderId, RedemptionId, RunId},
+    ids::{AccountId, Code, GrantId, HoldId, MemberId, Name, OrderId, RedemptionId, RunId},
     ledger::Posting,
     mechanic::{Missing, State},
     model::{Kind, RuntimePlan},
@@ -18,6 +21,7 @@ use fanfare_store::{
         RefreshToken, Run, Stored,
     },
 };
+use log::Log;
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -117,25 +121,6 @@ impl<K: Eq + Hash + Clone, V: Ord + Clone> Sets<K, V> {
     }
 }
 
-/// Lists that a command appends to, without reading them back.
-#[derive(Debug)]
-struct Log<T> {
-    kept: Vec<T>,
-    mine: Vec<T>,
-}
-
-impl<T> Default for Log<T> {
-    fn default() -> Self {
-        Self { kept: Vec::new(), mine: Vec::new() }
-    }
-}
-
-impl<T> Log<T> {
-    fn keep(&mut self) {
-        self.kept.append(&mut self.mine);
-    }
-}
-
 macro_rules! tables {
     ($($table:ident: $key:ty => $row:ty, $wanted:ident;)*) => {
         #[derive(Debug, Default)]
@@ -203,6 +188,8 @@ pub struct Base {
     grants_by_cause: Sets<String, GrantId>,
     redemptions_of: Sets<OrderId, RedemptionId>,
     runs_of: Sets<(Name, MemberId), RunId>,
+    /// The accounts of each wallet's lots.
+    lots: Sets<AccountId, String>,
 }
 
 impl Base {
@@ -237,6 +224,7 @@ impl Base {
         for pair in &keys.runs_of {
             self.runs_of.loaded.entry(pair.clone()).or_default();
         }
+        lots::learn(&mut self.lots, keys, &balances);
         for row in grants {
             if let Some(set) = self.grants_of.loaded.get_mut(&row.member).filter(|_| row.state.is_live()) {
                 set.insert(row.id.clone());
@@ -306,6 +294,7 @@ impl Base {
         self.grants_by_cause.keep();
         self.redemptions_of.keep();
         self.runs_of.keep();
+        self.lots.keep();
     }
 
     /// What the command at hand changed is forgotten.
@@ -316,6 +305,7 @@ impl Base {
         self.grants_by_cause.mine.clear();
         self.redemptions_of.mine.clear();
         self.runs_of.mine.clear();
+        self.lots.mine.clear();
     }
 
     /// The answer that is stored under an idempotency key.

@@ -68,11 +68,19 @@ pub(crate) struct ShareView {
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct EarnedView {
-    campaign: String,
-    mechanic: String,
-    reward: String,
+    /// The campaign that gives it; absent for points by the namespace's own formula.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mechanic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reward: Option<String>,
     /// How many of the reward.
-    quantity: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantity: Option<i64>,
+    /// How many points by the namespace's own formula.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    points: Option<i64>,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -100,7 +108,7 @@ pub(crate) struct RejectedView {
 
 /// How it is written.
 pub(crate) fn view(evaluation: &Evaluation, view: &View) -> EvaluationView {
-    let Evaluation { total, discount, payable, lines, discounts, earned, available, rejected } = evaluation;
+    let Evaluation { total, discount, payable, lines, discounts, earned, points, available, rejected } = evaluation;
     EvaluationView {
         currency: view.currency(),
         total: view.amount(*total),
@@ -108,7 +116,7 @@ pub(crate) fn view(evaluation: &Evaluation, view: &View) -> EvaluationView {
         payable: view.amount(*payable),
         lines: lines.iter().map(|line| line_view(line, view)).collect(),
         discounts: discounts.iter().map(|one| discount_view(one, view)).collect(),
-        earned: earned.iter().map(earned_view).collect(),
+        earned: earned.iter().map(earned_view).chain(points_view(*points)).collect(),
         available: available.iter().map(|one| available_view(one, view)).collect(),
         rejected: rejected.iter().map(|one| rejected_view(one, view)).collect(),
         revision: view.revision.clone(),
@@ -142,11 +150,23 @@ fn discount_view(one: &Discount, view: &View) -> DiscountView {
 fn earned_view(earned: &Earned) -> EarnedView {
     let Earned { campaign, mechanic, reward, quantity, threshold: _, counted: _ } = earned;
     EarnedView {
-        campaign: campaign.to_string(),
-        mechanic: mechanic.to_string(),
-        reward: reward.to_string(),
-        quantity: *quantity,
+        campaign: Some(campaign.to_string()),
+        mechanic: Some(mechanic.to_string()),
+        reward: Some(reward.to_string()),
+        quantity: Some(*quantity),
+        points: None,
     }
+}
+
+/// Points that no campaign gives.
+fn points_view(points: i64) -> Option<EarnedView> {
+    (points > 0).then_some(EarnedView {
+        campaign: None,
+        mechanic: None,
+        reward: None,
+        quantity: None,
+        points: Some(points),
+    })
 }
 
 fn available_view(available: &Available, view: &View) -> AvailableView {

@@ -11,6 +11,7 @@ mod login;
 mod members;
 mod openapi;
 mod operations;
+mod points;
 mod server;
 mod support;
 mod till;

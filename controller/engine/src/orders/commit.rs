@@ -7,7 +7,7 @@ use super::{
     take::{self, count_all},
     wrong_state,
 };
-use crate::{Command, Halt, budget, carts, effects::within_caps, plans::Plans, refuse, touch, tx::Tx, vouchers};
+use crate::{Command, Halt, budget, carts, earn, effects::within_caps, plans::Plans, refuse, touch, tx::Tx, vouchers};
 use fanfare_core::{
     cart::Cart,
     ids::OrderId,
@@ -15,6 +15,7 @@ use fanfare_core::{
     money::Minor,
     pricing::{self, Priced},
     reason::Reason,
+    segment::ORDER_PAID,
     time::Ts,
 };
 use fanfare_store::{
@@ -65,6 +66,7 @@ impl Command for CommitOrder {
             order.business_date = Some(date.clone());
         }
         let at = self.paid_at(tx, &order)?;
+        earn::look(tx, order.cart.member.as_ref(), ORDER_PAID);
         let mut booking = Booking::of(&order);
         take::want(tx, &booking)?;
         if order.state == OrderState::Lapsed {

@@ -8,7 +8,7 @@ use super::{
     returns::{self, Back},
 };
 use crate::{
-    Halt, attribution,
+    Halt, attribution, earn,
     ingest::{self, Decided},
     tx::Tx,
 };
@@ -143,7 +143,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
     };
     let sale =
         attribution::Sale { order: &id, member: event.member.as_ref(), net, at: event.time, on_it: &BTreeSet::new() };
-    let booking = Booking { sales: attribution::paid(tx, sale)?, ..Booking::default() };
+    let mut booking = Booking { sales: attribution::paid(tx, sale)?, ..Booking::default() };
     let mut order = Order {
         id: id.clone(),
         state: OrderState::Committed,
@@ -151,7 +151,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         evaluation: as_paid(&cart, before, net),
         cart,
         revision: tx.plans.digest.clone(),
-        booking: booking.to_value(),
+        booking: Value::Null,
         expires_at: None,
         receipt_number: None,
         business_date: None,
@@ -161,6 +161,8 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         exception: None,
         reported: true,
     };
+    earn::on_order(tx, &mut order, &mut booking, event.time)?;
+    order.booking = booking.to_value();
     if known.is_some() {
         tx.put_order(order.clone());
     } else {
@@ -186,6 +188,7 @@ fn as_paid(cart: &Cart, total: Minor, payable: Minor) -> Evaluation {
         lines: lines.collect(),
         discounts: Vec::new(),
         earned: Vec::new(),
+        points: 0,
         available: Vec::new(),
         rejected: Vec::new(),
     }

@@ -6,5 +6,6 @@ mod events;
 mod grants;
 mod holds;
 mod orders;
+mod points;
 mod redemptions;
 mod support;

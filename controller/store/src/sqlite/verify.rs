@@ -47,6 +47,11 @@ const CHECKS: &[Check] = &[
             LIMIT ?2",
     },
     Check {
+        says: "a lot of points holds fewer than none (account, balance)",
+        sql: "SELECT account || ', ' || amount FROM balances WHERE ns = ?1 AND amount < 0 AND account GLOB 'wallet/*/*'
+            LIMIT ?2",
+    },
+    Check {
         says: "a voucher has more than one live redemption (grant)",
         sql: "SELECT grant_id FROM redemptions NOT INDEXED WHERE ns = ?1
             AND state IN ('Reserved', 'Committed', 'PartiallyReversed') GROUP BY grant_id HAVING count(*) > 1 LIMIT ?2",

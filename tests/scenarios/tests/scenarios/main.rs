@@ -10,6 +10,7 @@ mod kube;
 mod mail;
 mod newcomer;
 mod opening_hours;
+mod points;
 mod retail;
 mod road;
 mod tills;
