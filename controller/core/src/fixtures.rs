@@ -86,6 +86,8 @@ pub(crate) fn campaign(named: &str, rules: Vec<Rule>) -> CampaignPlan {
         mechanics: rules.into_iter().enumerate().map(mechanic).collect(),
         stacking: None,
         budget: None,
+        notify_at: Vec::new(),
+        owner: None,
         costs: BTreeMap::new(),
         attribution_window: Span::days(7),
         content: Content::default(),

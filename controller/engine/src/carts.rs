@@ -23,7 +23,7 @@ use fanfare_store::{
     Keys,
     rows::{self, Grant, HoldState, Order},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What pricing reads beside the plans: rows that were loaded for one cart.
 struct Gathered {
@@ -56,13 +56,20 @@ pub(crate) fn check_member(tx: &Tx<'_>, member: Option<&MemberId>) -> Result<(),
 /// Prices a cart as of `at`.
 pub(crate) fn price(tx: &Tx<'_>, cart: &Cart, at: Ts) -> Result<Priced, Halt> {
     let gathered = gather(tx, cart, None)?;
-    ask(tx, cart, at, &gathered, pricing::evaluate)
+    ask(tx, cart, at, &gathered, &[], pricing::evaluate)
 }
 
 /// Prices the final cart of an order within what it has reserved.
 pub(crate) fn recompute(tx: &Tx<'_>, order: &Order, cart: &Cart, reserved: &Priced) -> Result<Priced, Halt> {
     let gathered = gather(tx, cart, Some(order))?;
-    ask(tx, cart, order.occurred_at, &gathered, |ask| pricing::recompute(ask, reserved))
+    // What was reserved stands, also where its campaign was suspended meanwhile.
+    let promised = |plan: &&Arc<CampaignPlan>| {
+        plan.suspended && reserved.consumed.iter().any(|consumed| consumed.campaign == plan.name)
+    };
+    let served = tx.plans.campaigns.values().filter(|served| !served.settled).map(|served| &served.plan);
+    let promised: Vec<CampaignPlan> =
+        served.filter(promised).map(|plan| CampaignPlan { suspended: false, ..(**plan).clone() }).collect();
+    ask(tx, cart, order.occurred_at, &gathered, &promised, |ask| pricing::recompute(ask, reserved))
 }
 
 fn gather(tx: &Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathered, Halt> {
@@ -105,10 +112,12 @@ fn ask<T>(
     cart: &Cart,
     at: Ts,
     gathered: &Gathered,
+    promised: &[CampaignPlan],
     decide: impl FnOnce(&Ask<'_>) -> Result<T, fanfare_core::mechanic::Missing>,
 ) -> Result<T, Halt> {
+    let served = tx.plans.campaigns.values().filter(|served| !served.settled).map(|served| &*served.plan);
     let campaigns: Vec<&CampaignPlan> =
-        tx.plans.campaigns.values().filter(|served| !served.settled).map(|served| &*served.plan).collect();
+        served.map(|plan| promised.iter().find(|other| other.name == plan.name).unwrap_or(plan)).collect();
     let grants: Vec<GrantView<'_>> =
         gathered.grants.iter().map(|grant| vouchers::met(tx, grant, gathered.own.contains(&grant.id))).collect();
     let coming = Coming {

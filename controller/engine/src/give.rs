@@ -181,7 +181,10 @@ impl Issue<'_> {
         let worth =
             if self.is_paid_at_once() { given(tx, self.terms)? } else { reward::cost(self.terms, tx.runtime()?) };
         match self.payer {
-            Some(payer) => Ok(budget::allows(tx, payer, worth)?.map(|()| worth)),
+            Some(payer) => {
+                let whose = budget::Whose { member: self.to.member, store: self.to.store };
+                Ok(budget::allows(tx, payer, worth, Some(whose))?.map(|()| worth))
+            }
             None => Ok(Ok(worth)),
         }
     }
@@ -216,10 +219,14 @@ impl Issue<'_> {
         self.take_stock(tx, &id);
         let mut grant = self.grant(tx, id.clone(), code);
         vouchers::enter(&mut grant, GrantState::Granted, tx.now, Scene { store: self.to.store, ..Scene::default() });
+        if let (Some(payer), Some(first)) = (self.payer, grant.history.first_mut()) {
+            first.counted = budget::counted(payer);
+        }
         vouchers::tally(tx, &grant, "issued", 1);
         if let Some(payer) = self.payer.filter(|_| !self.is_paid_at_once()) {
             let why = Why { rule: "grant-issued", reference: id.as_str() };
             grant.reserved = budget::reserve(tx, payer, worth, why)?;
+            vouchers::count(tx, &grant, grant.reserved)?;
         }
         if self.terms.claim == Claim::Auto {
             claim(tx, &mut grant, self.account)?;

@@ -104,7 +104,7 @@ pub struct Past {
 
 impl From<&Happening> for Past {
     fn from(happening: &Happening) -> Self {
-        let Happening { at, state, store, order, reason } = happening;
+        let Happening { at, state, store, order, reason, counted: _ } = happening;
         Self {
             at: *at,
             state: state.as_str(),

@@ -1,8 +1,8 @@
 //! A batch as its commands see it: rows that were loaded, what earlier commands of the batch changed, and what the
 //! command at hand changes, which is kept only when it comes to an answer.
 
-mod log;
 mod lots;
+mod table;
 
 use crate::{Halt, audience::Audience, mint::Draw, plans::Plans};
 use fanfare_core::{
@@ -21,105 +21,8 @@ use fanfare_store::{
         RefreshToken, Run, Stored,
     },
 };
-use log::Log;
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    hash::Hash,
-};
-
-/// Rows of one table: as loaded, as changed in this batch, and as changed by the command at hand.
-#[derive(Debug)]
-pub struct Table<K, V> {
-    loaded: HashMap<K, Option<V>>,
-    changed: HashMap<K, V>,
-    inserted: HashSet<K>,
-    mine: HashMap<K, V>,
-    mine_inserted: HashSet<K>,
-}
-
-impl<K, V> Default for Table<K, V> {
-    fn default() -> Self {
-        Self {
-            loaded: HashMap::new(),
-            changed: HashMap::new(),
-            inserted: HashSet::new(),
-            mine: HashMap::new(),
-            mine_inserted: HashSet::new(),
-        }
-    }
-}
-
-impl<K: Eq + Hash + Clone, V> Table<K, V> {
-    /// The row, `Ok(None)` when it is known not to exist.
-    fn get(&self, key: &K) -> Result<Option<&V>, Missing> {
-        if let Some(row) = self.mine.get(key).or_else(|| self.changed.get(key)) {
-            return Ok(Some(row));
-        }
-        self.loaded.get(key).map(Option::as_ref).ok_or(Missing)
-    }
-
-    fn put(&mut self, key: K, row: V, fresh: bool) {
-        if fresh {
-            self.mine_inserted.insert(key.clone());
-        }
-        self.mine.insert(key, row);
-    }
-
-    fn keep(&mut self) {
-        self.inserted.extend(self.mine_inserted.drain());
-        self.changed.extend(self.mine.drain());
-    }
-
-    fn discard(&mut self) {
-        self.mine.clear();
-        self.mine_inserted.clear();
-    }
-
-    fn known(&mut self, key: K, row: Option<V>) {
-        self.loaded.entry(key).or_insert(row);
-    }
-
-    /// (rows that must not exist yet, rows that replace theirs).
-    fn split(self) -> (Vec<V>, Vec<V>) {
-        let inserted = self.inserted;
-        let (fresh, old): (Vec<_>, Vec<_>) = self.changed.into_iter().partition(|(key, _)| inserted.contains(key));
-        (fresh.into_iter().map(|(_, row)| row).collect(), old.into_iter().map(|(_, row)| row).collect())
-    }
-
-    fn all(self) -> Vec<V> {
-        self.changed.into_values().collect()
-    }
-}
-
-/// Sets of ids that were loaded as a whole (a member's live grants, an order's redemptions).
-#[derive(Debug)]
-struct Sets<K, V> {
-    loaded: HashMap<K, BTreeSet<V>>,
-    added: HashMap<K, BTreeSet<V>>,
-    mine: Vec<(K, V)>,
-}
-
-impl<K, V> Default for Sets<K, V> {
-    fn default() -> Self {
-        Self { loaded: HashMap::new(), added: HashMap::new(), mine: Vec::new() }
-    }
-}
-
-impl<K: Eq + Hash + Clone, V: Ord + Clone> Sets<K, V> {
-    fn get(&self, key: &K) -> Result<Vec<V>, Missing> {
-        let mut all = self.loaded.get(key).ok_or(Missing)?.clone();
-        all.extend(self.added.get(key).into_iter().flatten().cloned());
-        all.extend(self.mine.iter().filter(|(k, _)| k == key).map(|(_, v)| v.clone()));
-        Ok(all.into_iter().collect())
-    }
-
-    fn keep(&mut self) {
-        for (key, value) in self.mine.drain(..) {
-            self.added.entry(key).or_default().insert(value);
-        }
-    }
-}
+use std::{cell::RefCell, collections::BTreeMap};
+use table::{Log, Sets, Table};
 
 macro_rules! tables {
     ($($table:ident: $key:ty => $row:ty, $wanted:ident;)*) => {
@@ -318,6 +221,11 @@ impl Base {
         self.tables.idempotency.put((stored.scope.clone(), stored.key.clone()), stored, true);
     }
 
+    /// Counters that the batch has changed and read, as they are now.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (&String, &i64)> {
+        self.tables.counters.changed.iter()
+    }
+
     /// Everything that the batch has decided, to be written.
     pub(crate) fn into_writes(self, at: Ts) -> Writes {
         let Self { tables, logs, .. } = self;
@@ -364,6 +272,7 @@ impl Base {
             refresh_tokens: logs.refresh_tokens.kept,
             revoked_families: logs.revoked_families.kept,
             audit: logs.audit.kept,
+            news: None,
         }
     }
 }

@@ -6,14 +6,16 @@ use crate::{
     budget::{self, Cost, Spent, Why},
     earn::Clawed,
     jobs::Task,
+    touch,
     tx::Tx,
     wallet,
 };
 use chrono::TimeDelta;
 use fanfare_core::{
+    decide::Bound,
     ids::{GrantId, Name, OrderId, StoreId},
     ledger::{Posting, account, stock_unit},
-    mechanic::key,
+    mechanic::{State, key},
     model::reward::{OnReversal, RewardKind},
     money::Minor,
     points::Lot,
@@ -49,7 +51,8 @@ pub(crate) fn enter(grant: &mut Grant, state: GrantState, at: Ts, scene: Scene<'
     }
     let Scene { store, order, reason } = scene;
     let reason = reason.map(ToOwned::to_owned);
-    grant.history.push(Happening { at, state, store: store.cloned(), order: order.cloned(), reason });
+    let (store, order, counted) = (store.cloned(), order.cloned(), Vec::new());
+    grant.history.push(Happening { at, state, store, order, reason, counted });
 }
 
 /// Counts something that the status of the grant's campaign and reward shows.
@@ -64,7 +67,25 @@ pub(crate) fn tally(tx: &mut Tx<'_>, grant: &Grant, what: &str, delta: i64) {
 pub(crate) fn book(tx: &mut Tx<'_>, grant: &Grant, reserved: Minor, actual: Minor, why: Why<'_>) -> Result<(), Halt> {
     tx.tally(&key::reward(&grant.terms.name, "cost"), actual.0);
     let Some(campaign) = &grant.campaign else { return Ok(()) };
+    count(tx, grant, actual.minus(reserved))?;
     budget::spend(tx, campaign, Spent { reserved, actual, cost: Cost::Rewards }, why)
+}
+
+/// Moves what the budget has set aside and spent at the store where a grant was given and for its member, as far as its
+/// campaign counted it there when it was given.
+pub(crate) fn count(tx: &mut Tx<'_>, grant: &Grant, by: Minor) -> Result<(), Halt> {
+    let (Some(campaign), Some(given)) = (&grant.campaign, grant.history.first()) else { return Ok(()) };
+    let key = |bound: &Bound| match bound {
+        Bound::Store => Some(key::budget_store(campaign, given.store.as_ref())),
+        Bound::Member => Some(key::budget_member(campaign, &grant.member)),
+        Bound::Total | Bound::Day => None,
+    };
+    let keys: Vec<String> = given.counted.iter().filter_map(key).collect();
+    touch::all(keys.iter().map(|key| Ok(tx.count(key)?)))?;
+    for key in keys {
+        tx.count_up(&key, by.0)?;
+    }
+    Ok(())
 }
 
 /// When a grant that nobody uses closes by itself.
@@ -222,6 +243,7 @@ fn free(tx: &mut Tx<'_>, grant: &mut Grant, rule: &'static str) -> Result<(), Ha
     let reserved = std::mem::take(&mut grant.reserved);
     match &grant.campaign {
         Some(campaign) if reserved != Minor::ZERO => {
+            count(tx, grant, reserved.negated())?;
             budget::release(tx, campaign, reserved, Why { rule, reference: grant.id.as_str() })
         }
         Some(_) | None => Ok(()),

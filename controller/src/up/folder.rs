@@ -1,7 +1,7 @@
 //! Keeps the plane equal to the folder: what is good is applied as a commit would be, what is broken is refused with its
 //! place while the former revision serves, what is gone is pruned.
 
-use super::start::Running;
+use super::{git::Checkout, start::Running};
 use anyhow::{Context, bail};
 use fanfare_core::model::Kind;
 use fanfare_crds::files::{self, Colour, Format, Loaded, Report};
@@ -90,6 +90,7 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
             format!("metadata.namespace: this `fanfare up` serves `{ours}`; leave it out, or use another folder");
         running.screen.say(|| eprintln!("{file}:{line}: {what}"));
     }
+    let checkout = Checkout::of(&running.dir).await;
     good.sort_by_key(|resource| Kind::ALL.iter().position(|kind| Some(*kind) == resource.kind));
     for kind in Kind::ALL {
         let of_kind = good.iter().filter(|resource| resource.kind == Some(kind));
@@ -99,7 +100,13 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
                 let digest = blake3::hash(resource.object.to_string().as_bytes());
                 let is_known = applied.digests.get(&(kind, name.clone())) == Some(&digest);
                 let place = format!("{}:{}", resource.file, resource.line);
-                (!is_known).then(|| Change { name, object: resource.object.clone(), place, digest })
+                (!is_known).then(|| {
+                    let mut object = resource.object.clone();
+                    if let Some(checkout) = &checkout {
+                        checkout.sign(&mut object, &resource.file);
+                    }
+                    Change { name, object, place, digest }
+                })
             })
             .collect();
         let api = api(running, kind);

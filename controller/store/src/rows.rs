@@ -2,6 +2,7 @@
 
 use fanfare_core::{
     cart::{Cart, Evaluation},
+    decide::Bound,
     ids::{
         AccountId, Code, GrantId, HoldId, MemberId, MessageId, Name, Namespace, OrderId, RedemptionId, Revision, RunId,
         StoreId,
@@ -192,6 +193,9 @@ pub struct Happening {
     /// Why, when someone took it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Of the first: the parts of its campaign's budget that count its money, at this store and for its member.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Bound>,
 }
 
 /// The state of an order.

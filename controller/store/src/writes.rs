@@ -70,6 +70,9 @@ pub struct Writes {
     pub revoked_families: Vec<String>,
     /// Appended.
     pub audit: Vec<Audit>,
+    /// What those who follow have to learn from this batch, as the engine writes it; kept for a while with the position
+    /// that the batch reaches. A database of one process keeps none. Alone it is no write.
+    pub news: Option<Vec<u8>>,
 }
 
 impl Writes {
@@ -103,6 +106,7 @@ impl Writes {
             refresh_tokens,
             revoked_families,
             audit,
+            news: _,
         } = self;
         members.is_empty()
             && new_grants.is_empty()

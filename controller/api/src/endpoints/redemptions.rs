@@ -75,7 +75,7 @@ impl RedeemBody {
         }
         let mut faults = Faults::default();
         faults.text("/code", &self.code);
-        faults.maybe("/storeId", self.store_id.as_ref());
+        faults.store("/storeId", self.store_id.as_ref(), runtime);
         faults.maybe("/terminalId", self.terminal_id.as_ref());
         let taken_off = self.amount.as_ref().and_then(|text| above_zero(text, "/amount", runtime, &mut faults));
         let order = self.order.as_ref().and_then(|order| {

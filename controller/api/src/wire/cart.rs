@@ -87,7 +87,7 @@ impl CartBody {
         same_currency(&self.currency, &format!("{at}/currency"), runtime)?;
         let mut faults = Faults::default();
         faults.maybe(format!("{at}/memberId"), self.member_id.as_ref());
-        faults.maybe(format!("{at}/storeId"), self.store_id.as_ref());
+        faults.store(format!("{at}/storeId"), self.store_id.as_ref(), runtime);
         faults.text(format!("{at}/channel"), &self.channel);
         for (name, list) in [("codes", &self.codes), ("reservations", &self.reservations)] {
             if list.len() > CODES_MAX {

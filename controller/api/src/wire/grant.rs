@@ -181,7 +181,7 @@ fn which(items: &Items) -> Option<String> {
 }
 
 fn happening(one: &Happening, view: &View) -> HappeningView {
-    let Happening { at, state, store, order, reason } = one;
+    let Happening { at, state, store, order, reason, counted: _ } = one;
     HappeningView {
         at: view.time(*at),
         state: state.as_str().into(),

@@ -5,8 +5,11 @@ use crate::{
     cart::{Available, Discount, Subject},
     ids::Code,
     mechanic::basket::capped,
-    model::campaign::Combine,
-    money::Minor,
+    model::{
+        campaign::Combine,
+        reward::{RewardKind, Voucher, VoucherWorth},
+    },
+    money::{Minor, allocate},
     reason::{Reason, Refusal},
     reward::{GrantState, GrantView, off, usable},
 };
@@ -55,10 +58,28 @@ fn shares(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal>
         Some(most) => capped(shares, most),
         None => shares,
     };
+    let shares = above_floors(bill, grant, shares);
     if shares.iter().copied().sum::<Minor>() > Minor::ZERO {
         return Ok(shares);
     }
     Err(Refusal::new(Reason::ItemsNotEligible, "It would take nothing off this cart."))
+}
+
+/// No line falls below the floor of a discount that took something off it. An amount is taken off the other lines of the
+/// voucher as far as they hold it.
+fn above_floors(bill: &Bill<'_>, grant: &GrantView<'_>, shares: Vec<Minor>) -> Vec<Minor> {
+    let rooms: Vec<Minor> = bill.basket.rooms().collect();
+    if shares.iter().zip(&rooms).all(|(share, room)| share <= room) {
+        return shares;
+    }
+    let is_amount = matches!(&grant.plan.kind, RewardKind::Voucher(Voucher { worth: VoucherWorth::Amount(_), .. }));
+    if !is_amount {
+        return shares.into_iter().zip(rooms).map(|(share, room)| share.min(room)).collect();
+    }
+    let meant = shares.iter().zip(&rooms).map(|(share, room)| if *share > Minor::ZERO { room.0 } else { 0 });
+    let meant: Vec<i64> = meant.collect();
+    let most = Minor(meant.iter().sum());
+    allocate(shares.iter().copied().sum::<Minor>().min(most), &meant)
 }
 
 fn combinable(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<(), Refusal> {

@@ -5,7 +5,7 @@ use crate::{
     Halt, attribution,
     budget::{self, Cost, Spent, Why},
     give::{self, To},
-    holds, refuse, touch,
+    holds, refuse, suspend, touch,
     tx::Tx,
     vouchers::{self, Scene},
 };
@@ -44,7 +44,7 @@ pub(crate) fn take(tx: &mut Tx<'_>, order: &Order, priced: &Priced) -> Result<Bo
 pub(crate) fn take_budget(tx: &mut Tx<'_>, order: &OrderId, campaign: Name, amount: Minor) -> Result<Spend, Halt> {
     let mut spend = Spend { campaign, amount, reserved: Minor::ZERO, funded: true };
     if let Some(plan) = budget::served(tx, &spend.campaign) {
-        budget::allows(tx, &plan, amount)??;
+        budget::allows(tx, &plan, amount, None)??;
         spend.reserved = budget::reserve(tx, &plan, amount, Why { rule: "order-reserved", reference: order.as_str() })?;
     }
     Ok(spend)
@@ -246,10 +246,10 @@ pub(crate) fn free_voucher(
 
 /// Notes campaigns whose budget stopped something of this cart.
 pub(crate) fn note_exhausted(tx: &mut Tx<'_>, campaigns: &[Name]) -> Result<(), Halt> {
-    touch::all(campaigns.iter().map(|campaign| Ok(tx.count(&budget::exhausted_key(campaign))?)))?;
+    touch::all(campaigns.iter().map(|campaign| Ok(tx.count(&suspend::exhausted_key(campaign))?)))?;
     for campaign in campaigns {
         if let Some(plan) = budget::served(tx, campaign) {
-            budget::exhausted(tx, &plan)?;
+            suspend::exhausted(tx, &plan)?;
         }
     }
     Ok(())

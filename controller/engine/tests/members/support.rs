@@ -31,6 +31,14 @@ pub(crate) const BANGKOK: Tz = Tz::Asia__Bangkok;
 pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
+    pub(crate) fn at(at: &str) -> Self {
+        Self(AtomicI64::new(ts(at).timestamp_millis()))
+    }
+
+    pub(crate) fn forward(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000, Ordering::SeqCst);
+    }
+
     pub(crate) fn set(&self, at: &str) {
         self.0.store(ts(at).timestamp_millis(), Ordering::SeqCst);
     }
@@ -188,6 +196,8 @@ pub(crate) fn campaign(name: &str) -> CampaignPlan {
         mechanics: Vec::new(),
         stacking: None,
         budget: None,
+        notify_at: Vec::new(),
+        owner: None,
         costs: BTreeMap::new(),
         attribution_window: Span::days(7),
         content: Content {

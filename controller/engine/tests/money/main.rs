@@ -2,6 +2,8 @@
 //! invariants that the rows themselves must keep are checked.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod budgets;
+mod chance;
 mod events;
 mod grants;
 mod holds;

@@ -111,7 +111,7 @@ async fn an_order_that_a_till_reports_earns_once_and_its_refund_takes_back() {
             time: None,
             data,
         };
-        shop.engine.ingest(vec![event], &Sender::Shop).await.unwrap()[0].status
+        shop.engine.ingest(vec![event], &Sender::Shop).await.unwrap().0[0].status
     };
     let order = json!({ "orderId": "o1", "total": "100.00", "currency": "THB" });
     assert_eq!(send("e1", "order.paid", order.clone()).await, Status::Accepted);

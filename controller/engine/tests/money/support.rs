@@ -8,10 +8,7 @@ use fanfare_core::{
     mechanic::{Rule, discount, spend_threshold},
     model::{
         CampaignPlan, Plan, RewardPlan, RuntimePlan,
-        campaign::{
-            Audience, Budget, Content, Cover, Join, Mechanic, Objective, OnExhausted, Participation, Places, Scope,
-            Visibility,
-        },
+        campaign::{Audience, Budget, Content, Join, Mechanic, Objective, Participation, Places, Scope, Visibility},
         reward::{
             Claim, CodeRule, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity, Voucher, VoucherWorth,
         },
@@ -83,6 +80,21 @@ impl Shop {
         };
         let revision = Revision::from(format!("r-{name}"));
         self.run(Publish { name, revision, plan, generation: 1, author: None }).await.unwrap();
+    }
+
+    /// Publishes a campaign anew, under another revision and generation.
+    pub(crate) async fn republish(&self, plan: CampaignPlan, generation: i64) {
+        let (name, revision) = (plan.name.clone(), Revision::from(format!("r-{}-{generation}", plan.name)));
+        let plan = Plan::Campaign(CampaignPlan { revision: revision.clone(), ..plan });
+        self.run(Publish { name, revision, plan, generation, author: None }).await.unwrap();
+    }
+
+    /// The same namespace after a restart.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { engine, clock, store, ns } = self;
+        drop(engine);
+        let engine = Engine::open(ns.clone(), store.clone(), clock.clone(), [8; 32]).await.unwrap();
+        Self { engine, clock, store, ns }
     }
 
     pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
@@ -257,12 +269,9 @@ pub(crate) fn campaign(name: &str, budget: Option<i64>) -> CampaignPlan {
         participation: Participation { join: Join::Automatic, places: Places::default(), limits: Vec::new() },
         mechanics: Vec::new(),
         stacking: None,
-        budget: budget.map(|limit| Budget {
-            limit: Minor(limit),
-            per_day: None,
-            on_exhausted: OnExhausted::Stop,
-            cover: Cover::HardStop,
-        }),
+        budget: budget.map(|limit| Budget::of(Minor(limit))),
+        notify_at: Vec::new(),
+        owner: None,
         costs: BTreeMap::new(),
         attribution_window: Span::days(7),
         content: Content::default(),

@@ -1,12 +1,7 @@
 //! What a batch reads: each table at most one query, its keys as JSON arrays.
 
-use super::{
-    SqliteStore,
-    bulk::{keys, to_json},
-    decode::{self},
-    error::refused,
-};
-use crate::{Keys, Result, Rows};
+use super::{SqliteStore, bulk::keys, error::refused, terms};
+use crate::{Keys, Result, Rows, decode, encode::to_json};
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 /// The rows of a table whose ids are in `?2`.
@@ -62,7 +57,7 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
         members: one(conn, ns, concat!("SELECT ", member_columns!(), by_id!("members")), keys(members)?)
             .await?
             .decode(decode::member)?,
-        identities: pairs(conn, ns, IDENTITIES, identities).await?.decode(identity)?,
+        identities: pairs(conn, ns, IDENTITIES, identities).await?.decode(decode::identity)?,
         grants: grants(store, conn, ns, asked).await?,
         orders: one(conn, ns, concat!("SELECT ", order_columns!(), by_id!("orders")), keys(orders)?)
             .await?
@@ -129,8 +124,8 @@ const RUNS: &str = concat!(
 
 async fn balances(conn: &mut SqliteConnection, ns: i64, asked: &Keys) -> Result<Vec<(String, String, i64)>> {
     let Keys { balances, wallets, .. } = asked;
-    let mut found = pairs(conn, ns, BALANCES, balances).await?.decode(balance)?;
-    found.extend(one(conn, ns, WALLETS, keys(wallets)?).await?.decode(balance)?);
+    let mut found = pairs(conn, ns, BALANCES, balances).await?.decode(decode::balance)?;
+    found.extend(one(conn, ns, WALLETS, keys(wallets)?).await?.decode(decode::balance)?);
     Ok(found)
 }
 
@@ -163,7 +158,7 @@ pub(super) async fn decode_grants(
     rows: &[SqliteRow],
 ) -> Result<Vec<crate::rows::Grant>> {
     let terms = rows.iter().map(decode::terms_of).collect::<Result<_>>()?;
-    let plans = store.rewards.resolve(conn, terms).await?;
+    let plans = terms::resolve(&store.rewards, conn, terms).await?;
     decode::all(rows, |row| decode::grant(row, &plans))
 }
 
@@ -198,7 +193,7 @@ pub(super) async fn decode_runs(
     rows: &[SqliteRow],
 ) -> Result<Vec<crate::rows::Run>> {
     let terms = rows.iter().map(decode::terms_of).collect::<Result<_>>()?;
-    let plans = store.automations.resolve(conn, terms).await?;
+    let plans = terms::resolve(&store.automations, conn, terms).await?;
     decode::all(rows, |row| decode::run(row, &plans))
 }
 
@@ -227,14 +222,4 @@ async fn pairs<P: serde::Serialize>(
     keys: &std::collections::BTreeSet<P>,
 ) -> Result<Found> {
     if keys.is_empty() { Ok(Found(Vec::new())) } else { one(conn, ns, sql, to_json(keys)?).await }
-}
-
-fn identity(row: &SqliteRow) -> Result<(String, String, fanfare_core::ids::MemberId)> {
-    let mut c = decode::Cursor::new(row);
-    Ok((c.text()?, c.text()?, c.text()?))
-}
-
-fn balance(row: &SqliteRow) -> Result<(String, String, i64)> {
-    let mut c = decode::Cursor::new(row);
-    Ok((c.text()?, c.text()?, c.int()?))
 }

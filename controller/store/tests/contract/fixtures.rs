@@ -130,7 +130,14 @@ pub(crate) fn grant(id: &str, member: &str) -> Grant {
         valid_until: Some(at(1_000)),
         uses_left: 1,
         reserved: Minor(500),
-        history: vec![Happening { at: at(0), state: GrantState::Claimed, store: None, order: None, reason: None }],
+        history: vec![Happening {
+            at: at(0),
+            state: GrantState::Claimed,
+            store: None,
+            order: None,
+            reason: None,
+            counted: vec![],
+        }],
     }
 }
 

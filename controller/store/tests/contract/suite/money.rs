@@ -4,7 +4,7 @@ use crate::fixtures::*;
 use fanfare_core::{ledger::Posting, money::Minor};
 use fanfare_store::{
     Error, Keys, Position, Store, Writes,
-    rows::{GrantState, RedemptionState},
+    rows::{GrantState, MessageState, RedemptionState},
 };
 use futures::TryStreamExt;
 
@@ -22,6 +22,47 @@ pub(crate) async fn counters_and_balances_add_up(store: &dyn Store) {
     assert_eq!(balances, [entry("a", "THB", -10), entry("b", "THB", 4), entry("c", "THB", 6)]);
     assert_eq!(store.balances(&ns, "c").await.unwrap(), [entry("c", "THB", 6)]);
     assert_eq!(store.verify(&ns).await.unwrap(), [""; 0]);
+}
+
+pub(crate) async fn a_wallet_is_loaded_with_all_its_lots_and_told_by_transaction(store: &dyn Store) {
+    let ns = shop();
+    let lot = |name: &str, amount| entry(name, "points", amount);
+    let moved = |rule: &str, entries| Posting { rule: rule.into(), reference: "o-1".into(), entries };
+    let early = "wallet/acc/until-20261122T000000Z";
+    let postings = vec![
+        moved("given", vec![lot("points/issued", -30), lot("wallet/acc", 10), lot(early, 20)]),
+        moved(
+            "another",
+            vec![lot("points/issued", -5), lot("wallet/acc-2", 2), lot("wallet/acc2/until-20261122T000000Z", 3)],
+        ),
+        moved("matured", vec![lot(early, -4), lot("wallet/acc", 4)]),
+        moved("spent", vec![lot(early, -16), lot("wallet/acc", -1), lot("points/issued", 17)]),
+    ];
+    commit(store, Writes { postings, ..writes() }).await.unwrap();
+
+    let keys = Keys { wallets: ["acc".into(), "nobody".into()].into(), ..Keys::default() };
+    let mut batch = store.begin(&ns).await.unwrap();
+    let own: Vec<_> =
+        batch.load(&keys).await.unwrap().balances.into_iter().filter(|(name, ..)| name != "wallet/acc-2").collect();
+    drop(batch);
+    assert_eq!(own, [("wallet/acc".into(), "points".into(), 13)], "lots that are empty are left away");
+
+    let account = "acc".into();
+    let told = async |after: Option<String>| {
+        let lines = store.wallet_lines(&ns, &account, fanfare_store::Page { limit: 1, after }).await.unwrap();
+        lines.first().map(|line| (line.rule.clone(), line.amount, line.account.clone(), line.cursor()))
+    };
+    let newest = told(None).await.unwrap();
+    assert_eq!((newest.0.as_str(), newest.1, newest.2.as_str()), ("spent", -17, "wallet/acc"));
+    let before = told(Some(newest.3)).await.unwrap();
+    assert_eq!((before.0.as_str(), before.1), ("given", 30), "what moves within a wallet adds nothing");
+    assert_eq!(told(Some(before.3)).await, None);
+    assert_eq!(store.verify(&ns).await.unwrap(), [""; 0]);
+
+    let broken = moved("broken", vec![lot(early, -1), lot("points/issued", 1)]);
+    commit(store, Writes { postings: vec![broken], ..writes() }).await.unwrap();
+    let found = store.verify(&ns).await.unwrap();
+    assert!(found.len() == 1 && found[0].contains("a lot of points"), "{found:?}");
 }
 
 pub(crate) async fn the_ledger_is_one_chain_in_order(store: &dyn Store) {
@@ -121,5 +162,43 @@ pub(crate) async fn rows_written_several_times_are_there_as_written_last(store: 
     renamed.identities.clear();
     commit(store, Writes { members: vec![member("m-1"), renamed.clone()], ..writes() }).await.unwrap();
     assert_eq!(store.member(&ns, &"m-1".into()).await.unwrap(), Some(renamed));
+
+    let mut held = hold("h-1");
+    held.quantity = 1;
+    let mut touched = participation("double-11", "m-1");
+    touched.touched_at = at(7);
+    let mut sent = message("msg-1", "m-1");
+    sent.state = MessageState::Sent;
+    let mut moved = run("run-1", "m-1");
+    (moved.step, moved.plan.revision) = (3, "rev-2".into());
+    let mut revoked = credential("t-1");
+    revoked.revoked = true;
+    let mut used = token("tok-1", "fam", 100);
+    used.used = true;
+    let twice = Writes {
+        holds: vec![hold("h-1"), held.clone()],
+        participations: vec![participation("double-11", "m-1"), touched.clone()],
+        messages: vec![message("msg-1", "m-1"), sent.clone()],
+        runs: vec![run("run-1", "m-1"), moved.clone()],
+        jobs: vec![job("j-1", 5), job("j-2", 6), job("j-1", 7)],
+        credentials: vec![credential("t-1"), revoked.clone()],
+        refresh_tokens: vec![token("tok-1", "fam", 100), used.clone()],
+        ..writes()
+    };
+    commit(store, twice).await.unwrap();
+    let keys = Keys {
+        holds: ["h-1".into()].into(),
+        participations: [("double-11".into(), "m-1".into())].into(),
+        messages: ["msg-1".into()].into(),
+        runs: ["run-1".into()].into(),
+        ..Keys::default()
+    };
+    let rows = load(store, keys).await;
+    moved.plan = run("run-1", "m-1").plan;
+    assert_eq!((rows.holds, rows.participations), (vec![held], vec![touched]));
+    assert_eq!((rows.messages, rows.runs), (vec![sent], vec![moved]), "under the plan that it entered under");
+    assert_eq!(store.due(&ns, at(99), 9).await.unwrap(), [job("j-2", 6), job("j-1", 7)]);
+    assert_eq!(store.credential("digest-t-1").await.unwrap(), Some(revoked));
+    assert_eq!(store.refresh_token("tok-1").await.unwrap(), Some(used));
     assert_eq!(store.verify(&ns).await.unwrap(), [""; 0]);
 }

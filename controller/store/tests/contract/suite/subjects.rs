@@ -9,7 +9,7 @@ use fanfare_store::{
     Error, Keys, PAGE_MAX, Page, Store, Writes,
     rows::{GrantState, MessageState, RunState},
 };
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::join_all};
 
 pub(crate) async fn pages_go_on_where_the_last_ended(store: &dyn Store) {
     let ns = shop();
@@ -198,6 +198,12 @@ pub(crate) async fn settings_are_kept(store: &dyn Store) {
     store.set_setting("key", &[0, 1, 255]).await.unwrap();
     store.set_setting("key", &[0, 2, 255]).await.unwrap();
     assert_eq!(store.setting("key").await.unwrap(), Some(vec![0, 2, 255]));
+    let first = store.first_setting("key", &[9]).await.unwrap();
+    assert_eq!(first, [0, 2, 255], "one that stands is not replaced");
+    assert_eq!(store.first_setting("made once", &[1]).await.unwrap(), [1]);
+    assert_eq!(store.first_setting("made once", &[2]).await.unwrap(), [1]);
+    let made = join_all([1, 2, 3, 4].map(async |n| store.first_setting("race", &[n]).await.unwrap())).await;
+    assert!(made.iter().all(|value| *value == made[0]), "{made:?}");
 }
 
 pub(crate) async fn answers_are_kept_seven_days(store: &dyn Store) {
