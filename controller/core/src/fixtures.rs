@@ -111,6 +111,7 @@ pub(crate) fn reward(named: &str, kind: RewardKind) -> RewardPlan {
             symbology: Symbology::Code128,
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
+            uses: Some(1),
         },
         stacking: None,
         unit_cost: Minor::ZERO,

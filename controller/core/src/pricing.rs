@@ -156,31 +156,35 @@ impl<'a> Bill<'a> {
         }
     }
 
-    /// What the namespace's formula gives for this cart; nothing to nobody.
-    fn points(&self, payable: Minor) -> i64 {
+    /// What the namespace's formula gives for this cart, however it is paid; nothing to nobody.
+    fn points(&self, price: Minor) -> i64 {
         let rules = &self.ask.visit.world.runtime.points;
-        let earned = || rules.earned_by(ORDER_PAID).map(|earn| earn.on_spend(payable));
+        let earned = || rules.earned_by(ORDER_PAID).map(|earn| earn.on_spend(price));
         self.ask.visit.member().map_or(0, |_| earned().fold(0, i64::saturating_add))
+    }
+
+    /// What gift cards pay of a line.
+    fn paid_of(&self, line: &str) -> Minor {
+        let payments = self.discounts.iter().filter(|discount| discount.payment);
+        payments.flat_map(|payment| &payment.lines).filter(|share| share.id == line).map(|share| share.amount).sum()
     }
 
     fn into_priced(self, available: Vec<crate::cart::Available>) -> Priced {
         let lines: Vec<PricedLine> = self
             .basket
             .lines()
-            .map(|(line, payable)| PricedLine {
-                id: line.id.clone(),
-                total: line.total(),
-                discount: line.total().minus(payable),
-                payable,
+            .map(|(line, payable)| {
+                let paid = self.paid_of(&line.id);
+                let discount = line.total().minus(payable).minus(paid);
+                PricedLine { id: line.id.clone(), total: line.total(), discount, paid, payable }
             })
             .collect();
-        let total = lines.iter().map(|line| line.total).sum();
-        let payable = lines.iter().map(|line| line.payable).sum();
-        let points = self.points(payable);
+        let points = self.points(lines.iter().map(|line| line.payable.plus(line.paid)).sum());
         let evaluation = Evaluation {
-            total,
-            discount: Minor::minus(total, payable),
-            payable,
+            total: lines.iter().map(|line| line.total).sum(),
+            discount: lines.iter().map(|line| line.discount).sum(),
+            paid: lines.iter().map(|line| line.paid).sum(),
+            payable: lines.iter().map(|line| line.payable).sum(),
             lines,
             discounts: self.discounts,
             earned: self.earned,

@@ -23,14 +23,14 @@ use fanfare_store::{
     Keys,
     rows::{self, Grant, HoldState, Order},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What pricing reads beside the plans: rows that were loaded for one cart.
 struct Gathered {
     grants: Vec<Grant>,
     holds: Vec<Hold>,
-    /// Grants and holds that the order at hand has itself.
-    own: BTreeSet<GrantId>,
+    /// What the order at hand holds of grants itself.
+    own: BTreeMap<GrantId, Minor>,
 }
 
 /// Names the rows that pricing this cart will ask for.
@@ -90,7 +90,7 @@ fn gather(tx: &Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathered, H
         }
     }
     let used = order.into_iter().flat_map(|order| &order.evaluation.discounts);
-    let own = used.filter_map(|discount| discount.grant.clone()).collect();
+    let own = used.filter_map(|discount| Some((discount.grant.clone()?, discount.amount))).collect();
     Ok(Gathered { grants, holds, own })
 }
 
@@ -119,7 +119,7 @@ fn ask<T>(
     let campaigns: Vec<&CampaignPlan> =
         served.map(|plan| promised.iter().find(|other| other.name == plan.name).unwrap_or(plan)).collect();
     let grants: Vec<GrantView<'_>> =
-        gathered.grants.iter().map(|grant| vouchers::met(tx, grant, gathered.own.contains(&grant.id))).collect();
+        gathered.grants.iter().map(|grant| vouchers::met(tx, grant, gathered.own.get(&grant.id).copied())).collect();
     let coming = Coming {
         member: cart.member.as_ref(),
         store: cart.store.as_ref(),
@@ -183,7 +183,7 @@ pub struct Validated {
     /// Why it cannot be used; nothing when it can.
     pub refusal: Option<Refusal>,
     /// The voucher that has this code.
-    pub grant: Option<GrantId>,
+    pub grant: Option<Grant>,
     /// What it takes off, where that is known.
     pub amount: Option<Minor>,
 }
@@ -212,11 +212,11 @@ impl Validate {
         let Some(grant) = tx.grant_by_code(code)? else { return Ok(unknown(code)) };
         let (store, channel) = (self.store.as_ref(), self.channel.as_deref());
         let coming = Coming { member: None, store, channel, at: tx.now, points: 0 };
-        let met = vouchers::met(tx, grant, false);
+        let met = vouchers::met(tx, grant, None);
         let refusal = knowledge::visit(tx, coming, |visit| fanfare_core::reward::usable(&met, visit).err())?;
         let worth = crate::redemptions::remaining(grant, tx.now);
         let amount = refusal.is_none().then_some(worth).filter(|worth| *worth > Minor::ZERO);
-        Ok(Validated { code: code.clone(), refusal, grant: Some(grant.id.clone()), amount })
+        Ok(Validated { code: code.clone(), refusal, grant: Some(grant.clone()), amount })
     }
 
     fn in_cart(&self, tx: &Tx<'_>, cart: &Cart) -> Result<Vec<Validated>, Halt> {
@@ -234,7 +234,7 @@ impl Validate {
                 (None, None) => Some(Refusal::new(Reason::ItemsNotEligible, "it takes nothing off this cart")),
             };
             let amount = used.map(|discount| discount.amount);
-            Ok(Validated { code: code.clone(), refusal, grant: Some(grant.id.clone()), amount })
+            Ok(Validated { code: code.clone(), refusal, grant: Some(grant.clone()), amount })
         };
         self.codes.iter().map(told).collect()
     }

@@ -1,6 +1,6 @@
 //! Points by the Runtime's own formula, without any campaign: for orders and for other events.
 //!
-//! An order earns on what was paid, after discounts. When lines or money come back, it keeps what the formula gives for
+//! An order earns on its price after discounts, however it is paid. When lines or money come back, it keeps what the formula gives for
 //! what is left, so partial returns in any order sum exactly to the whole. No campaign pays: the worth is booked on the
 //! namespace's own account.
 
@@ -66,7 +66,7 @@ pub(crate) fn on_order(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking
     order.evaluation.points = 0;
     let Some(member) = order.cart.member.clone() else { return Ok(()) };
     let rules = earns(tx, ORDER_PAID);
-    let points = sum(&rules, order.evaluation.payable);
+    let points = sum(&rules, order.evaluation.price());
     if points == 0 || is_late(tx, at)? {
         return Ok(());
     }

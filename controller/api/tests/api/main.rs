@@ -12,6 +12,7 @@ mod members;
 mod openapi;
 mod operations;
 mod points;
+mod rewards;
 mod server;
 mod support;
 mod till;

@@ -164,6 +164,8 @@ pub enum Per {
     Member,
     Store,
     Campaign,
+    /// All together, whichever campaign gives; of rewards only.
+    Reward,
 }
 
 /// One mechanic of a campaign with what narrows it.

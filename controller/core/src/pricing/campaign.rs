@@ -226,6 +226,7 @@ impl<'a> Step<'_, 'a> {
             amount,
             lines: line_shares(cart, &off.shares),
             units: priced_units.map(|(line, units)| (line.sku.clone(), *units)).collect(),
+            payment: false,
         });
     }
 
@@ -299,12 +300,16 @@ impl<'a> Step<'_, 'a> {
                 return Ok(());
             }
         }
+        let world = visit.world;
+        let plan = world.catalogue.reward(&offered.reward);
+        let worth = plan.map(|plan| reward::worth(plan, world.runtime).times(quantity));
         self.purse.spent = self.purse.spent.plus(self.cost(&offered.reward, quantity));
         self.proposal.earned.push(Earned {
             campaign: campaign.clone(),
             mechanic: mechanic.clone(),
             reward: offered.reward,
             quantity,
+            amount: worth.filter(|worth| *worth > Minor::ZERO),
             threshold: Some(offered.threshold),
             counted: line_shares(self.ask.cart, &offered.counted),
         });

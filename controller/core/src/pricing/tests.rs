@@ -12,7 +12,7 @@ use crate::{
     model::{
         RewardPlan,
         campaign::{Audience, Budget, Combine, Counted, Join, Limit, OnExhausted, Per, Stacking, Visibility},
-        reward::{RewardKind, VoucherStacking},
+        reward::{RewardKind, Voucher, VoucherStacking, VoucherWorth},
     },
     money::BasisPoints,
     reward::{GrantState, Terms},
@@ -50,13 +50,16 @@ pub(super) fn price(memory: &Memory, campaigns: &[&CampaignPlan], cart: &Cart) -
 /// What holds for every price.
 pub(super) fn adds_up(priced: &Priced, cart: &Cart) {
     let evaluation = &priced.evaluation;
-    assert_eq!(evaluation.discounts.iter().map(|d| d.amount).sum::<Minor>(), evaluation.discount);
-    assert_eq!(evaluation.total.minus(evaluation.discount), evaluation.payable);
+    let sum =
+        |payment| -> Minor { evaluation.discounts.iter().filter(|d| d.payment == payment).map(|d| d.amount).sum() };
+    assert_eq!((sum(false), sum(true)), (evaluation.discount, evaluation.paid));
+    assert_eq!(evaluation.total.minus(evaluation.discount).minus(evaluation.paid), evaluation.payable);
     for (line, priced_line) in cart.lines.iter().zip(&evaluation.lines) {
         let shares = evaluation.discounts.iter().flat_map(|d| &d.lines).filter(|share| share.id == line.id);
-        assert_eq!(shares.map(|share| share.amount).sum::<Minor>(), priced_line.discount, "{line:?}");
+        let off = priced_line.discount.plus(priced_line.paid);
+        assert_eq!(shares.map(|share| share.amount).sum::<Minor>(), off, "{line:?}");
         assert!(priced_line.payable >= Minor::ZERO, "{priced_line:?}");
-        assert_eq!(priced_line.total.minus(priced_line.discount), priced_line.payable);
+        assert_eq!(priced_line.total.minus(off), priced_line.payable);
     }
     for discount in &evaluation.discounts {
         assert!(discount.amount > Minor::ZERO);
@@ -333,6 +336,7 @@ impl Wallet {
             suspended: false,
             state,
             terms: Terms::default(),
+            balance: None,
         }
     }
 }
@@ -383,6 +387,78 @@ fn named_codes_apply_in_order_and_each_refusal_says_why() {
     let available = evaluate(&ask).unwrap().evaluation.available;
     let available: Vec<_> = available.iter().map(|a| (a.title.as_str(), a.amount.0)).collect();
     assert_eq!(available, [("The one", 100), ("The two", 50), ("The tea", 300)]);
+}
+
+#[test]
+fn vouchers_take_off_before_gift_cards_pay_what_is_left() {
+    let card = |balance| {
+        let card = Wallet::new("CARD", reward("card", RewardKind::GiftCard { amount: Minor(1_000) }));
+        (card, Some(Minor(balance)))
+    };
+    let tenth = RewardKind::Voucher(Voucher {
+        worth: VoucherWorth::Percent { share: BasisPoints(1_000), max: None },
+        min_spend: Minor::ZERO,
+        items: Items::default(),
+    });
+    let off = Wallet::new("OFF", reward("off", tenth));
+    let memory = Memory::default();
+    for (balance, paid, payable) in [(300, 300, 510), (5_000, 810, 0)] {
+        let (card, balance) = card(balance);
+        let grants = [GrantView { balance, ..card.view(GrantState::Claimed) }, off.view(GrantState::Claimed)];
+        let mut lines = cart(vec![line("1", "TEA", 3, 200), line("2", "CUP", 1, 300)]);
+        lines.codes = vec![Code::from("CARD"), Code::from("OFF")];
+        let ask = Ask { cart: &lines, visit: memory.visit(), campaigns: &[], grants: &grants, holds: &[] };
+        let priced = evaluate(&ask).unwrap();
+        adds_up(&priced, &lines);
+        let evaluation = &priced.evaluation;
+        assert_eq!(
+            (evaluation.discount, evaluation.paid, evaluation.payable),
+            (Minor(90), Minor(paid), Minor(payable))
+        );
+        assert_eq!(evaluation.price(), Minor(810), "a gift card lowers no price");
+        let mut lines = lines.clone();
+        lines.codes.remove(0);
+        let ask = Ask { cart: &lines, ..ask };
+        assert_eq!(evaluate(&ask).unwrap().evaluation.available[0].amount, Minor(paid));
+    }
+}
+
+#[test]
+fn a_fixed_price_and_free_shipping_stop_at_their_maximum() {
+    let voucher = |worth, min_spend| {
+        let items =
+            Items { only: Choice::Picked(Picks { skus: vec!["TEA".into()], ..Picks::default() }), ..Items::default() };
+        let items = if matches!(worth, VoucherWorth::Shipping { .. }) { Items::default() } else { items };
+        let kind = RewardKind::Voucher(Voucher { worth, min_spend: Minor(min_spend), items });
+        Wallet::new("V", reward("v", kind))
+    };
+    let memory = Memory::default();
+    let fixed = |price, max: Option<i64>| VoucherWorth::FixedPrice { price: Minor(price), max: max.map(Minor) };
+    let shipping = |max: Option<i64>| VoucherWorth::Shipping { max: max.map(Minor) };
+    let mut posted = line("3", "POST", 1, 80);
+    posted.category = Some("shipping".into());
+    for (worth, min_spend, expect) in [
+        (fixed(150, None), 0, Ok(100)),
+        (fixed(150, Some(60)), 0, Ok(60)),
+        (fixed(500, None), 0, Err("items-not-eligible")),
+        (fixed(150, None), 401, Err("min-spend-not-met")),
+        (shipping(None), 0, Ok(80)),
+        (shipping(Some(50)), 700, Ok(50)),
+        (shipping(None), 701, Err("min-spend-not-met")),
+    ] {
+        let wallet = voucher(worth, min_spend);
+        let grants = [wallet.view(GrantState::Claimed)];
+        let mut lines = cart(vec![line("1", "TEA", 2, 200), line("2", "CUP", 1, 300), posted.clone()]);
+        lines.codes = vec![Code::from("V")];
+        let ask = Ask { cart: &lines, visit: memory.visit(), campaigns: &[], grants: &grants, holds: &[] };
+        let priced = evaluate(&ask).unwrap();
+        adds_up(&priced, &lines);
+        let told = match reasons(&priced).first() {
+            None => Ok(priced.evaluation.discount.0),
+            Some(reason) => Err(*reason),
+        };
+        assert_eq!(told, expect, "{worth:?} from {min_spend}");
+    }
 }
 
 #[test]

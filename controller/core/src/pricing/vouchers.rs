@@ -1,4 +1,5 @@
-//! Vouchers on a cart, after the campaigns: the named codes in their order, and what else the member has that would do.
+//! Vouchers on a cart, after the campaigns: the named codes in their order, then gift cards, which pay what is left, and
+//! what else the member has that would do.
 
 use super::{Bill, line_shares};
 use crate::{
@@ -17,10 +18,15 @@ use crate::{
 /// The most vouchers of the member that are tried for `available`.
 const TRIED_MAX: usize = 100;
 
-/// Applies the codes that the cart names, each on what is left.
+/// Applies the codes that the cart names, each on what is left: first what takes something off, then what pays.
 pub(super) fn apply(bill: &mut Bill<'_>) {
     let cart = bill.ask.cart;
-    for code in &cart.codes {
+    let pays = |code: &&Code| {
+        let grants = bill.ask.grants;
+        grants.iter().any(|grant| grant.code == Some(*code) && grant.plan.kind.is_payment())
+    };
+    let (payments, vouchers): (Vec<&Code>, Vec<&Code>) = cart.codes.iter().partition(pays);
+    for code in vouchers.into_iter().chain(payments) {
         match find(bill, code).and_then(|grant| Ok((grant, shares(bill, grant)?))) {
             Ok((grant, shares)) => take(bill, grant, code, shares),
             Err(refusal) => bill.reject(Subject::Code(code.clone()), refusal),
@@ -62,7 +68,11 @@ fn shares(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal>
     if shares.iter().copied().sum::<Minor>() > Minor::ZERO {
         return Ok(shares);
     }
-    Err(Refusal::new(Reason::ItemsNotEligible, "It would take nothing off this cart."))
+    let detail = match grant.plan.kind.is_payment() {
+        true => "Nothing is left to pay.",
+        false => "It would take nothing off this cart.",
+    };
+    Err(Refusal::new(Reason::ItemsNotEligible, detail))
 }
 
 /// No line falls below the floor of a discount that took something off it. An amount is taken off the other lines of the
@@ -121,5 +131,6 @@ fn take(bill: &mut Bill<'_>, grant: &GrantView<'_>, code: &Code, shares: Vec<Min
         amount: shares.iter().copied().sum(),
         lines: line_shares(bill.ask.cart, &shares),
         units: Vec::new(),
+        payment: grant.plan.kind.is_payment(),
     });
 }

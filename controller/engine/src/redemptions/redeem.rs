@@ -1,13 +1,14 @@
 //! Redeems one voucher by its code, without a cart: the hot path of a till.
 
-use super::{Outcome, settle};
+use super::{Outcome, remaining, uses_left};
 use crate::{
     Command, Halt,
+    budget::Why,
     jobs::Task,
     plans::Plans,
     refuse,
     tx::Tx,
-    vouchers::{self, Scene},
+    vouchers::{self, Scene, Use},
 };
 use fanfare_core::{
     ids::{Code, OrderId, RedemptionId, StoreId},
@@ -72,7 +73,7 @@ impl Command for Redeem {
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Outcome, Halt> {
-        let Some(grant) = tx.grant_by_code(&self.code)?.cloned() else {
+        let Some(mut grant) = tx.grant_by_code(&self.code)?.cloned() else {
             return refuse(Reason::CodeUnknown, "no voucher has this code");
         };
         let at = vouchers::occurred(tx.now, self.occurred_at);
@@ -81,16 +82,22 @@ impl Command for Redeem {
             return refuse(Reason::StoreMismatch, "this till is bound to another store; name its own");
         }
         let amount = self.amount_of(tx, &grant)?;
-        let redemption = self.write(tx, &grant, amount, at);
+        let used = Use { place: vouchers::begin(&mut grant, amount)?, amount };
+        let redemption = self.write(tx, &grant, used, at);
+        let order = self.order.as_ref().map(|order| &order.id);
+        let scene = Scene { store: Some(&self.store), order, ..Scene::default() };
         match self.mode {
-            Mode::Commit => settle(tx, &redemption, at)?,
-            Mode::Reserve => {
-                let scene =
-                    Scene { store: Some(&self.store), order: self.order.as_ref().map(|order| &order.id), reason: None };
-                vouchers::hold(tx, grant, scene);
+            Mode::Commit => {
+                let why = Why { rule: "redemption-committed", reference: redemption.id.as_str() };
+                vouchers::use_up(tx, grant, used, at, scene, why)?;
             }
+            Mode::Reserve => vouchers::hold(tx, grant, amount, scene),
         }
-        Ok(Outcome { redemption, remaining: Minor::ZERO, created: true })
+        let (remaining, uses_left) = match tx.grant(&redemption.grant)? {
+            Some(grant) => (remaining(grant, tx.now), uses_left(grant)),
+            None => (Minor::ZERO, Some(0)),
+        };
+        Ok(Outcome { redemption, remaining, uses_left, created: true })
     }
 }
 
@@ -99,51 +106,86 @@ impl Redeem {
     fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
         let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
         let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel) };
-        Ok(reward::usable(&vouchers::met(tx, grant, false), &visit)?)
+        Ok(reward::usable(&vouchers::met(tx, grant, None), &visit)?)
     }
 
-    /// What the voucher takes off: what the till says, within what it is worth.
+    /// What the voucher takes off or the gift card pays: what the till says, within what it is worth and what the order
+    /// costs.
     fn amount_of(&self, tx: &Tx<'_>, grant: &Grant) -> Result<Minor, Halt> {
         let total = self.order.as_ref().map(|order| order.total);
-        let worth = match &grant.terms.kind {
+        match &grant.terms.kind {
             RewardKind::Voucher(voucher) => {
-                if let Some(total) = total.filter(|total| *total < voucher.min_spend) {
-                    let currency = &tx.runtime()?.currency;
-                    let (least, has) = (currency.format(voucher.min_spend), currency.format(total));
-                    let detail =
-                        format!("it takes an order of at least {least} {}; this one has {has}", currency.code());
-                    return refuse(Reason::MinSpendNotMet, detail);
-                }
-                match (voucher.worth, total) {
-                    (VoucherWorth::Amount(amount), total) => Some(amount.min(total.unwrap_or(amount))),
-                    (VoucherWorth::Percent { share, max }, Some(total)) => {
-                        let off = share.of(total);
-                        Some(max.map_or(off, |max| off.min(max)))
-                    }
-                    // The order is not known: the most that it can be worth, if there is such a bound.
-                    (VoucherWorth::Percent { max, .. }, None) => max,
+                self.min_spend_met(tx, voucher.min_spend)?;
+                self.voucher_amount(tx, voucher.worth, total)
+            }
+            RewardKind::GiftCard { .. } => {
+                let free = grant.usage.card.map_or(Minor::ZERO, |card| card.free());
+                let most = total.map_or(free, |total| total.min(free));
+                match (self.amount, total) {
+                    (Some(asked), _) => within(tx, asked, most),
+                    (None, Some(_)) => Ok(most),
+                    (None, None) => refuse(
+                        Reason::ItemsNotEligible,
+                        "how much it is to pay is not known; name amount or order.total",
+                    ),
                 }
             }
             // The item itself is handed over; what it costs the shop is its estimate where the till says nothing.
-            RewardKind::FreeItem { .. } => return Ok(self.amount.unwrap_or(grant.terms.unit_cost)),
-            RewardKind::Points { .. } => return refuse(Reason::CodeUnknown, "points are not redeemed at a till"),
-        };
-        match (self.amount, worth) {
-            (Some(asked), Some(worth)) if asked > worth => {
-                let currency = &tx.runtime()?.currency;
-                let detail = format!("it is worth {} {} here", currency.format(worth), currency.code());
-                refuse(Reason::ExceedsRemaining, detail)
+            RewardKind::FreeItem { .. } => Ok(self.amount.unwrap_or(grant.terms.unit_cost)),
+            RewardKind::Access { .. } => Ok(grant.terms.unit_cost),
+            RewardKind::Points { .. } | RewardKind::Badge => {
+                refuse(Reason::CodeUnknown, "this is not redeemed at a till")
             }
-            (Some(asked), _) => Ok(asked),
-            (None, Some(worth)) => Ok(worth),
-            (None, None) => refuse(
-                Reason::ItemsNotEligible,
-                "it takes a share off, and of what is not known; name order.total or amount",
+        }
+    }
+
+    fn min_spend_met(&self, tx: &Tx<'_>, least: Minor) -> Result<(), Halt> {
+        if least <= Minor::ZERO {
+            return Ok(());
+        }
+        let currency = &tx.runtime()?.currency;
+        let (from, code) = (currency.format(least), currency.code());
+        match &self.order {
+            Some(order) if order.total >= least => Ok(()),
+            Some(order) => {
+                let has = currency.format(order.total);
+                refuse(
+                    Reason::MinSpendNotMet,
+                    format!("it takes an order of at least {from} {code}; this one has {has}"),
+                )
+            }
+            None => refuse(
+                Reason::MinSpendNotMet,
+                format!("it takes an order of at least {from} {code}; say with order.total what this one has"),
             ),
         }
     }
 
-    fn write(&self, tx: &mut Tx<'_>, grant: &Grant, amount: Minor, at: Ts) -> Redemption {
+    fn voucher_amount(&self, tx: &Tx<'_>, worth: VoucherWorth, total: Option<Minor>) -> Result<Minor, Halt> {
+        let capped = |amount: Minor, max: Option<Minor>| max.map_or(amount, |max| amount.min(max));
+        let (worth, is_known) = match (worth, total) {
+            (VoucherWorth::Amount(amount), total) => (Some(capped(amount, total)), true),
+            (VoucherWorth::Percent { share, max }, Some(total)) => (Some(capped(share.of(total), max)), true),
+            // The order is not known: the most that it can be worth, if there is such a bound.
+            (VoucherWorth::Percent { max, .. }, None) => (max, true),
+            // Which of it are the items or the shipping, the till alone knows.
+            (VoucherWorth::FixedPrice { max, .. } | VoucherWorth::Shipping { max }, Some(total)) => {
+                (Some(capped(total, max)), false)
+            }
+            (VoucherWorth::FixedPrice { max, .. } | VoucherWorth::Shipping { max }, None) => (max, false),
+        };
+        match (self.amount, worth) {
+            (Some(asked), Some(worth)) => within(tx, asked, worth),
+            (Some(asked), None) => Ok(asked),
+            (None, Some(worth)) if is_known => Ok(worth),
+            (None, _) => refuse(
+                Reason::ItemsNotEligible,
+                "what it takes off is not known; name amount, or order.total where it takes a share off",
+            ),
+        }
+    }
+
+    fn write(&self, tx: &mut Tx<'_>, grant: &Grant, used: Use, at: Ts) -> Redemption {
         let id = RedemptionId::from(tx.new_id());
         let (state, expires_at) = match self.mode {
             Mode::Commit => (RedemptionState::Committed, None),
@@ -162,12 +204,22 @@ impl Redeem {
             store: Some(self.store.clone()),
             terminal: self.terminal.clone(),
             state,
-            amount,
+            amount: used.amount,
             expires_at,
             created_at: at,
             reversals: Vec::new(),
+            place: used.place,
         };
         tx.new_redemption(redemption.clone());
         redemption
     }
+}
+
+/// What a till asks for, within what there is.
+fn within(tx: &Tx<'_>, asked: Minor, most: Minor) -> Result<Minor, Halt> {
+    if asked <= most {
+        return Ok(asked);
+    }
+    let currency = &tx.runtime()?.currency;
+    refuse(Reason::ExceedsRemaining, format!("it is worth {} {} here", currency.format(most), currency.code()))
 }

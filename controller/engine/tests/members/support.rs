@@ -225,6 +225,7 @@ pub(crate) fn points_reward(name: &str, amount: i64) -> RewardPlan {
             symbology: Symbology::Qr,
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
+            uses: Some(1),
         },
         stacking: None,
         unit_cost: Minor::ZERO,

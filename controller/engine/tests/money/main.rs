@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod budgets;
+mod cards;
 mod chance;
 mod events;
 mod grants;
@@ -11,3 +12,4 @@ mod orders;
 mod points;
 mod redemptions;
 mod support;
+mod uses;

@@ -8,7 +8,10 @@ use fanfare_core::{
     mechanic::{Rule, discount, spend_threshold},
     model::{
         CampaignPlan, Plan, RewardPlan, RuntimePlan,
-        campaign::{Audience, Budget, Content, Join, Mechanic, Objective, Participation, Places, Scope, Visibility},
+        campaign::{
+            Audience, Budget, Content, Counted, Join, Limit, Mechanic, Objective, Participation, Per, Places, Scope,
+            Visibility,
+        },
         reward::{
             Claim, CodeRule, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity, Voucher, VoucherWorth,
         },
@@ -16,7 +19,7 @@ use fanfare_core::{
         schedule::Schedule,
     },
     money::{BasisPoints, Currency, Minor},
-    time::{Clock, Span, Ts, Tz},
+    time::{Clock, Every, Span, Ts, Tz},
 };
 use fanfare_engine::{
     Command, Engine, Halt, Refused,
@@ -99,6 +102,10 @@ impl Shop {
 
     pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
         self.engine.execute(command).await.unwrap().0
+    }
+
+    pub(crate) fn engine_now(&self) -> Ts {
+        self.clock.now()
     }
 
     pub(crate) fn forward(&self, by: TimeDelta) {
@@ -324,6 +331,7 @@ fn reward(name: &str, kind: RewardKind, unit_cost: i64) -> RewardPlan {
             symbology: Symbology::Qr,
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
+            uses: Some(1),
         },
         stacking: None,
         unit_cost: Minor(unit_cost),
@@ -336,6 +344,29 @@ pub(crate) fn voucher(name: &str, amount: i64, unit_cost: i64) -> RewardPlan {
     let worth = VoucherWorth::Amount(Minor(amount));
     let kind = RewardKind::Voucher(Voucher { worth, min_spend: Minor::ZERO, items: Items::default() });
     reward(name, kind, unit_cost)
+}
+
+/// A gift card.
+pub(crate) fn gift_card(name: &str, amount: i64) -> RewardPlan {
+    let mut plan = reward(name, RewardKind::GiftCard { amount: Minor(amount) }, 0);
+    plan.redemption.uses = None;
+    plan
+}
+
+/// Access for thirty days.
+pub(crate) fn access(name: &str, uses: Option<i64>) -> RewardPlan {
+    let mut plan = reward(name, RewardKind::Access { key: name.into() }, 0);
+    plan.validity.lasts = Some(Span::days(30));
+    plan.redemption.uses = uses;
+    plan
+}
+
+/// A badge, as admission makes it: for ever, once a member.
+pub(crate) fn badge(name: &str) -> RewardPlan {
+    let mut plan = reward(name, RewardKind::Badge, 0);
+    plan.validity.lasts = None;
+    plan.limits = vec![Limit { count: Counted::Rewards, per: Per::Member, every: Every::Lifetime, max: 1 }];
+    plan
 }
 
 /// Points without an end.

@@ -32,7 +32,10 @@ use sqlx::{
 use std::{str::FromStr, time::Duration};
 
 /// Every migration: its version, what it is and its SQL. Applied ones never change.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/postgres/0001_first.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
+    (7, "uses", include_str!("../../migrations/postgres/0007_uses.sql")),
+];
 
 /// Hands the list over.
 #[derive(Debug)]

@@ -92,10 +92,11 @@ async fn change_grants(conn: &mut PgConnection, ns: i64, grants: &[Grant]) -> Re
     });
     let sql = "UPDATE grants g SET state = k.state, claim_by = k.claim_by, claimed_at = k.claimed_at,
             valid_from = k.valid_from, valid_until = k.valid_until, uses_left = k.uses_left, reserved = k.reserved,
-            history = k.history, member = k.member, code = k.code
+            history = k.history, usage = k.usage, member = k.member, code = k.code
         FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-            $9::bigint[], $10::text[], $11::text[], $12::text[])
-            k (id, state, claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history, member, code)
+            $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[])
+            k (id, state, claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history, usage, member,
+            code)
         CROSS JOIN LATERAL (SELECT t.ctid AS at FROM grants t WHERE t.ns = $1 AND t.id = k.id LIMIT 1) t
         WHERE g.ctid = t.at";
     rows.run_each(conn, ns, "grants", sql).await
@@ -109,15 +110,15 @@ async fn add_grants(conn: &mut PgConnection, ns: i64, grants: &[Grant]) -> Resul
     terms::write(&terms, conn, ns).await?;
     let rows = Bulk::of(grants.iter().zip(terms.digests()), encode::grant);
     let sql = "INSERT INTO grants (ns, id, member, reward, terms, campaign, mechanic, cause, code, state, issued_at,
-            claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history)
+            claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history, usage)
         SELECT $1, k.id, k.member, k.reward, (SELECT t.id FROM terms t WHERE t.ns = $1 AND t.digest = k.digest),
             k.campaign, k.mechanic, k.cause, k.code, k.state, k.issued_at, k.claim_by, k.claimed_at, k.valid_from,
-            k.valid_until, k.uses_left, k.reserved, k.history
+            k.valid_until, k.uses_left, k.reserved, k.history, k.usage
         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
             $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-            $17::bigint[], $18::text[])
+            $17::bigint[], $18::text[], $19::text[])
             k (id, member, reward, digest, campaign, mechanic, cause, code, state, issued_at, claim_by, claimed_at,
-            valid_from, valid_until, uses_left, reserved, history)";
+            valid_from, valid_until, uses_left, reserved, history, usage)";
     rows.run_each(conn, ns, "new grants", sql).await
 }
 
@@ -147,10 +148,11 @@ async fn add_orders(conn: &mut PgConnection, ns: i64, orders: &[Order]) -> Resul
 /// Those that free their voucher come first: the index of live ones is checked row by row.
 async fn change_redemptions(conn: &mut PgConnection, ns: i64, redemptions: &[Redemption]) -> Result<()> {
     let sql = "UPDATE redemptions r SET order_id = k.order_id, store = k.store, terminal = k.terminal,
-            state = k.state, live = k.live, amount = k.amount, expires_at = k.expires_at, reversals = k.reversals
+            state = k.state, live = k.live, amount = k.amount, expires_at = k.expires_at, reversals = k.reversals,
+            place = k.place
         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[],
-            $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
-            k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals)
+            $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[])
+            k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals, place)
         CROSS JOIN LATERAL (SELECT t.ctid AS at FROM redemptions t WHERE t.ns = $1 AND t.id = k.id LIMIT 1) t
         WHERE r.ctid = t.at AND r.grant_id = k.grant_id";
     for live in [false, true] {
@@ -163,10 +165,10 @@ async fn change_redemptions(conn: &mut PgConnection, ns: i64, redemptions: &[Red
 /// The join stands for a foreign key: a redemption of no voucher is a row less, which voids the batch.
 async fn add_redemptions(conn: &mut PgConnection, ns: i64, redemptions: &[Redemption]) -> Result<()> {
     let sql = "INSERT INTO redemptions (ns, id, grant_id, order_id, store, terminal, state, live, amount, expires_at,
-            created_at, reversals)
+            created_at, reversals, place)
         SELECT $1, k.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
-            k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals)
+            $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[])
+            k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals, place)
         CROSS JOIN LATERAL (SELECT 1 FROM grants g WHERE g.ns = $1 AND g.id = k.grant_id LIMIT 1) g";
     Bulk::of(redemptions, encode::redemption).run_each(conn, ns, "the vouchers of new redemptions", sql).await
 }

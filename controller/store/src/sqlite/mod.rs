@@ -35,7 +35,10 @@ use std::{
 
 /// Every migration: its version, what it is and its SQL. Applied ones never change. They are listed by hand, since the
 /// macro that reads a folder would compile SQLite a second time.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
+    (7, "uses", include_str!("../../migrations/sqlite/0007_uses.sql")),
+];
 
 /// Hands the list over.
 #[derive(Debug)]

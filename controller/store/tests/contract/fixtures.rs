@@ -14,6 +14,7 @@ use fanfare_core::{
     },
     money::Minor,
     time::{Span, Ts},
+    uses::Usage,
 };
 use fanfare_store::{
     Error, Keys, Page, Position, Rows, SqliteStore, Store, Writes,
@@ -106,6 +107,7 @@ pub(crate) fn reward(name: &str, revision: &str) -> RewardPlan {
             symbology: Symbology::Code128,
             reserve_for: Span::seconds(60),
             on_reversal: OnReversal::Restore,
+            uses: Some(1),
         },
         stacking: None,
         unit_cost: Minor(500),
@@ -136,8 +138,10 @@ pub(crate) fn grant(id: &str, member: &str) -> Grant {
             store: None,
             order: None,
             reason: None,
+            amount: None,
             counted: vec![],
         }],
+        usage: Usage::default(),
     }
 }
 
@@ -153,6 +157,7 @@ pub(crate) fn redemption(id: &str, grant: &str) -> Redemption {
         expires_at: Some(at(60)),
         created_at: at(2),
         reversals: vec![("r-1".into(), Minor(3), "why".into())],
+        place: 1,
     }
 }
 
@@ -181,6 +186,7 @@ pub(crate) fn order(id: &str) -> Order {
         evaluation: Evaluation {
             total: Minor(9_000),
             discount: Minor(500),
+            paid: Minor::ZERO,
             payable: Minor(8_500),
             lines: Vec::new(),
             discounts: Vec::new(),
@@ -202,6 +208,7 @@ pub(crate) fn order(id: &str) -> Order {
             refund: Minor(1),
             clawed_back: Minor(0),
             restored: vec!["g-1".into()],
+            to_cards: vec![("g-2".into(), Minor(2))],
             reason: "broken".into(),
             at: at(5),
         }],

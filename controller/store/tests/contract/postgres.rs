@@ -204,7 +204,7 @@ async fn of_four_that_start_at_once_one_migrates() {
     let stores = join_all((0..4).map(async |_| database.open().await)).await;
     let mut conn = database.raw().await;
     let applied: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut conn).await.unwrap();
-    assert_eq!(applied, 1);
+    assert_eq!(applied, 2, "each migration once");
     for (number, store) in (1..).zip(&stores) {
         let position = commit(store, Writes { counters: vec![("c".into(), 1)], ..writes() }).await.unwrap();
         assert_eq!(position, Position(number), "each sees the others");
@@ -368,9 +368,18 @@ async fn what_was_tampered_with_is_found() {
         ("more was issued", "UPDATE balances SET account = 'stock/x/available' WHERE ns = {ns} AND account = 'x'"),
         ("more was issued", "UPDATE balances SET account = 'budget/x/reserved' WHERE ns = {ns} AND account = 'x'"),
         (
-            "more than one live redemption (grant): g-1",
+            "a use of a voucher has more than one live redemption (grant): g-1",
             "DROP INDEX redemptions_live; INSERT INTO redemptions SELECT ns, 'r-2', grant_id, order_id, store, \
-             terminal, state, live, amount, expires_at, created_at, reversals FROM redemptions WHERE ns = {ns}",
+             terminal, state, live, amount, expires_at, created_at, reversals, place FROM redemptions WHERE ns = {ns}",
+        ),
+        (
+            "more live redemptions than uses (grant): g-1",
+            "INSERT INTO redemptions SELECT ns, 'r-2', grant_id, order_id, store, terminal, state, live, amount, \
+             expires_at, created_at, reversals, 2 FROM redemptions WHERE ns = {ns} LIMIT 1",
+        ),
+        (
+            "what a gift card says is on it is not what the ledger says (grant): g-1",
+            "UPDATE grants SET usage = '{\"card\": {\"given\": 1, \"paid\": 2}}' WHERE ns = {ns}",
         ),
         ("marked as live", "UPDATE redemptions SET live = false WHERE ns = {ns}"),
         ("is of no voucher", "UPDATE redemptions SET grant_id = 'g-9' WHERE ns = {ns}"),

@@ -12,6 +12,7 @@ mod newcomer;
 mod opening_hours;
 mod points;
 mod retail;
+mod rewards;
 mod road;
 mod tills;
 mod validate;
