@@ -29,6 +29,7 @@ pub(crate) const FINDINGS: [&str; 15] = [
     "a message was made twice (cause)",
     "a counter of issued rewards is not the number of their grants (reward, counter, grants)",
     "an identity of a member is not found under its value, or finds another (member)",
+    "a day, store or member of a budget gave back more than it took (counter, value)",
 ];
 
 /// A transaction as it stands in the ledger, while its entries are read.
