@@ -13,7 +13,7 @@ pub(crate) const FINDINGS_MAX: usize = 20;
 
 /// What the checks that are one query each find. Each database has a query for each, in this order; its rows are texts that
 /// name what was found.
-pub(crate) const FINDINGS: [&str; 15] = [
+pub(crate) const FINDINGS: [&str; 16] = [
     "a transaction of the ledger does not sum to zero (sequence, unit, sum)",
     "an entry of the ledger has no transaction (sequence)",
     "a balance is not the sum of its entries (account, unit, balance, sum)",
