@@ -199,7 +199,15 @@ fn broken() -> Vec<(&'static str, (Kind, Value))> {
                 json!({"timeZone": "Asia/Bangkok", "currency": "THB", "locales": {"default": "th"}, "attributes": {"tier": {"type": "Enum"}}}),
             ),
         ),
+        ("spec.points.earn[0].perSpend", earn(json!({"event": "store.visited", "points": 1, "perSpend": "25"}))),
+        ("spec.points.earn[0].rounding", earn(json!({"event": "order.paid", "points": 1, "rounding": "Up"}))),
     ]
+}
+
+fn earn(rule: Value) -> (Kind, Value) {
+    let points = json!({"worth": "0.02", "earn": [rule]});
+    let spec = json!({"timeZone": "Asia/Bangkok", "currency": "THB", "locales": {"default": "th"}, "points": points});
+    (Kind::CampaignRuntime, spec)
 }
 
 #[test]

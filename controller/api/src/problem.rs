@@ -160,6 +160,7 @@ fn refused(reason: Reason) -> (StatusCode, &'static str) {
         Reason::ClaimClosed => (CONFLICT, "The time to claim it is over"),
         Reason::OutOfStock => (CONFLICT, "None of this reward is left"),
         Reason::MemberUnknown => (StatusCode::NOT_FOUND, "Nobody knows this member"),
+        Reason::TransferNotAllowed => (CONFLICT, "These points cannot be given on"),
         Reason::MemberRequired => (CONFLICT, "Only for a known member"),
         Reason::ReservationUnknown => (StatusCode::NOT_FOUND, "No such reservation"),
         Reason::OrderState => (CONFLICT, "The order's state does not allow this"),

@@ -122,6 +122,9 @@ pub struct Evaluation {
     pub discounts: Vec<Discount>,
     /// What the shopper gets for this order when it is committed.
     pub earned: Vec<Earned>,
+    /// Points that the namespace's formula gives for it, without any campaign.
+    #[serde(default)]
+    pub points: i64,
     /// The shopper's other vouchers that would apply to this cart.
     pub available: Vec<Available>,
     /// What was named or would have been expected, and does not apply.

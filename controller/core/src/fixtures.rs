@@ -52,6 +52,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         attributes: BTreeMap::new(),
         stores: BTreeMap::new(),
         point_worth_e4: 20_000,
+        points: crate::points::Rules::default(),
         dev_login: false,
         events: EventRules::default(),
         reserve_for: Span::seconds(900),

@@ -7,6 +7,7 @@
 use crate::{
     ids::{AccountId, Name},
     money::Minor,
+    points::Lot,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,7 @@ pub const POINTS_EXPIRED: &str = "points-expired";
 
 /// Names of accounts.
 pub mod account {
-    use super::{AccountId, Name};
+    use super::{AccountId, Lot, Name};
 
     /// What a campaign may still spend. Opposite of [`budget_limit`] when funded.
     pub fn budget_available(campaign: &Name) -> String {
@@ -78,9 +79,34 @@ pub mod account {
     pub fn budget_limit(campaign: &Name) -> String {
         format!("budget/{campaign}/limit")
     }
-    /// A member's points.
+    /// A member's points that never lapse; below zero, what the member owes. Every other lot stands behind it.
     pub fn wallet(account: &AccountId) -> String {
         format!("wallet/{account}")
+    }
+    /// One lot of a member's points.
+    pub fn lot(account: &AccountId, lot: Lot) -> String {
+        if lot == Lot::ENDLESS { wallet(account) } else { format!("wallet/{account}/{lot}") }
+    }
+    /// The lot of `account`'s wallet that an account of the ledger is, if it is one.
+    pub fn lot_of(account: &AccountId, name: &str) -> Option<Lot> {
+        let rest = name.strip_prefix("wallet/")?.strip_prefix(account.as_str())?;
+        if rest.is_empty() { Some(Lot::ENDLESS) } else { Lot::parse(rest.strip_prefix('/')?) }
+    }
+    /// What points cost that the namespace's own formula earned, without any campaign, at their worth.
+    pub fn points_cost() -> String {
+        "points/cost".into()
+    }
+    /// The other side of [`points_cost`].
+    pub fn points_cost_source() -> String {
+        "points/booked".into()
+    }
+    /// Points that should have been taken back and were not there any more.
+    pub fn points_short() -> String {
+        "points/short".into()
+    }
+    /// The other side of [`points_short`].
+    pub fn points_short_source() -> String {
+        "points/uncollected".into()
     }
     /// The brand's side of all points.
     pub fn points_issued() -> String {

@@ -17,6 +17,7 @@ pub mod message;
 pub mod metrics;
 pub mod model;
 pub mod money;
+pub mod points;
 pub mod pricing;
 pub mod qualify;
 pub mod random;

@@ -20,6 +20,7 @@ use crate::{
     money::Minor,
     reason::{Reason, Refusal},
     reward::GrantView,
+    segment::ORDER_PAID,
     world::{Visit, World},
 };
 use std::collections::BTreeMap;
@@ -155,6 +156,13 @@ impl<'a> Bill<'a> {
         }
     }
 
+    /// What the namespace's formula gives for this cart, however it is paid; nothing to nobody.
+    fn points(&self, price: Minor) -> i64 {
+        let rules = &self.ask.visit.world.runtime.points;
+        let earned = || rules.earned_by(ORDER_PAID).map(|earn| earn.on_spend(price));
+        self.ask.visit.member().map_or(0, |_| earned().fold(0, i64::saturating_add))
+    }
+
     /// What gift cards pay of a line.
     fn paid_of(&self, line: &str) -> Minor {
         let payments = self.discounts.iter().filter(|discount| discount.payment);
@@ -171,6 +179,7 @@ impl<'a> Bill<'a> {
                 PricedLine { id: line.id.clone(), total: line.total(), discount, paid, payable }
             })
             .collect();
+        let points = self.points(lines.iter().map(|line| line.payable.plus(line.paid)).sum());
         let evaluation = Evaluation {
             total: lines.iter().map(|line| line.total).sum(),
             discount: lines.iter().map(|line| line.discount).sum(),
@@ -179,6 +188,7 @@ impl<'a> Bill<'a> {
             lines,
             discounts: self.discounts,
             earned: self.earned,
+            points,
             available,
             rejected: self.rejected,
         };

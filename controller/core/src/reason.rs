@@ -90,6 +90,8 @@ reasons! {
     MemberUnknown = "member-unknown";
     /// Only for a known member.
     MemberRequired = "member-required";
+    /// Points cannot be given to this member, or not by members at all.
+    TransferNotAllowed = "transfer-not-allowed";
     /// No such reservation, or of another holder.
     ReservationUnknown = "reservation-unknown";
     /// The order is in a state that does not allow this.

@@ -302,8 +302,9 @@ pub(crate) fn claim(tx: &mut Tx<'_>, grant: &mut Grant, account: &fanfare_core::
     let RewardKind::Points { amount, expire_after } = grant.terms.kind.clone() else { return Ok(()) };
     let id = grant.id.clone();
     let why = Why { rule: "points-credited", reference: id.as_str() };
-    wallet::credit(tx, account, amount, why)?;
-    grant.valid_until = expire_after.map(|span| span.after(grant.issued_at, zone));
+    let lot = tx.runtime()?.points.lot(expire_after, grant.issued_at, zone);
+    wallet::credit_lot(tx, account, amount, lot, why)?;
+    grant.valid_until = lot.until;
     grant.uses_left = 0;
     vouchers::enter(grant, GrantState::Redeemed, tx.now, Scene::default());
     vouchers::tally(tx, grant, "redeemed", 1);

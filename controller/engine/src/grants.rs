@@ -1,9 +1,7 @@
 //! What a member does with a grant, how its time ends, and how it is shown.
 
 use crate::{
-    Command, Halt,
-    budget::Why,
-    give,
+    Command, Halt, give,
     plans::Plans,
     refuse,
     tx::Tx,
@@ -80,10 +78,8 @@ pub fn close(tx: &mut Tx<'_>, id: &GrantId) -> Result<(), Halt> {
         {
             vouchers::expire(tx, grant)
         }
-        (GrantState::Redeemed, RewardKind::Points { amount, .. }) if grant.valid_until.is_some() => {
-            let points = *amount;
-            let account = wallet::of(tx, &grant.member)?;
-            wallet::lapse(tx, &account, points, Why { rule: "points-expired", reference: id.as_str() })?;
+        // The wallet sees to its lots itself; the grant only remembers that its time is over.
+        (GrantState::Redeemed, RewardKind::Points { .. }) if grant.valid_until.is_some() => {
             vouchers::enter(
                 &mut grant,
                 GrantState::Redeemed,

@@ -6,6 +6,7 @@
 use crate::{
     CallError, Command, Engine, Halt, attribution,
     audience::Fact,
+    earn,
     effects::{self, Decided as Of},
     journeys::{self, Heard},
     knowledge::{Coming, visit},
@@ -259,6 +260,7 @@ impl Command for Ingest {
         let member = self.subject().cloned();
         if let Some(member) = &member {
             members::ensure(tx, member)?;
+            earn::look(tx, Some(member), kind);
         }
         let mut event = Event {
             source,
@@ -291,6 +293,7 @@ impl Command for Ingest {
             _ => {}
         }
         tx.new_event(event.clone());
+        earn::on_event(tx, &event)?;
         let decided = happened(tx, &event, paid)?;
         reported::progressed(tx, &event, &decided)?;
         if let Value::Array(decisions) = serde_json::to_value(decided).unwrap_or_default() {

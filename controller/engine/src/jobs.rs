@@ -1,7 +1,7 @@
 //! What is done later: lapses, expiries, waits and settlement, each a row that falls due in business time.
 
 use fanfare_core::{
-    ids::{GrantId, HoldId, Name, OrderId, RedemptionId, RunId},
+    ids::{AccountId, GrantId, HoldId, Name, OrderId, RedemptionId, RunId},
     time::Ts,
 };
 use fanfare_store::rows::Job;
@@ -21,6 +21,8 @@ pub enum Task {
     ReleaseHold(HoldId),
     /// A grant's time to be claimed or used is over.
     CloseGrant(GrantId),
+    /// Points of a wallet become spendable or lapse.
+    Points(AccountId),
     /// A run of an automation goes on with its step.
     Step(RunId),
 }
@@ -40,6 +42,7 @@ impl Task {
             Self::LapseRedemption(id) => format!("lapse-redemption:{id}"),
             Self::ReleaseHold(id) => format!("release-hold:{id}"),
             Self::CloseGrant(id) => format!("close-grant:{id}"),
+            Self::Points(id) => format!("points:{id}"),
             Self::Step(id) => format!("step:{id}"),
         }
     }

@@ -1,42 +1,47 @@
 //! Points as a member sees them: what the wallet holds, what is still to come, what lapses when, and each entry.
 
 use crate::{Command, Engine, Halt, plans::Plans, tx::Tx, wallet};
-use fanfare_core::{ids::MemberId, model::reward::RewardKind, time::Ts};
+use fanfare_core::{
+    ids::{AccountId, MemberId},
+    model::reward::RewardKind,
+    points::Wallet,
+    time::Ts,
+};
 use fanfare_store::{
     Error, Keys, Page,
     rows::{Grant, GrantState, LedgerLine},
 };
 
-/// How many pages of a member's grants are looked through for points that lapse; the newest count.
+/// How many pages of a member's unclaimed grants are looked through for points; the newest count.
 const PAGES_MAX: usize = 20;
 
 /// A member's points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Points {
-    /// What can be spent.
+    /// What can be spent; below zero where the member owes.
     pub balance: i64,
-    /// What was given and is not claimed yet.
+    /// What was earned and cannot be spent yet, and what was given and is not claimed yet.
     pub pending: i64,
-    /// What lapses when, soonest first, as far as it is not spent by then.
+    /// What of the balance lapses when, soonest first, as far as it is not spent by then.
     pub expiring: Vec<(i64, Ts)>,
 }
 
 #[derive(Clone, Debug)]
-struct AskBalance(MemberId);
+struct AskWallet(MemberId);
 
-impl Command for AskBalance {
-    type Answer = i64;
+impl Command for AskWallet {
+    type Answer = Wallet;
 
     fn prefetch(&self, _: &Plans, keys: &mut Keys) {
         keys.members.insert(self.0.clone());
     }
 
-    fn run(&self, tx: &mut Tx<'_>) -> Result<i64, Halt> {
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Wallet, Halt> {
         if tx.member(&self.0)?.is_none() {
-            return Ok(0);
+            return Ok(Wallet::default());
         }
         let account = wallet::of(tx, &self.0)?;
-        wallet::balance(tx, &account)
+        wallet::held(tx, &account)
     }
 }
 
@@ -46,23 +51,19 @@ impl Engine {
     /// # Errors
     /// [`crate::CallError`] when the database does not answer.
     pub async fn points(&self, member: &MemberId) -> Result<Points, crate::CallError> {
-        let balance = self.execute(AskBalance(member.clone())).await?.0.unwrap_or(0);
+        let held = self.execute(AskWallet(member.clone())).await?.0.unwrap_or_default();
+        let mut points = Points { balance: held.balance(), pending: held.pending(), expiring: held.expiring() };
         let now = self.clock().now();
-        let mut points = Points { balance, ..Points::default() };
-        // Manual claims wait as Granted; lots that lapse keep their end in `valid_until`.
         let mut after = None;
         for _ in 0..PAGES_MAX {
             let page = Page { limit: fanfare_store::PAGE_MAX, after };
-            let grants = self.store().grants_of(self.namespace(), member, None, page).await?;
-            for grant in &grants {
-                points.take(grant, now);
-            }
+            let grants = self.store().grants_of(self.namespace(), member, Some(GrantState::Granted), page).await?;
+            points.pending += grants.iter().map(|grant| unclaimed(grant, now)).sum::<i64>();
             match grants.last().filter(|_| grants.len() == fanfare_store::PAGE_MAX) {
                 Some(last) => after = Some(last.id.to_string()),
                 None => break,
             }
         }
-        points.expiring.sort_by_key(|(_, at)| *at);
         Ok(points)
     }
 
@@ -78,21 +79,18 @@ impl Engine {
     }
 }
 
-impl Points {
-    fn take(&mut self, grant: &Grant, now: Ts) {
-        let RewardKind::Points { amount, expire_after: _ } = grant.terms.kind else { return };
-        match grant.state {
-            GrantState::Pending | GrantState::Granted => {
-                if grant.claim_by.is_none_or(|until| now < until) {
-                    self.pending += amount;
-                }
-            }
-            GrantState::Redeemed => {
-                if let Some(until) = grant.valid_until.filter(|until| now < *until) {
-                    self.expiring.push((amount, until));
-                }
-            }
-            GrantState::Claimed | GrantState::Reserved | GrantState::Expired | GrantState::Revoked => {}
-        }
+/// Lives through what matured or lapsed in a wallet; done too early or twice it finds nothing to do.
+///
+/// # Errors
+/// [`Halt::Missing`] to be run again with more rows.
+pub fn turn(tx: &mut Tx<'_>, wallet: &AccountId) -> Result<(), Halt> {
+    wallet::turn(tx, wallet)
+}
+
+/// The points of a grant that waits to be claimed.
+fn unclaimed(grant: &Grant, now: Ts) -> i64 {
+    match grant.terms.kind {
+        RewardKind::Points { amount, .. } if grant.claim_by.is_none_or(|until| now < until) => amount,
+        _ => 0,
     }
 }

@@ -1,11 +1,12 @@
 //! A batch as its commands see it: rows that were loaded, what earlier commands of the batch changed, and what the
 //! command at hand changes, which is kept only when it comes to an answer.
 
+mod lots;
 mod table;
 
 use crate::{Halt, audience::Audience, mint::Draw, plans::Plans};
 use fanfare_core::{
-    ids::{Code, GrantId, HoldId, MemberId, Name, OrderId, RedemptionId, RunId},
+    ids::{AccountId, Code, GrantId, HoldId, MemberId, Name, OrderId, RedemptionId, RunId},
     ledger::Posting,
     mechanic::{Missing, State},
     model::{Kind, RuntimePlan},
@@ -91,6 +92,8 @@ pub struct Base {
     grants_by_cause: Sets<String, GrantId>,
     redemptions_of: Sets<OrderId, RedemptionId>,
     runs_of: Sets<(Name, MemberId), RunId>,
+    /// The accounts of each wallet's lots.
+    lots: Sets<AccountId, String>,
 }
 
 impl Base {
@@ -125,6 +128,7 @@ impl Base {
         for pair in &keys.runs_of {
             self.runs_of.loaded.entry(pair.clone()).or_default();
         }
+        lots::learn(&mut self.lots, keys, &balances);
         for row in grants {
             if let Some(set) = self.grants_of.loaded.get_mut(&row.member).filter(|_| row.state.is_live()) {
                 set.insert(row.id.clone());
@@ -194,6 +198,7 @@ impl Base {
         self.grants_by_cause.keep();
         self.redemptions_of.keep();
         self.runs_of.keep();
+        self.lots.keep();
     }
 
     /// What the command at hand changed is forgotten.
@@ -204,6 +209,7 @@ impl Base {
         self.grants_by_cause.mine.clear();
         self.redemptions_of.mine.clear();
         self.runs_of.mine.clear();
+        self.lots.mine.clear();
     }
 
     /// The answer that is stored under an idempotency key.

@@ -5,6 +5,7 @@ use crate::{
     Halt,
     budget::{self, Cost, Spent, Why},
     cards::{self, Side},
+    earn::Clawed,
     jobs::Task,
     refuse, touch,
     tx::Tx,
@@ -21,6 +22,7 @@ use fanfare_core::{
         segment::Scalar,
     },
     money::Minor,
+    points::Lot,
     reason::Reason,
     reward::{self, GrantView, Terms},
     time::{Ts, Tz},
@@ -442,14 +444,14 @@ pub(crate) fn revoke(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>) -> Res
     Ok(())
 }
 
-/// Takes back points that were credited, as far as the wallet still holds them; answers their worth.
-pub(crate) fn revoke_points(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>) -> Result<Minor, Halt> {
-    let RewardKind::Points { amount, .. } = grant.terms.kind else { return Ok(Minor::ZERO) };
+/// Takes back points that were credited, those of their own lot first.
+pub(crate) fn revoke_points(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>) -> Result<Clawed, Halt> {
+    let RewardKind::Points { amount, .. } = grant.terms.kind else { return Ok(Clawed::default()) };
     let wallet = wallet::of(tx, &grant.member)?;
     let id = grant.id.clone();
     let why = Why { rule: "points-clawed-back", reference: id.as_str() };
-    let taken = wallet::take_back(tx, &wallet, amount, why)?;
-    let worth = tx.runtime()?.worth_of_points(taken);
+    let called = wallet::call_back(tx, &wallet, amount, Some(Lot::new(None, grant.valid_until)), why)?;
+    let worth = tx.runtime()?.worth_of_points(called.taken);
     refund(tx, &grant, worth, why)?;
     enter(&mut grant, GrantState::Revoked, tx.now, scene);
     restock(tx, &grant);
@@ -457,7 +459,7 @@ pub(crate) fn revoke_points(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>)
     tally(tx, &grant, "revoked", 1);
     tx.done(&Task::CloseGrant(grant.id.clone()).id());
     tx.put_grant(grant);
-    Ok(worth)
+    Ok(Clawed { worth, short: called.short })
 }
 
 fn free(tx: &mut Tx<'_>, grant: &mut Grant, rule: &'static str) -> Result<(), Halt> {

@@ -10,7 +10,7 @@ use crate::{
     journeys, orders,
     outbox::{Outbox, Sender},
     plans::Plans,
-    redemptions, settle,
+    points, redemptions, settle,
     tx::Tx,
 };
 use fanfare_store::{Keys, rows::Job};
@@ -48,6 +48,7 @@ impl Command for Perform {
             Task::LapseRedemption(id) => drop(keys.redemptions.insert(id.clone())),
             Task::ReleaseHold(id) => drop(keys.holds.insert(id.clone())),
             Task::CloseGrant(id) => drop(keys.grants.insert(id.clone())),
+            Task::Points(id) => drop(keys.wallets.insert(id.clone())),
             Task::Step(id) => drop(keys.runs.insert(id.clone())),
         }
     }
@@ -64,6 +65,7 @@ impl Command for Perform {
             Task::LapseRedemption(id) => redemptions::lapse(tx, id)?,
             Task::ReleaseHold(id) => holds::lapse(tx, id)?,
             Task::CloseGrant(id) => grants::close(tx, id)?,
+            Task::Points(id) => points::turn(tx, id)?,
             Task::Step(id) => journeys::step(tx, id)?,
         }
         Ok(true)

@@ -1,6 +1,6 @@
 //! What a batch has to read, gathered over its commands so that each table is asked once.
 
-use fanfare_core::ids::{Code, GrantId, HoldId, MemberId, Name, OrderId, RedemptionId, RunId};
+use fanfare_core::ids::{AccountId, Code, GrantId, HoldId, MemberId, Name, OrderId, RedemptionId, RunId};
 use std::collections::BTreeSet;
 
 /// Keys of rows, by table. A set asked for twice is read once.
@@ -32,6 +32,8 @@ pub struct Keys {
     pub counters: BTreeSet<String>,
     /// Balances as (account, unit).
     pub balances: BTreeSet<(String, String)>,
+    /// Wallets whole: every lot of points that holds something, as balances.
+    pub wallets: BTreeSet<AccountId>,
     /// Events as (source, id).
     pub events: BTreeSet<(String, String)>,
     /// Runs by id.

@@ -143,7 +143,8 @@ pub trait Store: Send + Sync {
     fn redemptions_of<'a>(&'a self, ns: &'a Namespace, order: &'a OrderId) -> Answer<'a, Vec<Redemption>>;
     /// A member's inbox, newest first: messages of in-app channels that were sent.
     fn inbox<'a>(&'a self, ns: &'a Namespace, member: &'a MemberId, page: Page) -> Answer<'a, Vec<Message>>;
-    /// A wallet's ledger lines, newest first; a page goes on after [`LedgerLine::cursor`].
+    /// What each transaction of the ledger added to a wallet, all its lots together, newest first; a page goes on after
+    /// [`LedgerLine::cursor`].
     fn wallet_lines<'a>(&'a self, ns: &'a Namespace, account: &'a AccountId, page: Page)
     -> Answer<'a, Vec<LedgerLine>>;
     /// Every ledger line behind a position, in order, for verification and export.

@@ -7,6 +7,7 @@ use fanfare_core::model::RuntimePlan;
 use fanfare_core::model::runtime as plan;
 use fanfare_core::model::segment::Decimal;
 use fanfare_core::money::{BasisPoints, Currency, Minor};
+use fanfare_core::points as loyalty;
 use fanfare_core::time::Span;
 
 use super::context::{Context, labels, unquoted};
@@ -45,10 +46,12 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
     let currency = currency?;
     let approve_above = ledger.as_ref().and_then(|ledger| ledger.approve_above.as_ref());
     let approve_above = approve_above.and_then(|amount| self::amount(amount, &currency, context, path));
+    let rules = points.as_ref().map(|points| self::points(points, &currency, &events, context, path.field("points")));
     Some(RuntimePlan {
         name: Name::from(name),
         zone,
         point_worth_e4: points.as_ref().map_or(0, |points| point_worth(&points.worth, &currency)),
+        points: rules.unwrap_or_default(),
         currency,
         margin,
         default_locale: locales.default.0.clone(),
@@ -89,6 +92,69 @@ fn amount(amount: &Money, currency: &Currency, context: &mut Context<'_>, path: 
 fn point_worth(worth: &Money, currency: &Currency) -> i64 {
     let e4 = Decimal::parse(worth.as_str()).map_or(0, |decimal| decimal.e4);
     e4.saturating_mul(10_i64.saturating_pow(currency.exponent()))
+}
+
+/// Events that every member may send of itself; what they earned, anyone could earn without end.
+const FROM_MEMBERS: [&str; 3] = ["campaign.viewed", "message.opened", "message.clicked"];
+
+fn points(
+    points: &wire::PointsRules,
+    currency: &Currency,
+    events: &plan::EventRules,
+    context: &mut Context<'_>,
+    path: Path<'_>,
+) -> loyalty::Rules {
+    let wire::PointsRules { worth: _, expire_after, pending_for, negative, earn, transfer } = points;
+    let mut span = |span: &Option<crate::wire::text::Span>, field| {
+        span.as_ref().map(|span| context.span_above_zero(span, path.field(field)))
+    };
+    let (expire_after, pending_for) = (span(expire_after, "expireAfter"), span(pending_for, "pendingFor"));
+    let earn = earn.iter().enumerate().map(|(index, rule)| {
+        let list = path.field("earn");
+        let at = list.index(index);
+        let own = FROM_MEMBERS.contains(&rule.event.as_str()) || events.from_members.contains(&rule.event.0);
+        if own {
+            let reason = format!("members send {} themselves, so anyone could earn without end", rule.event.as_str());
+            let remedy = "let a campaign with a limit give points for it, or take it out of events.fromMembers";
+            context.findings.push(at.field("event"), code::CONFLICT, reason, remedy);
+        }
+        loyalty::Earn {
+            event: rule.event.0.clone(),
+            per_spend: rule.per_spend.as_ref().map(|step| spend(step, currency, context, at.field("perSpend"))),
+            points: rule.points,
+            rounding: match rule.rounding {
+                Some(wire::Rounding::HalfUp) => loyalty::Rounding::HalfUp,
+                Some(wire::Rounding::Up) => loyalty::Rounding::Up,
+                Some(wire::Rounding::Down) | None => loyalty::Rounding::Down,
+            },
+        }
+    });
+    loyalty::Rules {
+        earn: earn.collect(),
+        expire_after,
+        pending_for,
+        negative: match negative {
+            Some(wire::Negative::Allow) => loyalty::Negative::Allow,
+            Some(wire::Negative::Forbid) | None => loyalty::Negative::Forbid,
+        },
+        transfer_max_per_day: transfer.as_ref().map(|transfer| transfer.max_per_day),
+    }
+}
+
+/// A step of spend in this Runtime's own currency, above zero.
+fn spend(step: &Money, currency: &Currency, context: &mut Context<'_>, path: Path<'_>) -> Minor {
+    let read = currency.amount(step.as_str());
+    let (code, reason, remedy) = match &read {
+        Ok(Minor(1..)) => return read.unwrap_or_default(),
+        Ok(_) => (code::OUT_OF_RANGE, "is nothing".to_owned(), "write an amount above zero".to_owned()),
+        Err(error) => {
+            let remedy =
+                format!("write an amount of {} with at most {} decimals", currency.code(), currency.exponent());
+            (code::MALFORMED, error.to_string(), remedy)
+        }
+    };
+    context.findings.push(path, code, reason, remedy);
+    Minor(1)
 }
 
 fn attribute(kind: &wire::AttributeType) -> plan::Attribute {

@@ -225,6 +225,17 @@ pub(super) fn reward() -> Value {
     ])
 }
 
+pub(super) fn earn() -> Value {
+    json!([
+        at(
+            "perSpend",
+            "!has(self.perSpend) || self.event == 'order.paid'",
+            "perSpend is only for order.paid; remove it, and each event gives its points"
+        ),
+        needs("rounding", "perSpend", "rounding needs perSpend; without it there is nothing to round"),
+    ])
+}
+
 pub(super) fn voucher() -> Value {
     json!([
         exactly_one("a voucher", &["amountOff", "percentOff", "fixedPrice", "shipping"]),

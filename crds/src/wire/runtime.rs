@@ -129,6 +129,64 @@ pub struct Store {
 pub struct PointsRules {
     /// What one point is worth to you, for example "0.02". It is the cost of a point that is given.
     pub worth: Money,
+    /// How long points live whose reward does not say it itself. Whole days last until the end of the last day. Default: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_after: Option<Span>,
+    /// How long points that `earn` gives wait until they can be spent, so that an order that comes back never gave any. Default: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_for: Option<Span>,
+    /// What happens when an order comes back and its points are spent already: Forbid keeps the balance at zero and notes what is missing, Allow lets it go below zero until the member earns again. Default: Forbid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative: Option<Negative>,
+    /// What earns points without any campaign, for example every 25 spent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub earn: Vec<Earn>,
+    /// Whether members may give points to each other. Default: they may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<PointsTransfer>,
+}
+
+/// What happens when points have to be taken back that are not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Negative {
+    Forbid,
+    Allow,
+}
+
+/// Points for an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::earn()))]
+pub struct Earn {
+    /// The event, for example order.paid.
+    pub event: EventType,
+    /// One step of what was paid, after discounts and less refunds, for example "25". Only for order.paid; without it, each event counts as one step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_spend: Option<Money>,
+    /// How many points a step gives.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub points: i64,
+    /// What becomes of a part of a step: Down (nothing), HalfUp (a whole one from the half on) or Up (a whole one). Default: Down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounding: Option<Rounding>,
+}
+
+/// What becomes of a part of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Rounding {
+    Down,
+    HalfUp,
+    Up,
+}
+
+/// How members may give points to each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PointsTransfer {
+    /// How many points a member may give away in a day.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max_per_day: i64,
 }
 
 /// How members log in.

@@ -201,3 +201,26 @@ impl FromRequestParts<App> for Shopper {
         }
     }
 }
+
+/// Whoever may give points on: a member its own, or an integration that manages members.
+#[derive(Clone, Debug)]
+pub(crate) enum PointsGiver {
+    /// A member.
+    Member(Member),
+    /// The shop.
+    Shop(Arc<DeskKey>),
+}
+
+impl FromRequestParts<App> for PointsGiver {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        match Caller::from_request_parts(parts, app).await? {
+            Caller::Member(member) => Ok(Self::Member(Member(member))),
+            Caller::Desk(key) if key.store.is_none() => {
+                Desk::<scope::Members>::admit(key).map(|desk| Self::Shop(desk.0))
+            }
+            Caller::Desk(_) => Err(another("members and integrations")),
+            Caller::Anyone => Err(nobody("an access token or an API key")),
+        }
+    }
+}

@@ -36,6 +36,7 @@ mod order_return;
 mod order_void;
 mod orders;
 mod points;
+mod points_transfer;
 mod reconciliation;
 mod redemption_answer;
 mod redemption_commit;
@@ -84,6 +85,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(redemption_reverse::reverse_redemption))
         .routes(routes!(points::get_points))
         .routes(routes!(points::list_points_entries))
+        .routes(routes!(points_transfer::transfer_points))
         .routes(routes!(members_import::import_members))
         .routes(routes!(messages::list_messages))
         .routes(routes!(messages::read_message))

@@ -16,11 +16,11 @@ use utoipa::ToSchema;
 /// The caller's points.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PointsView {
-    /// What can be spent now.
+    /// What can be spent now; below zero where points were taken back that were spent already.
     balance: i64,
-    /// Earned, not given yet.
+    /// Earned and not to be spent yet, or given and not claimed yet.
     pending: i64,
-    /// What lapses, next first.
+    /// What of the balance lapses, next first.
     expiring: Vec<ExpiringView>,
 }
 
@@ -38,6 +38,8 @@ pub(crate) struct EntryView {
     at: String,
     /// What was added; negative is taken.
     amount: i64,
+    /// What it was, in a few words.
+    title: &'static str,
     /// By which rule of the ledger.
     rule: String,
     /// What it is about, such as a grant.
@@ -55,6 +57,21 @@ pub(crate) async fn get_points(State(app): State<App>, caller: Member, headers: 
     let zone = app.zone();
     let expiring = expiring.into_iter().map(|(amount, at)| ExpiringView { amount, at: written(at, zone) }).collect();
     repeatable(&headers, &PointsView { balance, pending, expiring })
+}
+
+/// What a rule of the ledger means to the member.
+fn title(rule: &str, amount: i64) -> &'static str {
+    match rule {
+        "points-earned" => "Earned",
+        "points-credited" => "Reward",
+        "points-spent" => "Spent",
+        "points-expired" => "Lapsed",
+        "points-clawed-back" => "Taken back with a returned order",
+        "points-transferred" if amount < 0 => "Given to another member",
+        "points-transferred" => "Received from another member",
+        _ if amount < 0 => "Corrected: taken",
+        _ => "Corrected: added",
+    }
 }
 
 /// The ledger's lines, newest first.
@@ -78,6 +95,7 @@ pub(crate) async fn list_points_entries(
         id: key(line),
         at: written(line.at, zone),
         amount: line.amount,
+        title: title(&line.rule, line.amount),
         rule: line.rule.clone(),
         reference: line.reference.clone(),
     });

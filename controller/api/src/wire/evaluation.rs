@@ -88,14 +88,22 @@ pub(crate) struct ShareView {
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct EarnedView {
-    campaign: String,
-    mechanic: String,
-    reward: String,
+    /// The campaign that gives it; absent for points by the namespace's own formula.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mechanic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reward: Option<String>,
     /// How many of the reward.
-    quantity: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantity: Option<i64>,
     /// What they are worth together, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<String>,
+    /// How many points by the namespace's own formula.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    points: Option<i64>,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -123,7 +131,8 @@ pub(crate) struct RejectedView {
 
 /// How it is written.
 pub(crate) fn view(evaluation: &Evaluation, view: &View) -> EvaluationView {
-    let Evaluation { total, discount, paid, payable, lines, discounts, earned, available, rejected } = evaluation;
+    let Evaluation { total, discount, paid, payable, lines, discounts, earned, points, available, rejected } =
+        evaluation;
     EvaluationView {
         currency: view.currency(),
         total: view.amount(*total),
@@ -133,7 +142,7 @@ pub(crate) fn view(evaluation: &Evaluation, view: &View) -> EvaluationView {
         lines: lines.iter().map(|line| line_view(line, view)).collect(),
         discounts: discounts.iter().filter(|one| !one.payment).map(|one| discount_view(one, view)).collect(),
         payments: discounts.iter().filter(|one| one.payment).map(|one| payment_view(one, view)).collect(),
-        earned: earned.iter().map(|one| earned_view(one, view)).collect(),
+        earned: earned.iter().map(|one| earned_view(one, view)).chain(points_view(*points)).collect(),
         available: available.iter().map(|one| available_view(one, view)).collect(),
         rejected: rejected.iter().map(|one| rejected_view(one, view)).collect(),
         revision: view.revision.clone(),
@@ -180,12 +189,25 @@ fn share(share: &LineShare, view: &View) -> ShareView {
 fn earned_view(earned: &Earned, view: &View) -> EarnedView {
     let Earned { campaign, mechanic, reward, quantity, amount, threshold: _, counted: _ } = earned;
     EarnedView {
-        campaign: campaign.to_string(),
-        mechanic: mechanic.to_string(),
-        reward: reward.to_string(),
-        quantity: *quantity,
+        campaign: Some(campaign.to_string()),
+        mechanic: Some(mechanic.to_string()),
+        reward: Some(reward.to_string()),
+        quantity: Some(*quantity),
         amount: amount.map(|amount| view.amount(amount)),
+        points: None,
     }
+}
+
+/// Points that no campaign gives.
+fn points_view(points: i64) -> Option<EarnedView> {
+    (points > 0).then_some(EarnedView {
+        campaign: None,
+        mechanic: None,
+        reward: None,
+        quantity: None,
+        amount: None,
+        points: Some(points),
+    })
 }
 
 fn available_view(available: &Available, view: &View) -> AvailableView {

@@ -139,6 +139,7 @@ pub(crate) mod tests {
             attributes: BTreeMap::new(),
             stores: BTreeMap::new(),
             point_worth_e4: 20_000,
+            points: fanfare_core::points::Rules::default(),
             dev_login: true,
             events: EventRules::default(),
             reserve_for: Span::seconds(900),

@@ -14,6 +14,7 @@ mod money_input;
 mod openapi;
 mod operations;
 mod origin;
+mod points;
 mod rewards;
 mod server;
 mod support;

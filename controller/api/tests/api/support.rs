@@ -92,7 +92,7 @@ impl Answer {
     }
 }
 
-fn runtime() -> RuntimePlan {
+pub(crate) fn runtime() -> RuntimePlan {
     use fanfare_core::model::runtime::{Attribute, Store};
     let store = |name: &str| Store { name: name.into(), groups: Vec::new(), region: None, zone: None };
     RuntimePlan {
@@ -109,6 +109,7 @@ fn runtime() -> RuntimePlan {
         ]),
         stores: BTreeMap::from([("bkk-01".into(), store("Siam")), ("bkk-02".into(), store("Ari"))]),
         point_worth_e4: 20_000,
+        points: fanfare_core::points::Rules::default(),
         dev_login: false,
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),

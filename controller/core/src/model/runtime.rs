@@ -3,6 +3,7 @@
 use crate::{
     ids::{Name, StoreId},
     money::{BasisPoints, Currency, Minor},
+    points,
     time::{Span, Tz},
 };
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct RuntimePlan {
     pub stores: BTreeMap<StoreId, Store>,
     /// What one point is worth, in ten-thousandths of a minor unit (`"0.02"` THB is 20000).
     pub point_worth_e4: i64,
+    /// How points are earned, live, and are given on.
+    #[serde(default)]
+    pub points: points::Rules,
     /// Logins for development are open.
     pub dev_login: bool,
     /// Which events are taken.

@@ -4,6 +4,7 @@ use crate::attribution::Counted;
 use fanfare_core::{
     ids::{GrantId, HoldId, Name, RedemptionId, StoreId},
     money::Minor,
+    points::{Earn, Lot},
     pricing::{Consumed, Priced},
     time::Ts,
     world::Origin,
@@ -35,6 +36,8 @@ pub struct Booking {
     pub returned_total: Minor,
     /// How many of each of the evaluation's earned rewards were called back, in its order.
     pub called_back: Vec<i64>,
+    /// Points that the namespace's formula gave for it.
+    pub points: Option<EarnedPoints>,
     /// Campaigns in which paying it was an event that counted, so that a return is one that counts back.
     pub progressed: Vec<Name>,
     /// From which device and address it came.
@@ -44,6 +47,22 @@ pub struct Booking {
     pub awaited: Vec<Awaited>,
     /// Whether it counts in the day of its till.
     pub in_day: bool,
+}
+
+/// Points that an order earned without any campaign, under the formula of that time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EarnedPoints {
+    /// What it was.
+    pub rules: Vec<Earn>,
+    /// The times that they were given.
+    pub lot: Lot,
+    /// How many.
+    pub earned: i64,
+    /// How many there is still ground for, after what came back.
+    pub kept: i64,
+    /// How many were taken back; fewer than there was no ground for where the wallet did not hold them any more.
+    pub taken: i64,
 }
 
 /// What one campaign pays for an order's discounts.

@@ -8,7 +8,7 @@ use super::{
     wrong_state,
 };
 use crate::{
-    Command, Halt, budget, carts,
+    Command, Halt, budget, carts, earn,
     effects::within_caps,
     exceptions::{self, Exceptional, LATE_COMMIT},
     plans::Plans,
@@ -23,6 +23,7 @@ use fanfare_core::{
     money::Minor,
     pricing::{self, Priced},
     reason::Reason,
+    segment::ORDER_PAID,
     time::Ts,
 };
 use fanfare_store::{
@@ -73,6 +74,7 @@ impl Command for CommitOrder {
             order.business_date = Some(date.clone());
         }
         let at = self.paid_at(tx, &order)?;
+        earn::look(tx, order.cart.member.as_ref(), ORDER_PAID);
         let mut booking = Booking::of(&order);
         // It counts where it was placed, whoever commits it.
         tx.origin = booking.origin.clone();

@@ -5,12 +5,13 @@ use super::{
     take::{note_exhausted, spend, take},
 };
 pub use crate::redemptions::Mode;
-use crate::{Command, Halt, attribution, carts, days, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
+use crate::{Command, Halt, attribution, carts, days, earn, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
 use fanfare_core::{
     cart::Cart,
     ids::{Name, OrderId},
     money::Minor,
     reason::Reason,
+    segment::ORDER_PAID,
     time::Ts,
 };
 use fanfare_store::{
@@ -54,6 +55,9 @@ impl Command for PlaceOrder {
                 return placed(tx, order, false);
             }
             return refuse(Reason::OrderIdReused, "this order id was used with another body; choose a new one");
+        }
+        if self.mode == Mode::Commit {
+            earn::look(tx, self.cart.member.as_ref(), ORDER_PAID);
         }
         let at = vouchers::occurred(tx.now, self.occurred_at);
         let priced = carts::price(tx, &self.cart, at)?;
@@ -110,6 +114,7 @@ pub(crate) fn commit(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, 
     spend(tx, order, booking, at)?;
     days::sold(tx, order, booking, at)?;
     facts::paid(tx, order, booking)?;
+    earn::on_order(tx, order, booking, at)?;
     count_also(tx, order, booking, at)
 }
 

@@ -8,7 +8,7 @@ use super::{
     returns::{self, Back},
 };
 use crate::{
-    Halt, attribution, days,
+    Halt, attribution, days, earn,
     ingest::{self, Decided},
     tx::Tx,
 };
@@ -162,6 +162,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         reported: true,
     };
     days::sold(tx, &mut order, &mut booking, event.time)?;
+    earn::on_order(tx, &mut order, &mut booking, event.time)?;
     order.booking = booking.to_value();
     if known.is_some() {
         tx.put_order(order.clone());
@@ -189,6 +190,7 @@ fn as_paid(cart: &Cart, total: Minor, payable: Minor) -> Evaluation {
         lines: lines.collect(),
         discounts: Vec::new(),
         earned: Vec::new(),
+        points: 0,
         available: Vec::new(),
         rejected: Vec::new(),
     }

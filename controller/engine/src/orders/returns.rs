@@ -7,6 +7,7 @@ use crate::{
     Command, Halt, attribution,
     budget::{self, Cost, Spent, Why},
     days,
+    earn::{self, Clawed},
     knowledge::{self, Coming},
     plans::Plans,
     refuse,
@@ -175,15 +176,18 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
     let left = order.evaluation.payable.minus(paid_so_far);
     let refund = back.paid_back.unwrap_or(given.refund).min(left);
     let net = to_cards.iter().map(|(_, amount)| *amount).fold(refund, Minor::plus);
-    let mut clawed_back = Minor::ZERO;
+    let mut clawed = Clawed::default();
     for (index, clawback) in &given.clawbacks {
         if booking.called_back.len() <= *index {
             booking.called_back.resize(index + 1, 0);
         }
         booking.called_back[*index] += clawback.quantity;
-        clawed_back = clawed_back.plus(claw_back(tx, order, clawback)?);
+        clawed = clawed.and(claw_back(tx, order, clawback)?);
     }
-    clawed_back = clawed_back.plus(regress(tx, order, &mut booking, given.total, net)?);
+    let kept = still_paid(order).minus(net);
+    clawed = clawed.and(earn::on_return(tx, order, &mut booking, kept)?);
+    clawed = clawed.and(regress(tx, order, &mut booking, given.total, net)?);
+    note_short(tx, order, clawed.short);
     attribution::refunded(tx, &order.id, &mut booking.sales, net)?;
     remember(&mut booking.returned, &given);
     order.state = if given.complete { OrderState::Returned } else { OrderState::PartiallyReturned };
@@ -191,7 +195,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         id: back.return_id.to_owned(),
         lines: back.lines.to_vec(),
         refund,
-        clawed_back,
+        clawed_back: clawed.worth,
         restored: given.restored,
         to_cards,
         reason: back.reason.to_owned(),
@@ -209,13 +213,16 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
 pub(crate) fn money_only(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Result<(), Halt> {
     let mut booking = Booking::of(order);
     let refund = back.paid_back.unwrap_or_default();
-    let clawed_back = regress(tx, order, &mut booking, refund, refund)?;
+    let kept = still_paid(order).minus(refund);
+    let clawed = earn::on_return(tx, order, &mut booking, kept)?;
+    let clawed = clawed.and(regress(tx, order, &mut booking, refund, refund)?);
+    note_short(tx, order, clawed.short);
     attribution::refunded(tx, &order.id, &mut booking.sales, refund)?;
     let done = Return {
         id: back.return_id.to_owned(),
         lines: Vec::new(),
         refund,
-        clawed_back,
+        clawed_back: clawed.worth,
         restored: Vec::new(),
         to_cards: Vec::new(),
         reason: back.reason.to_owned(),
@@ -230,6 +237,32 @@ pub(crate) fn money_only(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> 
     order.booking = booking.to_value();
     tx.put_order(order.clone());
     Ok(())
+}
+
+/// What is still paid for an order, with money or gift cards, after what came back before.
+fn still_paid(order: &Order) -> Minor {
+    order.evaluation.price().minus(order.returns.iter().map(Return::net).sum())
+}
+
+/// Points that could not be taken back any more are one exception of the order, which a person has to look at.
+fn note_short(tx: &mut Tx<'_>, order: &mut Order, short: i64) {
+    if short == 0 {
+        return;
+    }
+    let id = order.exception.clone().unwrap_or_else(|| tx.new_id());
+    let worth = tx.plans.runtime.as_ref().map_or(Minor::ZERO, |runtime| runtime.worth_of_points(short));
+    let detail = serde_json::json!({
+        "exception": id,
+        "kind": "points-short",
+        "order": order.id,
+        "store": order.cart.store,
+        "businessDate": order.business_date,
+        "amount": worth,
+        "gone": [format!("{short} points that the order had earned were spent already")],
+        "remedy": "The money is paid back. Decide whether the member owes the points; an adjustment books it.",
+    });
+    tx.audit("fanfare", "exception", &format!("Order/{}", order.id), detail);
+    order.exception = Some(id);
 }
 
 /// What becomes of each voucher that comes back: one that has run out cannot be used again.
@@ -295,20 +328,20 @@ fn voucher_back(
 }
 
 /// Takes back what was earned for too little now, as far as it is not used; answers its worth.
-fn claw_back(tx: &mut Tx<'_>, order: &Order, clawback: &Clawback) -> Result<Minor, Halt> {
+fn claw_back(tx: &mut Tx<'_>, order: &Order, clawback: &Clawback) -> Result<Clawed, Halt> {
     let earned = |grant: &&Grant| {
         grant.terms.name == clawback.reward
             && grant.campaign.as_ref() == Some(&clawback.campaign)
             && grant.mechanic.as_ref() == Some(&clawback.mechanic)
     };
     let grants: Vec<Grant> = tx.grants_by_cause(&cause(&order.id))?.into_iter().filter(earned).cloned().collect();
-    take_back(tx, order, grants, clawback).map(|(worth, _)| worth)
+    take_back(tx, order, grants, clawback).map(|(clawed, _)| clawed)
 }
 
 /// Takes grants back; answers their worth and how many are still to be taken back.
-fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Clawback) -> Result<(Minor, i64), Halt> {
+fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Clawback) -> Result<(Clawed, i64), Halt> {
     let mut left = clawback.quantity;
-    let mut worth = Minor::ZERO;
+    let mut clawed = Clawed::default();
     let scene = Scene { order: Some(&order.id), reason: Some("order-returned"), ..Scene::default() };
     for grant in grants {
         if left == 0 {
@@ -316,11 +349,11 @@ fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Claw
         }
         match (grant.state, &grant.terms.kind) {
             (GrantState::Pending | GrantState::Granted | GrantState::Claimed, _) if grant.usage.held == 0 => {
-                worth = worth.plus(worth_left(tx, &grant)?);
+                clawed.worth = clawed.worth.plus(worth_left(tx, &grant)?);
                 vouchers::revoke(tx, grant, scene)?;
             }
             (GrantState::Redeemed, RewardKind::Points { .. }) => {
-                worth = worth.plus(vouchers::revoke_points(tx, grant, scene)?);
+                clawed = clawed.and(vouchers::revoke_points(tx, grant, scene)?);
             }
             // Held or used: an issued voucher is honoured.
             _ => continue,
@@ -328,7 +361,7 @@ fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Claw
         left -= 1;
         count_all(tx, &clawback.each)?;
     }
-    Ok((worth, left))
+    Ok((clawed, left))
 }
 
 /// What a grant that nobody holds can still give of what was given with it.
@@ -342,7 +375,7 @@ fn worth_left(tx: &Tx<'_>, grant: &Grant) -> Result<Minor, Halt> {
 
 /// Mechanics that counted the order as an event count back what came back: units that cost `total` before discounts and
 /// of which `refund` was paid back.
-fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, refund: Minor) -> Result<Minor, Halt> {
+fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, refund: Minor) -> Result<Clawed, Halt> {
     let was = Paid { before: order.evaluation.total, after: order.evaluation.price(), evaluated: !order.reported };
     let refunded: Minor = order.returns.iter().map(Return::net).sum();
     let less = |part: Paid, before: Minor, after: Minor| Paid {
@@ -353,8 +386,8 @@ fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, 
     let prior = less(was, booking.returned_total, refunded);
     let back = Returned { was, prior, left: less(prior, total, refund) };
     booking.returned_total = booking.returned_total.plus(total);
-    let Some(member) = order.cart.member.clone() else { return Ok(Minor::ZERO) };
-    let mut worth = Minor::ZERO;
+    let Some(member) = order.cart.member.clone() else { return Ok(Clawed::default()) };
+    let mut clawed = Clawed::default();
     for campaign in &booking.progressed {
         let Some(plan) = budget::served(tx, campaign) else { continue };
         let store = order.cart.store.as_ref();
@@ -363,15 +396,15 @@ fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, 
         let undone = knowledge::visit(tx, coming, |visit| decide::on_return(&plan, visit, &back))??;
         count_all(tx, &undone.effects)?;
         for clawback in &undone.clawbacks {
-            worth = worth.plus(claw_back_any(tx, order, &member, clawback)?);
+            clawed = clawed.and(claw_back_any(tx, order, &member, clawback)?);
         }
     }
-    Ok(worth)
+    Ok(clawed)
 }
 
 /// What several orders earned together hangs on the order that came last, which need not be this one: any unused grant of
 /// that mechanic will do, those of this order first.
-fn claw_back_any(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &Clawback) -> Result<Minor, Halt> {
+fn claw_back_any(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &Clawback) -> Result<Clawed, Halt> {
     let of = |grant: &&Grant| {
         grant.terms.name == clawback.reward
             && grant.campaign.as_ref() == Some(&clawback.campaign)
@@ -384,26 +417,26 @@ fn claw_back_any(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &C
             grants.push(other);
         }
     }
-    let (mut worth, left) = take_back(tx, order, grants, clawback)?;
+    let (mut clawed, left) = take_back(tx, order, grants, clawback)?;
     for _ in 0..left {
-        worth = worth.plus(take_points(tx, order, member, clawback)?);
+        clawed = clawed.and(take_points(tx, order, member, clawback)?);
     }
-    Ok(worth)
+    Ok(clawed)
 }
 
 /// Points that another order brought are in the wallet, whichever grant they came by: they are taken from there.
-fn take_points(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &Clawback) -> Result<Minor, Halt> {
-    let Some(terms) = tx.plans.rewards.get(&clawback.reward).cloned() else { return Ok(Minor::ZERO) };
-    let RewardKind::Points { amount, .. } = terms.kind else { return Ok(Minor::ZERO) };
+fn take_points(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &Clawback) -> Result<Clawed, Halt> {
+    let Some(terms) = tx.plans.rewards.get(&clawback.reward).cloned() else { return Ok(Clawed::default()) };
+    let RewardKind::Points { amount, .. } = terms.kind else { return Ok(Clawed::default()) };
     let wallet = wallet::of(tx, member)?;
     let why = Why { rule: "points-clawed-back", reference: order.id.as_str() };
-    let taken = wallet::take_back(tx, &wallet, amount, why)?;
-    let worth = tx.runtime()?.worth_of_points(taken);
+    let called = wallet::call_back(tx, &wallet, amount, None, why)?;
+    let worth = tx.runtime()?.worth_of_points(called.taken);
     let spent = Spent { reserved: Minor::ZERO, actual: worth.negated(), cost: Cost::Rewards };
     budget::spend(tx, &clawback.campaign, spent, why)?;
     tx.tally(&key::reward(&clawback.reward, "cost"), -worth.0);
     count_all(tx, &clawback.each)?;
-    Ok(worth)
+    Ok(Clawed { worth, short: called.short })
 }
 
 fn remember(returned: &mut Vec<(String, i64)>, given: &GivenBack) {

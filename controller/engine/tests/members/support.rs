@@ -167,6 +167,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         attributes: attributes.into_iter().map(|(name, kind)| (name.into(), kind)).collect(),
         stores: BTreeMap::new(),
         point_worth_e4: 20_000,
+        points: fanfare_core::points::Rules::default(),
         dev_login: true,
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),

@@ -89,7 +89,12 @@ async fn points_are_credited_cost_their_worth_and_lapse() {
     assert_eq!(shop.balance("cost/sale/rewards").await, 200);
     shop.publish(Plan::Reward(points("more", 50))).await;
     shop.voucher("m1", "more", None).await;
+    // They last until the end of the day, in the namespace's zone, on which the ten days run out.
     shop.forward(TimeDelta::days(10));
+    shop.work().await;
+    assert_eq!(shop.points("m1").await, 150);
+    shop.forward(TimeDelta::days(1));
+    assert_eq!(shop.points("m1").await, 50, "also before the job has run");
     shop.work().await;
     assert_eq!(shop.points("m1").await, 50);
     shop.work().await;

@@ -13,6 +13,7 @@ mod events;
 mod grants;
 mod holds;
 mod orders;
+mod points;
 mod redemptions;
 mod reports;
 mod support;

@@ -169,7 +169,7 @@ impl Shop {
     }
 
     pub(crate) async fn points(&self, member: &str) -> i64 {
-        self.balance(&account::wallet(&AccountId::from(format!("a-{member}")))).await
+        self.engine.points(&member.into()).await.unwrap().balance
     }
 
     /// Every job that is due, done.
@@ -240,6 +240,7 @@ impl Command for Do {
             Task::LapseRedemption(id) => redemptions::lapse(tx, id),
             Task::ReleaseHold(id) => holds::lapse(tx, id),
             Task::CloseGrant(id) => grants::close(tx, id),
+            Task::Points(id) => fanfare_engine::points::turn(tx, id),
             Task::Settle(_) | Task::Step(_) => {
                 tx.done(&self.0.id());
                 Ok(())
@@ -259,6 +260,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         attributes: BTreeMap::new(),
         stores: BTreeMap::new(),
         point_worth_e4: 20_000,
+        points: fanfare_core::points::Rules::default(),
         dev_login: true,
         events: EventRules::default(),
         reserve_for: Span::seconds(900),

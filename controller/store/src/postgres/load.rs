@@ -77,7 +77,8 @@ pub(super) async fn load(
         holds,
         participations,
         counters,
-        balances,
+        balances: _,
+        wallets: _,
         events,
         runs: _,
         runs_of: _,
@@ -95,7 +96,7 @@ pub(super) async fn load(
         holds: one(conn, ns, HOLDS, holds, decode::hold).await?,
         participations: pairs(conn, ns, PARTICIPATIONS, participations, decode::participation).await?,
         counters: one(conn, ns, COUNTERS, counters, decode::count).await?,
-        balances: pairs(conn, ns, BALANCES, balances, decode::balance).await?,
+        balances: balances(conn, ns, asked).await?,
         events: pairs(conn, ns, EVENTS, events, decode::event).await?,
         runs: runs(store, conn, namespace, ns, asked).await?,
         messages: one(conn, ns, MESSAGES, messages, decode::message).await?,
@@ -111,6 +112,15 @@ const JOBS: &str = by_id!(job_columns!(), "jobs");
 const COUNTERS: &str = by_id!("key, value", "counters", "t.key = k0");
 const IDENTITIES: &str = by_pair!("type, value, member", "identities", "t.type = k0 AND t.value = k1");
 const BALANCES: &str = by_pair!("account, unit, amount", "balances", "t.account = k0 AND t.unit = k1");
+/// The wallet's own account and those of its lots, which begin with its name and a slash; `0` is what follows the slash.
+const WALLETS: &str = concat!(
+    "SELECT account, unit, amount FROM unnest($2::text[]) k (k0)",
+    look_all_up!(
+        "*",
+        "balances",
+        "t.account >= 'wallet/' || k0 AND t.account < 'wallet/' || k0 || '0' AND t.amount <> 0"
+    )
+);
 const EVENTS: &str = by_pair!(event_columns!(), "events", "t.source = k0 AND t.id = k1");
 const PARTICIPATIONS: &str = by_pair!(participation_columns!(), "participations", "t.campaign = k0 AND t.member = k1");
 const IDEMPOTENCY: &str = by_pair!(idempotency_columns!(), "idempotency", "t.scope = k0 AND t.key = k1");
@@ -149,6 +159,13 @@ const RUNS: &str = concat!(
     look_all_up!("ctid", "runs", "t.automation = k0 AND t.member = k1"),
     ")) ORDER BY id"
 );
+
+async fn balances(conn: &mut PgConnection, ns: i64, asked: &Keys) -> Result<Vec<(String, String, i64)>> {
+    let Keys { balances, wallets, .. } = asked;
+    let mut found = pairs(conn, ns, BALANCES, balances, decode::balance).await?;
+    found.extend(one(conn, ns, WALLETS, wallets, decode::balance).await?);
+    Ok(found)
+}
 
 async fn grants(
     store: &PostgresStore,

@@ -26,6 +26,8 @@ const CHECKS: [&str; FINDINGS.len()] = [
         AND (account LIKE 'budget/%/reserved' OR account LIKE 'budget/%/actual' OR account LIKE 'stock/%/available'
             OR account LIKE 'stock/%/reserved' OR account LIKE 'giftcard/%')
         LIMIT $2",
+    "SELECT concat_ws(', ', account, amount) FROM balances WHERE ns = $1 AND amount < 0
+        AND account LIKE 'wallet/%/%' LIMIT $2",
     "SELECT grant_id FROM redemptions WHERE ns = $1
         AND state IN ('Reserved', 'Committed', 'PartiallyReversed')
         GROUP BY grant_id, place HAVING count(*) > 1 LIMIT $2",

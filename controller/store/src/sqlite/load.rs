@@ -44,7 +44,8 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
         holds,
         participations,
         counters,
-        balances,
+        balances: _,
+        wallets: _,
         events,
         runs: _,
         runs_of: _,
@@ -67,7 +68,7 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
             .decode(decode::hold)?,
         participations: pairs(conn, ns, PARTICIPATIONS, participations).await?.decode(decode::participation)?,
         counters: one(conn, ns, COUNTERS, keys(counters)?).await?.decode(decode::count)?,
-        balances: pairs(conn, ns, BALANCES, balances).await?.decode(decode::balance)?,
+        balances: balances(conn, ns, asked).await?,
         events: pairs(conn, ns, EVENTS, events).await?.decode(decode::event)?,
         runs: runs(store, conn, ns, asked).await?,
         messages: one(conn, ns, concat!("SELECT ", message_columns!(), by_id!("messages")), keys(messages)?)
@@ -83,6 +84,9 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
 const COUNTERS: &str = "SELECT key, value FROM counters WHERE ns = ?1 AND key IN (SELECT value FROM json_each(?2))";
 const IDENTITIES: &str = by_pair!("t.type, t.value, t.member", "identities", "type", "value");
 const BALANCES: &str = by_pair!("t.account, t.unit, t.amount", "balances", "account", "unit");
+/// The wallet's own account and those of its lots, which begin with its name and a slash; `0` is what follows the slash.
+const WALLETS: &str = "SELECT b.account, b.unit, b.amount FROM json_each(?2) k CROSS JOIN balances b ON b.ns = ?1
+    AND b.account >= 'wallet/' || k.value AND b.account < 'wallet/' || k.value || '0' AND b.amount <> 0";
 const EVENTS: &str = by_pair!(event_columns!(), "events", "source", "id");
 const PARTICIPATIONS: &str = by_pair!(participation_columns!(), "participations", "campaign", "member");
 const IDEMPOTENCY: &str = by_pair!(idempotency_columns!(), "idempotency", "scope", "key");
@@ -117,6 +121,13 @@ const RUNS: &str = concat!(
             CROSS JOIN runs r ON r.ns = ?1 AND r.automation = k.k0 AND r.member = k.k1)
     ORDER BY id"
 );
+
+async fn balances(conn: &mut SqliteConnection, ns: i64, asked: &Keys) -> Result<Vec<(String, String, i64)>> {
+    let Keys { balances, wallets, .. } = asked;
+    let mut found = pairs(conn, ns, BALANCES, balances).await?.decode(decode::balance)?;
+    found.extend(one(conn, ns, WALLETS, keys(wallets)?).await?.decode(decode::balance)?);
+    Ok(found)
+}
 
 async fn grants(
     store: &SqliteStore,

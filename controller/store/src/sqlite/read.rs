@@ -232,14 +232,14 @@ impl Store for SqliteStore {
         account: &'a AccountId,
         page: Page,
     ) -> Answer<'a, Vec<LedgerLine>> {
+        // A transaction that touches several lots is one line; one that only moves points between them is none.
         let sql = in_ns!(
-            concat!(
-                "SELECT ",
-                line_columns!(),
-                " FROM entries e JOIN ledger l ON l.ns = e.ns AND l.seq = e.seq
-                WHERE e.account = ?2 AND e.account GLOB 'wallet/*' AND (e.seq, e.line) < (?3, ?4) AND e.ns"
-            ),
-            " ORDER BY e.seq DESC, e.line DESC LIMIT ?5"
+            "SELECT e.seq, min(e.line), l.at, l.rule, l.reference, ?2, e.unit, sum(e.amount), l.chain
+            FROM entries e JOIN ledger l ON l.ns = e.ns AND l.seq = e.seq
+            WHERE (e.account = ?2 OR (e.account >= ?2 || '/' AND e.account < ?2 || '0')) AND e.account GLOB 'wallet/*'
+            AND e.seq <= ?3 AND e.ns",
+            " GROUP BY e.seq, e.unit HAVING sum(e.amount) <> 0 AND (e.seq, min(e.line)) < (?3, ?4)
+            ORDER BY e.seq DESC, min(e.line) DESC LIMIT ?5"
         );
         Box::pin(async move {
             let Some((seq, line)) = page.after.as_deref().map_or(Some((i64::MAX, 0)), LedgerLine::parse_cursor) else {

@@ -26,6 +26,8 @@ const CHECKS: [&str; FINDINGS.len()] = [
         AND (account GLOB 'budget/*/reserved' OR account GLOB 'budget/*/actual' OR account GLOB 'stock/*/available'
             OR account GLOB 'stock/*/reserved' OR account GLOB 'giftcard/*')
         LIMIT ?2",
+    "SELECT account || ', ' || amount FROM balances WHERE ns = ?1 AND amount < 0 AND account GLOB 'wallet/*/*'
+        LIMIT ?2",
     "SELECT grant_id FROM redemptions NOT INDEXED WHERE ns = ?1
         AND state IN ('Reserved', 'Committed', 'PartiallyReversed')
         GROUP BY grant_id, place HAVING count(*) > 1 LIMIT ?2",

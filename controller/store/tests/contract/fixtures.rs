@@ -191,6 +191,7 @@ pub(crate) fn order(id: &str) -> Order {
             lines: Vec::new(),
             discounts: Vec::new(),
             earned: Vec::new(),
+            points: 0,
             available: Vec::new(),
             rejected: Vec::new(),
         },

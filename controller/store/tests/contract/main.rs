@@ -52,6 +52,7 @@ contract! {
     batches::news_follow_their_batches;
     batches::namespaces_do_not_see_each_other;
     money::counters_and_balances_add_up;
+    money::a_wallet_is_loaded_with_all_its_lots_and_told_by_transaction;
     money::the_ledger_is_one_chain_in_order;
     money::a_voucher_has_one_live_redemption;
     money::each_use_of_a_voucher_has_one_live_redemption;

@@ -499,6 +499,7 @@ async fn a_batch_reads_no_table_through() {
         participations: [("double-11".into(), "m-1".into())].into(),
         counters: ["c".into()].into(),
         balances: [("b".into(), "THB".into())].into(),
+        wallets: ["acc".into()].into(),
         events: [("till".into(), "e-1".into())].into(),
         runs: ["run-1".into()].into(),
         runs_of: [("welcome".into(), "m-1".into())].into(),

@@ -11,6 +11,7 @@ mod ledger;
 mod mail;
 mod newcomer;
 mod opening_hours;
+mod points;
 mod replicas;
 mod retail;
 mod rewards;

@@ -65,6 +65,7 @@ pub(crate) async fn every_row_comes_back_as_it_was_written(store: &dyn Store) {
         participations: [("double-11".into(), "m-1".into())].into(),
         counters: ["c".into(), "none".into()].into(),
         balances: [("b".into(), "THB".into()), ("b".into(), "points".into())].into(),
+        wallets: ["nobody".into()].into(),
         events: [("till".into(), "e-1".into())].into(),
         runs: ["run-1".into()].into(),
         runs_of: [("welcome".into(), "m-1".into())].into(),

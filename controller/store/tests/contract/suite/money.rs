@@ -24,6 +24,47 @@ pub(crate) async fn counters_and_balances_add_up(store: &dyn Store) {
     assert_eq!(store.verify(&ns).await.unwrap(), [""; 0]);
 }
 
+pub(crate) async fn a_wallet_is_loaded_with_all_its_lots_and_told_by_transaction(store: &dyn Store) {
+    let ns = shop();
+    let lot = |name: &str, amount| entry(name, "points", amount);
+    let moved = |rule: &str, entries| Posting { rule: rule.into(), reference: "o-1".into(), entries };
+    let early = "wallet/acc/until-20261122T000000Z";
+    let postings = vec![
+        moved("given", vec![lot("points/issued", -30), lot("wallet/acc", 10), lot(early, 20)]),
+        moved(
+            "another",
+            vec![lot("points/issued", -5), lot("wallet/acc-2", 2), lot("wallet/acc2/until-20261122T000000Z", 3)],
+        ),
+        moved("matured", vec![lot(early, -4), lot("wallet/acc", 4)]),
+        moved("spent", vec![lot(early, -16), lot("wallet/acc", -1), lot("points/issued", 17)]),
+    ];
+    commit(store, Writes { postings, ..writes() }).await.unwrap();
+
+    let keys = Keys { wallets: ["acc".into(), "nobody".into()].into(), ..Keys::default() };
+    let mut batch = store.begin(&ns).await.unwrap();
+    let own: Vec<_> =
+        batch.load(&keys).await.unwrap().balances.into_iter().filter(|(name, ..)| name != "wallet/acc-2").collect();
+    drop(batch);
+    assert_eq!(own, [("wallet/acc".into(), "points".into(), 13)], "lots that are empty are left away");
+
+    let account = "acc".into();
+    let told = async |after: Option<String>| {
+        let lines = store.wallet_lines(&ns, &account, fanfare_store::Page { limit: 1, after }).await.unwrap();
+        lines.first().map(|line| (line.rule.clone(), line.amount, line.account.clone(), line.cursor()))
+    };
+    let newest = told(None).await.unwrap();
+    assert_eq!((newest.0.as_str(), newest.1, newest.2.as_str()), ("spent", -17, "wallet/acc"));
+    let before = told(Some(newest.3)).await.unwrap();
+    assert_eq!((before.0.as_str(), before.1), ("given", 30), "what moves within a wallet adds nothing");
+    assert_eq!(told(Some(before.3)).await, None);
+    assert_eq!(store.verify(&ns).await.unwrap(), [""; 0]);
+
+    let broken = moved("broken", vec![lot(early, -1), lot("points/issued", 1)]);
+    commit(store, Writes { postings: vec![broken], ..writes() }).await.unwrap();
+    let found = store.verify(&ns).await.unwrap();
+    assert!(found.len() == 1 && found[0].contains("a lot of points"), "{found:?}");
+}
+
 pub(crate) async fn the_ledger_is_one_chain_in_order(store: &dyn Store) {
     let ns = shop();
     let three = Posting {
