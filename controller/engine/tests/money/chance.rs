@@ -25,7 +25,7 @@ const LIMIT: i64 = 400_000;
 const PER_STORE: i64 = 90_000;
 const PER_MEMBER: i64 = 60_000;
 const SEEDS: u64 = 10;
-const STEPS: usize = 60;
+const STEPS: usize = 70;
 
 /// SplitMix64.
 struct Dice(u64);
