@@ -30,7 +30,7 @@ const PER_MEMBER: i64 = 60_000;
 /// What is on each member's gift card.
 const CARD: i64 = 20_000;
 const SEEDS: u64 = 10;
-const STEPS: usize = 70;
+const STEPS: usize = 100;
 
 /// SplitMix64.
 struct Dice(u64);
