@@ -19,7 +19,7 @@ use fanfare_engine::{
     redemptions::Mode,
 };
 use fanfare_store::{
-    Page, Store,
+    Page,
     rows::{Grant, GrantState, Order, OrderState},
 };
 use std::collections::BTreeMap;
