@@ -9,6 +9,7 @@ pub mod void;
 use crate::{
     Halt,
     budget::Why,
+    days,
     jobs::Task,
     refuse,
     tx::Tx,
@@ -51,7 +52,7 @@ pub(crate) fn outcome(tx: &Tx<'_>, redemption: Redemption) -> Result<Outcome, Ha
 
 /// How often a grant can still be used; nothing where there is no end of uses.
 pub fn uses_left(grant: &Grant) -> Option<i64> {
-    grant.terms.redemption.uses.map(|_| grant.uses_left)
+    vouchers::uses(grant).map(|_| grant.uses_left)
 }
 
 /// What a voucher can still give as far as that is known without a cart.
@@ -71,7 +72,8 @@ pub(crate) fn settle(tx: &mut Tx<'_>, redemption: &Redemption, at: Ts) -> Result
     let Some(grant) = tx.grant(&redemption.grant)?.cloned() else { return Ok(()) };
     let scene = scene(redemption);
     let why = Why { rule: "redemption-committed", reference: redemption.id.as_str() };
-    vouchers::use_up(tx, grant, Use::of(redemption), at, scene, why)
+    vouchers::use_up(tx, grant, Use::of(redemption), at, scene, why)?;
+    days::redeemed(tx, redemption, at)
 }
 
 /// Ends a reservation: the voucher can be used again, and no job waits.

