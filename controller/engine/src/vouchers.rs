@@ -79,12 +79,17 @@ pub(crate) fn zone_for(tx: &Tx<'_>, member: &MemberId, campaign: Option<&Name>) 
 
 /// Whether it is used once, so that its state says all of its use.
 fn is_single(grant: &Grant) -> bool {
-    grant.terms.redemption.uses == Some(1)
+    uses(grant) == Some(1)
+}
+
+/// How often it can be used in all; nothing where there is no end of uses. A gift card is used until nothing is left.
+pub(crate) fn uses(grant: &Grant) -> Option<i64> {
+    grant.terms.redemption.uses.filter(|_| grant.usage.card.is_none())
 }
 
 /// How many uses may begin now; nothing where there is no end of them.
 pub fn free_uses(grant: &Grant) -> Option<i64> {
-    grant.terms.redemption.uses.map(|_| grant.uses_left - grant.usage.held)
+    uses(grant).map(|_| grant.uses_left - grant.usage.held)
 }
 
 /// Where a claimed grant with several uses or parts stands: as long as one more can begin, it can be used.
@@ -192,7 +197,8 @@ pub(crate) fn begin(grant: &mut Grant, amount: Minor) -> Result<i64, Halt> {
         }
         card.held = card.held.plus(amount);
     }
-    match grant.usage.take(grant.terms.redemption.uses) {
+    let uses = uses(grant);
+    match grant.usage.take(uses) {
         Some(place) => Ok(place),
         None => refuse(Reason::ReservedElsewhere, "an order or another till holds it; try again when that is done"),
     }

@@ -265,7 +265,10 @@ pub struct Return {
     pub clawed_back: Minor,
     /// Vouchers that can be used again.
     pub restored: Vec<GrantId>,
-    /// What gift cards got back of what they paid.
+    /// What gift cards had paid of what came back.
+    #[serde(default)]
+    pub paid: Minor,
+    /// What of that each got back: nothing for a card that was gone before a late commit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to_cards: Vec<(GrantId, Minor)>,
     /// Why.
@@ -281,9 +284,9 @@ pub struct Return {
 }
 
 impl Return {
-    /// What the goods were paid with, however: the refund and what went back to gift cards.
+    /// What the goods cost after discounts, however they were paid.
     pub fn net(&self) -> Minor {
-        self.to_cards.iter().map(|(_, amount)| *amount).fold(self.refund, Minor::plus)
+        self.refund.plus(self.paid)
     }
 }
 

@@ -104,7 +104,19 @@ pub(crate) fn view(order: &Order, redemptions: &[Redemption], at: &View) -> Orde
 }
 
 fn return_view(one: &Return, at: &View) -> ReturnView {
-    let Return { id, lines: _, refund, clawed_back, restored, to_cards, reason, at: when, store, business_date } = one;
+    let Return {
+        id,
+        lines: _,
+        refund,
+        clawed_back,
+        restored,
+        paid: _,
+        to_cards,
+        reason,
+        at: when,
+        store,
+        business_date,
+    } = one;
     let paid_back = |(grant, amount): &(fanfare_core::ids::GrantId, fanfare_core::money::Minor)| PaidBackView {
         grant: grant.to_string(),
         amount: at.amount(*amount),

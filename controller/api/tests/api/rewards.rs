@@ -107,7 +107,8 @@ async fn shop() -> (Shop, String, BTreeMap<String, Value>) {
         reward("thrice", off, Some(3)),
         reward("regular", RewardKind::Badge, Some(1)),
     ] {
-        shop.publish(&plan.name.to_string(), Plan::Reward(plan)).await;
+        let name = plan.name.clone();
+        shop.publish(name.as_str(), Plan::Reward(plan)).await;
     }
     shop.publish("thanks", Plan::Campaign(campaign(&["card", "thrice", "regular"]))).await;
     let ann = shop.login("ann").await;

@@ -175,7 +175,9 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
     let paid_so_far: Minor = order.returns.iter().map(|back| back.refund).sum();
     let left = order.evaluation.payable.minus(paid_so_far);
     let refund = back.paid_back.unwrap_or(given.refund).min(left);
-    let net = to_cards.iter().map(|(_, amount)| *amount).fold(refund, Minor::plus);
+    let is_payment = |index: usize| order.evaluation.discounts.get(index).is_some_and(|one| one.payment);
+    let paid: Minor = given.discounts.iter().filter(|(index, _)| is_payment(*index)).map(|(_, amount)| *amount).sum();
+    let net = refund.plus(paid);
     let mut clawed = Clawed::default();
     for (index, clawback) in &given.clawbacks {
         if booking.called_back.len() <= *index {
@@ -197,6 +199,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         refund,
         clawed_back: clawed.worth,
         restored: given.restored,
+        paid,
         to_cards,
         reason: back.reason.to_owned(),
         at: tx.now,
@@ -224,6 +227,7 @@ pub(crate) fn money_only(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> 
         refund,
         clawed_back: clawed.worth,
         restored: Vec::new(),
+        paid: Minor::ZERO,
         to_cards: Vec::new(),
         reason: back.reason.to_owned(),
         at: tx.now,

@@ -52,7 +52,7 @@ pub(crate) fn outcome(tx: &Tx<'_>, redemption: Redemption) -> Result<Outcome, Ha
 
 /// How often a grant can still be used; nothing where there is no end of uses.
 pub fn uses_left(grant: &Grant) -> Option<i64> {
-    grant.terms.redemption.uses.map(|_| grant.uses_left)
+    vouchers::uses(grant).map(|_| grant.uses_left)
 }
 
 /// What a voucher can still give as far as that is known without a cart.

@@ -1,7 +1,9 @@
 //! Orders by chance: reserved, changed, committed, voided, lapsed, committed late and given back in any order, against a
 //! naive account of what a shopper paid and got back. The same seed, the same day at the till.
 
-use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, points, reward_from, voucher};
+use crate::support::{
+    Shop, campaign, cart, gift_card, line, mechanic, percent_off, place, points, reward_from, voucher,
+};
 use chrono::TimeDelta;
 use fanfare_core::{
     cart::{Cart, Line},
@@ -10,6 +12,7 @@ use fanfare_core::{
     money::Minor,
     reason::Reason,
     time::{Clock, Ts},
+    uses::Card,
 };
 use fanfare_engine::{
     orders::{CommitOrder, ReturnOrder, VoidOrder},
@@ -17,13 +20,15 @@ use fanfare_engine::{
 };
 use fanfare_store::{
     Page,
-    rows::{GrantState, Order, OrderState},
+    rows::{Grant, GrantState, Order, OrderState},
 };
 use std::collections::BTreeMap;
 
 const LIMIT: i64 = 400_000;
 const PER_STORE: i64 = 90_000;
 const PER_MEMBER: i64 = 60_000;
+/// What is on each member's gift card.
+const CARD: i64 = 20_000;
 const SEEDS: u64 = 12;
 const STEPS: usize = 60;
 
@@ -68,6 +73,12 @@ async fn open(seed: u64) -> Day {
     });
     plan.mechanics = vec![mechanic("off", percent_off("33.33%")), mechanic("more", reward_from(9_000, "thanks"))];
     shop.publish(Plan::Campaign(plan)).await;
+    let mut card = gift_card("card", CARD);
+    card.validity.lasts = None;
+    shop.publish(Plan::Reward(card)).await;
+    for member in ["m1", "m2", "m3"] {
+        shop.voucher(member, "card", None).await;
+    }
     Day { shop, dice: Dice(seed), told: BTreeMap::new() }
 }
 
@@ -108,6 +119,9 @@ impl Day {
                 codes.extend(self.shop.grant(&id).await.code);
             }
         }
+        if self.dice.below(3) == 0 {
+            codes.extend(self.card(member).await.code);
+        }
         let (id, mode) = (format!("o{number}"), if self.dice.below(3) > 0 { Mode::Commit } else { Mode::Reserve });
         let cart = cart(Some(member), self.lines(), codes);
         let at = self.shop.clock.now();
@@ -117,6 +131,13 @@ impl Day {
             assert_eq!(again.order, placed.order, "the same order again changes nothing");
             self.told.insert(id, Told { at, back: BTreeMap::new(), refunds: 0, returns: 0 });
         }
+    }
+
+    /// The member's gift card.
+    async fn card(&self, member: &str) -> Grant {
+        let page = Page { after: None, limit: 100 };
+        let grants = self.shop.store.grants_of(&self.shop.ns, &member.into(), None, page).await.unwrap();
+        grants.into_iter().find(|grant| grant.usage.card.is_some()).unwrap()
     }
 
     async fn commit(&mut self, id: &str) {
@@ -189,10 +210,11 @@ impl Day {
             let refunds: Minor = order.returns.iter().map(|back| back.refund).sum();
             assert_eq!((order.returns.len(), refunds), (told.returns, Minor(told.refunds)), "{id}");
             let evaluation = &order.evaluation;
-            assert_eq!(evaluation.payable.plus(evaluation.discount), evaluation.total);
+            assert_eq!(evaluation.payable.plus(evaluation.paid).plus(evaluation.discount), evaluation.total);
             assert!(evaluation.lines.iter().all(|line| line.payable >= Minor::ZERO));
             if matches!(order.state, OrderState::Committed | OrderState::PartiallyReturned | OrderState::Returned) {
-                revenue += evaluation.payable.0 - told.refunds;
+                let to_cards: Minor = order.returns.iter().map(|back| back.paid).sum();
+                revenue += evaluation.price().0 - told.refunds - to_cards.0;
             }
         }
         assert_eq!(self.shop.balance("sales/half/revenue").await, revenue);
@@ -238,6 +260,11 @@ impl Day {
             assert_eq!(refunds, order.evaluation.payable, "{id}: what was paid is given back exactly");
         }
         assert_eq!(self.shop.balance("sales/half/revenue").await, 0);
+        for member in ["m1", "m2", "m3"] {
+            let card = self.card(member).await;
+            assert_eq!(card.usage.card, Some(Card::of(Minor(CARD))), "{member}: what a card paid is on it again");
+        }
+        assert_eq!(self.shop.balance("giftcards/card/used").await, 0);
         assert_eq!(self.shop.balance("cost/half/discounts").await, 0);
         // Vouchers that were given and are not used hold what is set aside; points that nobody holds any more cost nothing.
         let mut aside = 0;

@@ -208,6 +208,7 @@ pub(crate) fn order(id: &str) -> Order {
             refund: Minor(1),
             clawed_back: Minor(0),
             restored: vec!["g-1".into()],
+            paid: Minor(2),
             to_cards: vec![("g-2".into(), Minor(2))],
             reason: "broken".into(),
             at: at(5),
