@@ -13,7 +13,7 @@ pub(crate) const FINDINGS_MAX: usize = 20;
 
 /// What the checks that are one query each find. Each database has a query for each, in this order; its rows are texts that
 /// name what was found.
-pub(crate) const FINDINGS: [&str; 14] = [
+pub(crate) const FINDINGS: [&str; 15] = [
     "a transaction of the ledger does not sum to zero (sequence, unit, sum)",
     "an entry of the ledger has no transaction (sequence)",
     "a balance is not the sum of its entries (account, unit, balance, sum)",
@@ -28,6 +28,7 @@ pub(crate) const FINDINGS: [&str; 14] = [
     "a message was made twice (cause)",
     "a counter of issued rewards is not the number of their grants (reward, counter, grants)",
     "an identity of a member is not found under its value, or finds another (member)",
+    "a day, store or member of a budget gave back more than it took (counter, value)",
 ];
 
 /// A transaction as it stands in the ledger, while its entries are read.

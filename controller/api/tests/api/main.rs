@@ -9,6 +9,7 @@ mod events;
 mod import;
 mod login;
 mod members;
+mod money_input;
 mod openapi;
 mod operations;
 mod rewards;

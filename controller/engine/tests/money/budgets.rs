@@ -14,7 +14,7 @@ use fanfare_core::{
     },
     money::{BasisPoints, Minor},
     reason::Reason,
-    time::{Clock, Tz},
+    time::Tz,
 };
 use fanfare_engine::{
     orders::{CommitOrder, ReturnOrder, VoidOrder},
@@ -22,7 +22,7 @@ use fanfare_engine::{
     suspend::Resume,
     thresholds::{BUDGET_THRESHOLD, SOURCE},
 };
-use fanfare_store::{Store, rows::GrantState};
+use fanfare_store::rows::GrantState;
 use futures::{StreamExt, future::join_all};
 
 /// 50 % off everything and a voucher of 100.00 from 5,000.00 on, within `budget`.
@@ -325,12 +325,11 @@ async fn a_day_of_the_budget_ends_at_midnight_of_the_campaign_s_zone_also_when_c
         ("Australia/Lord_Howe", "2026-10-03T13:29:59Z", [(1, 10_000), (0, 0), (84_600 - 1, 0), (1, 10_000)]),
         ("Asia/Bangkok", "2026-11-11T16:59:59Z", [(1, 10_000), (0, 0), (86_400 - 1, 0), (1, 10_000)]),
     ] {
-        let shop = Shop::open().await;
+        let shop = Shop::open_at(at(now)).await;
         let mut plan = half(Budget { per_day: Some(Minor(10_000)), ..Budget::of(Minor(900_000)) });
         plan.schedule.zone = zone.parse::<Tz>().unwrap();
         plan.schedule.start_at = at("2026-09-01T00:00:00Z");
         shop.publish(Plan::Campaign(plan)).await;
-        shop.forward(at(now) - shop.clock.now());
         let cart = || at_store(None, None, 20_000);
         assert_eq!(off(&shop, "before", Mode::Commit, cart()).await, 10_000, "{zone}");
         for (index, (seconds, expect)) in steps.into_iter().enumerate() {

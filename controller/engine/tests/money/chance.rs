@@ -16,7 +16,7 @@ use fanfare_engine::{
     redemptions::Mode,
 };
 use fanfare_store::{
-    Page, Store,
+    Page,
     rows::{GrantState, Order, OrderState},
 };
 use std::collections::BTreeMap;

@@ -12,7 +12,6 @@ use fanfare_engine::{
     orders::ReturnOrder,
     redemptions::Mode,
 };
-use fanfare_store::Store;
 use serde_json::{Value, json};
 
 /// A campaign that gives 100 points for 200.00 spent over all orders.

@@ -5,6 +5,8 @@
 mod budgets;
 mod cards;
 mod chance;
+#[path = "../database/mod.rs"]
+mod database;
 mod events;
 mod grants;
 mod holds;

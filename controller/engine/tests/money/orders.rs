@@ -17,10 +17,7 @@ use fanfare_engine::{
     publish::Publish,
     redemptions::Mode,
 };
-use fanfare_store::{
-    Store,
-    rows::{GrantState, OrderState, RedemptionState},
-};
+use fanfare_store::rows::{GrantState, OrderState, RedemptionState};
 
 /// A campaign "half" with 50 % off everything and a voucher for orders from 1,000.00 on.
 async fn shop(budget: i64) -> Shop {

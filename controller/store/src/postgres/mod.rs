@@ -18,7 +18,7 @@ mod terms;
 mod verify;
 mod write;
 
-use crate::{Error, Result, terms::Cache};
+use crate::{Error, Result, fault_points, terms::Cache};
 use error::{not_migrated, place, refused, unreachable};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
@@ -190,6 +190,7 @@ async fn prepare(options: &PgConnectOptions) -> Result<i64> {
     // The migrator holds an advisory lock of the database while it works, so that of several one migrates.
     let migrator = Migrator::new(Embedded).await.map_err(|error| not_migrated(error, options))?;
     migrator.run(&mut conn).await.map_err(|error| not_migrated(error, options))?;
+    fault_points::reach("migrated");
     let incarnation = sqlx::query_scalar("SELECT max(number) FROM incarnation").fetch_one(&mut conn).await;
     let incarnation = incarnation.map_err(refused)?;
     conn.close().await.map_err(refused)?;

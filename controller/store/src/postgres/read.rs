@@ -1,6 +1,10 @@
 //! What needs no transaction: reads on their own connections, which see what was committed last.
 
-use super::{PostgresStore, error::refused, lane, load, news, verify};
+use super::{
+    PostgresStore,
+    error::{NO_TEXT, refused},
+    lane, load, news, verify,
+};
 use crate::{
     Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
     decode::{self, Cursor, instant},
@@ -49,13 +53,21 @@ fn beyond(prefix: &str) -> String {
     format!("{prefix}\u{10ffff}")
 }
 
+/// What a query answered; nothing, where it asked for a text that PostgreSQL does not take, since no row has it.
+fn found<T: Default>(answer: std::result::Result<T, sqlx::Error>) -> Result<T> {
+    match answer {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_TEXT) => Ok(T::default()),
+        answer => answer.map_err(refused),
+    }
+}
+
 impl PostgresStore {
     async fn all<T>(&self, query: Prepared<'_>, decode: impl Fn(&PgRow) -> Result<T>) -> Result<Vec<T>> {
-        decode::all(&query.fetch_all(&self.readers).await.map_err(refused)?, decode)
+        decode::all(&found(query.fetch_all(&self.readers).await)?, decode)
     }
 
     async fn maybe<T>(&self, query: Prepared<'_>, decode: impl Fn(&PgRow) -> Result<T>) -> Result<Option<T>> {
-        query.fetch_optional(&self.readers).await.map_err(refused)?.as_ref().map(decode).transpose()
+        found(query.fetch_optional(&self.readers).await)?.as_ref().map(decode).transpose()
     }
 
     fn stream<'a, T: 'a>(
@@ -68,7 +80,7 @@ impl PostgresStore {
 
     async fn grants_by(&self, ns: &Namespace, query: Prepared<'_>) -> Result<Vec<Grant>> {
         let mut conn = self.readers.acquire().await.map_err(refused)?;
-        let rows = query.fetch_all(&mut *conn).await.map_err(refused)?;
+        let rows = found(query.fetch_all(&mut *conn).await)?;
         load::decode_grants(self, &mut conn, ns, &rows).await
     }
 }
@@ -377,7 +389,7 @@ impl Store for PostgresStore {
             let limit = limit(&page);
             let query = query(sql, ns).bind(automation.as_str()).bind(page.after).bind(limit);
             let mut conn = self.readers.acquire().await.map_err(refused)?;
-            let rows = query.fetch_all(&mut *conn).await.map_err(refused)?;
+            let rows = found(query.fetch_all(&mut *conn).await)?;
             load::decode_runs(self, &mut conn, ns, &rows).await
         })
     }

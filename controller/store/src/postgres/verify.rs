@@ -57,6 +57,8 @@ const CHECKS: [&str; FINDINGS.len()] = [
             FROM members m, jsonb_array_elements(m.identities::jsonb) k (value) WHERE m.ns = $1
             UNION ALL SELECT member, type, value FROM identities WHERE ns = $1) k
         GROUP BY member, type, value HAVING count(*) <> 2 LIMIT $2",
+    "SELECT concat_ws(', ', key, value) FROM counters WHERE ns = $1 AND value < 0
+        AND (key LIKE 'budget-day|%' OR key LIKE 'budget-store|%' OR key LIKE 'budget-member|%') LIMIT $2",
 ];
 
 /// Runs every check; empty: all holds.

@@ -58,6 +58,8 @@ const CHECKS: [&str; FINDINGS.len()] = [
             FROM members m, json_each(m.identities) k WHERE m.ns = ?1
             UNION ALL SELECT member, type, value FROM identities WHERE ns = ?1)
         GROUP BY member, type, value HAVING count(*) <> 2 LIMIT ?2",
+    "SELECT key || ', ' || value FROM counters WHERE ns = ?1 AND value < 0
+        AND (key GLOB 'budget-day|*' OR key GLOB 'budget-store|*' OR key GLOB 'budget-member|*') LIMIT ?2",
 ];
 
 /// Runs every check; empty: all holds.

@@ -48,6 +48,7 @@ contract! {
     batches::a_cancelled_batch_frees_the_lane;
     batches::an_empty_batch_moves_nothing;
     batches::batches_of_one_lane_follow_each_other;
+    batches::a_key_that_no_row_can_have_finds_nothing;
     batches::news_follow_their_batches;
     batches::namespaces_do_not_see_each_other;
     money::counters_and_balances_add_up;
