@@ -7,6 +7,7 @@ mod bad_input;
 mod caps;
 mod crash;
 mod kube;
+mod ledger;
 mod mail;
 mod newcomer;
 mod opening_hours;
@@ -14,6 +15,7 @@ mod replicas;
 mod retail;
 mod rewards;
 mod road;
+mod till_day;
 mod tills;
 mod validate;
 
