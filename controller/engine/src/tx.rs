@@ -464,6 +464,7 @@ impl Tx<'_> {
 
     /// Adds to a figure that no decision reads, without loading it.
     pub fn tally(&mut self, key: &str, delta: i64) {
+        debug_assert!(!crate::audience::is_of_member(key), "memory keeps {key}, so it has to be counted");
         self.base.logs.counted.mine.push((key.to_owned(), delta));
     }
 

@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod demo;
 pub mod folder;
 pub mod git;
+pub mod holder;
 pub mod secrets;
 pub mod start;
 pub mod table;

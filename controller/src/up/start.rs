@@ -1,6 +1,6 @@
 //! Wires the rooms, in order, and runs until Ctrl-C.
 
-use super::{admin, credentials, demo, folder, table};
+use super::{admin, credentials, demo, folder, holder::Holder, table};
 use crate::{
     cli::up::Args,
     clock::{BusinessClock, RealClock, WallClock},
@@ -63,6 +63,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let (Some(_), Some(reached)) = (args.clock, reached) {
         bail!("--clock: business time in this database has come to {reached}; name a later time, or another database");
     }
+    let holder = match store.shared() {
+        true => Some(Arc::new(Holder::take(&store, &real, engine.namespace(), &data).await?)),
+        false => None,
+    };
     clock.store(&*store).await?;
     let plane = start_plane(&data, engine.clone()).await?;
     let client = plane.client();
@@ -106,8 +110,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     serve::api(&mut tasks, (engine.clone(), &*store), (api_listener, real), true, stopped.clone()).await?;
     let logins = Arc::new(super::secrets::Secrets::new(running.client.clone()));
     serve::worker(&mut tasks, engine.clone(), logins, stopped);
-    if store.shared() {
+    if let Some(holder) = &holder {
         tasks.spawn(clock.keep(store.clone()).then_never());
+        tasks.spawn(holder.clone().keep());
     }
     let (socket, served) = (data.clone(), engine.clone());
     tasks.spawn(async move { admin::serve(&socket, served).await });
@@ -140,6 +145,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     };
     stop.send_replace(true);
+    if let Some(holder) = &holder {
+        holder.leave().await;
+    }
     drop(std::fs::remove_file(credentials::path(&data)));
     drop(std::fs::remove_file(admin::socket(&data)));
     tasks.shutdown().await;

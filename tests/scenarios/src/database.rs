@@ -98,7 +98,7 @@ impl Server {
     /// When PostgreSQL is missing or does not start.
     pub fn start() -> Result<Self> {
         let folder = Scratch::new()?;
-        let url = tool("start", &folder)?.trim().to_owned();
+        let url = tool("start", &folder, &[])?.trim().to_owned();
         Ok(Self { folder, url })
     }
 
@@ -112,20 +112,20 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn restart(&self) -> Result<()> {
-        tool("restart", &self.folder).map(drop)
+        tool("restart", &self.folder, &["immediate"]).map(drop)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = tool("stop", &self.folder);
+        let _ = tool("stop", &self.folder, &[]);
     }
 }
 
 /// Runs one of `tests/tools/postgres`. What it starts goes on without our pipes, so only `start` has its answer read.
-fn tool(name: &str, folder: &Scratch) -> Result<String> {
+fn tool(name: &str, folder: &Scratch, how: &[&str]) -> Result<String> {
     let mut command = Command::new(root().join("tests/tools/postgres").join(name));
-    command.arg(folder.path().join("server")).stdin(Stdio::null()).stderr(Stdio::inherit());
+    command.arg(folder.path().join("server")).args(how).stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output()?;
     ensure!(output.status.success(), "tests/tools/postgres/{name} failed");
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

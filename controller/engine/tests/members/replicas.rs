@@ -1,6 +1,7 @@
 //! Several engines on one database behave as one: each decides by what the others committed, and nothing is done twice.
 
 use crate::{
+    database,
     shared::Shared,
     support::{
         Never, Recorder, TestClock, automation, campaign, id, inbox_channel, mail_channel, name, runtime, segment,
@@ -55,17 +56,19 @@ fn brand() -> Namespace {
     Namespace::from("brand-a")
 }
 
-async fn replica(store: &Arc<Shared>, clock: &Arc<TestClock>, seed: u8) -> Engine {
-    let store: Arc<dyn Store> = Arc::<Shared>::clone(store);
-    Engine::open(brand(), store, Arc::<TestClock>::clone(clock), [seed; 32]).await.unwrap()
+async fn replica(store: &Arc<dyn Store>, clock: &Arc<TestClock>, seed: u8) -> Engine {
+    Engine::open(brand(), store.clone(), Arc::<TestClock>::clone(clock), [seed; 32]).await.unwrap()
 }
 
-/// Two replicas on one database, with a Runtime.
-async fn two(keep: usize) -> (Arc<Shared>, Arc<TestClock>, Engine, Engine) {
-    let (store, clock) = (Arc::new(Shared::new(keep).await), Arc::new(TestClock::at(NOON)));
+/// Two replicas on one database, with a Runtime: on a PostgreSQL where the tests are run on one, else on one in memory that
+/// keeps the news of `keep` batches.
+async fn two(keep: usize) -> (database::Kept, Arc<dyn Store>, Arc<TestClock>, Engine, Engine) {
+    let (store, kept) = database::open().await;
+    let store = if store.shared() { store } else { Arc::new(Shared::new(keep).await) as Arc<dyn Store> };
+    let clock = Arc::new(TestClock::at(NOON));
     let (one, other) = (replica(&store, &clock, 1).await, replica(&store, &clock, 2).await);
     publish(&one, Plan::CampaignRuntime(runtime()), 1).await;
-    (store, clock, one, other)
+    (kept, store, clock, one, other)
 }
 
 async fn run<C: Command>(engine: &Engine, command: C) -> C::Answer {
@@ -86,7 +89,7 @@ async fn publish(engine: &Engine, plan: Plan, generation: i64) {
     run(engine, Publish { name, revision, plan, generation, author: None }).await;
 }
 
-async fn verified(store: &Shared) {
+async fn verified(store: &Arc<dyn Store>) {
     assert_eq!(store.verify(&brand()).await.unwrap(), Vec::<String>::new());
 }
 
@@ -156,7 +159,7 @@ fn memory(engine: &Engine) -> (BTreeMap<MemberId, Record>, String) {
 }
 
 async fn a_random_history(seed: u64, keep: usize) {
-    let (store, clock, one, other) = two(keep).await;
+    let (_kept, store, clock, one, other) = two(keep).await;
     publish(&one, sharing_draws(), 1).await;
     let mut chance = ChaCha12Rng::seed_from_u64(seed);
     for number in 1..80 {
@@ -195,7 +198,7 @@ async fn the_same_holds_where_news_are_gone_before_they_were_followed() {
 
 #[tokio::test]
 async fn a_command_decides_by_what_another_replica_has_just_published() {
-    let (store, _, one, other) = two(usize::MAX).await;
+    let (_kept, store, _, one, other) = two(usize::MAX).await;
     for generation in 1..20 {
         let mut plan = campaign("sale");
         plan.suspended = generation % 2 == 0;
@@ -210,7 +213,7 @@ async fn a_command_decides_by_what_another_replica_has_just_published() {
 
 #[tokio::test]
 async fn a_read_elsewhere_sees_what_was_published_within_a_quarter_of_a_second() {
-    let (_, _, one, other) = two(usize::MAX).await;
+    let (_kept, _, _, one, other) = two(usize::MAX).await;
     publish(&one, sharing_draws(), 1).await;
     let began = Instant::now();
     assert!(other.reaches(one.position(), Duration::from_millis(250)).await, "after {:?}", began.elapsed());
@@ -235,7 +238,7 @@ impl Command for Tick {
 
 #[tokio::test]
 async fn business_time_does_not_go_back_from_a_replica_whose_clock_is_ahead_to_one_whose_is_not() {
-    let (store, clock, one, _) = two(usize::MAX).await;
+    let (_kept, store, clock, one, _) = two(usize::MAX).await;
     let ahead = Arc::new(TestClock::at("2026-11-11T05:00:00.700Z"));
     let other = replica(&store, &ahead, 9).await;
     assert_eq!(run(&one, Tick).await, (1, ts(NOON)));
@@ -251,7 +254,7 @@ async fn business_time_does_not_go_back_from_a_replica_whose_clock_is_ahead_to_o
 
 #[tokio::test]
 async fn commands_of_all_replicas_are_decided_one_after_the_other() {
-    let (store, _, one, other) = two(usize::MAX).await;
+    let (_kept, store, _, one, other) = two(usize::MAX).await;
     let ticks = (0..200).map(|n| if n % 2 == 0 { one.execute(Tick) } else { other.execute(Tick) });
     let mut counted: Vec<i64> =
         futures::future::join_all(ticks).await.into_iter().map(|answer| answer.unwrap().0.unwrap().0).collect();
@@ -268,7 +271,7 @@ async fn keyed(engine: &Engine, digest: &str) -> Result<Replied, CallError> {
 
 #[tokio::test]
 async fn a_key_that_comes_to_two_replicas_at_once_is_decided_once() {
-    let (_, _, one, other) = two(usize::MAX).await;
+    let (_kept, _, _, one, other) = two(usize::MAX).await;
     let calls = (0..10).map(|n| keyed(if n % 2 == 0 { &one } else { &other }, "same"));
     let answers: Vec<_> = futures::future::join_all(calls).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1);
@@ -294,7 +297,7 @@ async fn with_message(engine: &Engine, channel: &str, on_ambiguous: OnAmbiguous)
 
 #[tokio::test]
 async fn a_job_that_all_replicas_see_is_done_once() {
-    let (store, _, one, other) = two(usize::MAX).await;
+    let (_kept, store, _, one, other) = two(usize::MAX).await;
     with_message(&one, "app", OnAmbiguous::Retry).await;
     let (first, second) = tokio::join!(work_off(&one), work_off(&other));
     assert!(first.unwrap() + second.unwrap() > 0);
@@ -305,7 +308,7 @@ async fn a_job_that_all_replicas_see_is_done_once() {
 
 #[tokio::test]
 async fn a_message_that_all_replicas_see_is_sent_by_one() {
-    let (store, _, one, other) = two(usize::MAX).await;
+    let (_kept, store, _, one, other) = two(usize::MAX).await;
     with_message(&one, "email", OnAmbiguous::Retry).await;
     work_off(&one).await.unwrap();
     let recorder = Recorder::default();
@@ -319,7 +322,7 @@ async fn a_message_that_all_replicas_see_is_sent_by_one() {
 #[tokio::test]
 async fn what_a_replica_has_taken_is_left_to_it_until_its_time_is_over() {
     for (on_ambiguous, sent) in [(OnAmbiguous::Skip, 0), (OnAmbiguous::Retry, 1)] {
-        let (store, clock, one, other) = two(usize::MAX).await;
+        let (_kept, store, clock, one, other) = two(usize::MAX).await;
         with_message(&one, "email", on_ambiguous).await;
         work_off(&one).await.unwrap();
         let mut outbox = Outbox::default();
@@ -338,7 +341,7 @@ async fn what_a_replica_has_taken_is_left_to_it_until_its_time_is_over() {
 
 #[tokio::test]
 async fn a_full_queue_says_so_and_what_was_in_it_is_decided_when_the_database_is_back() {
-    let (store, _, one, _) = two(usize::MAX).await;
+    let (_kept, store, _, one, _) = two(usize::MAX).await;
     let ns = brand();
     let lane = store.begin(&ns).await.unwrap();
     let waiting: Vec<_> = (0..QUEUE_MAX + BATCH_MAX)

@@ -248,7 +248,7 @@ async fn a_runtime_that_is_asked_to_end_finishes_what_it_began() -> Result<()> {
 }
 
 #[tokio::test]
-async fn business_time_of_a_shared_database_is_not_set_back() -> Result<()> {
+async fn a_second_up_on_a_shared_database_is_refused_and_so_is_a_clock_that_is_set_back() -> Result<()> {
     let chain = Chain::open(1).await?;
     chain.members(1).await?;
     let (url, data) = (chain.shop.database()?.url(), Scratch::new()?);
@@ -257,6 +257,9 @@ async fn business_time_of_a_shared_database_is_not_set_back() -> Result<()> {
     let early = ["up", &folder, "--data", &data, "--clock", "2026-11-11T11:00:00+07:00"];
     let ended = tools::verb_on(&url, &[&early[..], &listen[..]].concat()).await?;
     ensure!(ended.code == 1 && ended.err.contains("--clock: business time in this database"), "{ended:?}");
+    let second = ["up", &folder, "--data", &data];
+    let ended = tools::verb_on(&url, &[&second[..], &listen[..]].concat()).await?;
+    ensure!(ended.code == 1 && ended.err.contains("another `fanfare up` publishes"), "{ended:?}");
     let here = chain.shop.now().await?;
     let there = chain.runtimes[0].anyone().get("/v1/campaigns").await?.time()?;
     let apart = (there - here).abs();
