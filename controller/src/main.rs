@@ -4,8 +4,11 @@
 
 mod cli;
 mod clock;
+mod database;
 mod random;
+mod secrets;
 mod send;
+mod serve;
 mod telemetry;
 mod up;
 

@@ -46,6 +46,7 @@ struct Inner {
     metrics: Metrics,
     read_match: ReadMatch,
     dev_login: bool,
+    origin_key: [u8; 32],
 }
 
 impl App {
@@ -53,8 +54,22 @@ impl App {
         let ApiConfig { engine, real_clock, signing_key, read_match, dev_login } = config;
         let tokens = Tokens::new(engine.namespace(), &signing_key);
         let member_codes = MemberCodes::new(engine.namespace(), &signing_key);
+        let mut material = signing_key.clone();
+        material.extend_from_slice(engine.namespace().as_str().as_bytes());
+        let origin_key = blake3::derive_key("fanfare 2026 origin of a call", &material);
         let (keys, guests, metrics) = (Keys::default(), Bucket::default(), Metrics::default());
-        Self(Arc::new(Inner { engine, real_clock, tokens, member_codes, keys, guests, metrics, read_match, dev_login }))
+        Self(Arc::new(Inner {
+            engine,
+            real_clock,
+            tokens,
+            member_codes,
+            keys,
+            guests,
+            metrics,
+            read_match,
+            dev_login,
+            origin_key,
+        }))
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -83,6 +98,12 @@ impl App {
 
     pub(crate) fn read_match(&self) -> &ReadMatch {
         &self.0.read_match
+    }
+
+    /// A device or an address as it is counted: a keyed hash that tells nobody which it is.
+    pub(crate) fn hidden(&self, kind: &str, value: &str) -> String {
+        let said = format!("{kind}:{value}");
+        blake3::keyed_hash(&self.0.origin_key, said.as_bytes()).to_hex().as_str()[..32].to_owned()
     }
 
     /// Whether anyone may log in as anyone.

@@ -5,6 +5,7 @@
 
 use crate::{
     app::App,
+    input::origin::Peer,
     stall::{STALL_MAX, Unstalled},
 };
 use axum::{Router, body::Body};
@@ -78,7 +79,13 @@ async fn connection(
     stopping: watch::Receiver<bool>,
 ) {
     app.metrics().open().inc();
-    let service = service_fn(move |request: hyper::Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
+    let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        router.clone().oneshot(request.map(Body::new))
+    });
     let mut settings = http1::Builder::new();
     settings
         .timer(TokioTimer::new())

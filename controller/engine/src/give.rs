@@ -201,6 +201,8 @@ impl Issue<'_> {
                 Per::Member => format!("member:{}", self.to.member),
                 Per::Store => format!("store:{}", self.to.store.map_or("", StoreId::as_str)),
                 Per::Campaign => format!("campaign:{}", self.to.campaign.map_or("", Name::as_str)),
+                Per::Device => format!("device:{}", tx.origin.device.as_deref().unwrap_or("")),
+                Per::Address => format!("address:{}", tx.origin.address.as_deref().unwrap_or("")),
                 Per::Reward => "reward".into(),
             };
             key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(tx.now, tx.zone()))

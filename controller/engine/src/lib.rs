@@ -8,14 +8,19 @@
 //! SQL, HTTP and Kubernetes are not known here. Start at [`Engine`], then [`tx`], then any use-case.
 
 pub mod act;
+pub mod adjustments;
 pub mod attribution;
 pub mod audience;
 pub(crate) mod budget;
 pub mod cards;
 pub mod carts;
+pub(crate) mod concurrency;
 pub mod credentials;
+pub mod days;
 pub(crate) mod earn;
 pub(crate) mod effects;
+pub mod exceptions;
+pub mod export;
 pub mod fault;
 pub mod feed;
 pub mod give;
@@ -33,12 +38,14 @@ pub mod memory;
 pub mod mint;
 pub(crate) mod news;
 pub mod orders;
+pub mod origin;
 pub mod outbox;
 pub mod plans;
 pub mod points;
 pub mod progress;
 pub mod publish;
 pub mod redemptions;
+pub mod reports;
 pub mod rollup;
 pub mod segments;
 pub mod settle;
@@ -235,14 +242,13 @@ impl Engine {
         fanfare_store::fault_points::reach("rebuilt");
         let (queue, commands) = tokio::sync::mpsc::channel(writer::QUEUE_MAX);
         let wake = tokio::sync::Notify::new();
-        let mut mint = mint::Mint::new(seed);
-        let replica = mint.number();
+        let replica = mint::number_of(&seed);
         let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
         let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, queue, room });
         if shared.store.shared() {
-            tokio::spawn(memory::follow(Arc::downgrade(&shared)));
+            concurrency::spawn(memory::follow(Arc::downgrade(&shared)));
         }
-        tokio::spawn(writer::run(Arc::downgrade(&shared), commands, mint));
+        concurrency::spawn(writer::run(Arc::downgrade(&shared), commands, mint::Mint::new(seed)));
         Ok(Self { shared })
     }
 
@@ -294,7 +300,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let wait = std::time::Duration::from_millis(writer::QUEUE_WAIT_MAX_MS);
-        let room = tokio::time::timeout(wait, Arc::clone(&self.shared.room).acquire_many_owned(weight));
+        let room = concurrency::timeout(wait, Arc::clone(&self.shared.room).acquire_many_owned(weight));
         let room = room.await.map_err(|_| CallError::Overloaded)?.map_err(|_| CallError::Stopped)?;
         let (work, answer) = writer::many(commands, room);
         self.submit(work).await?;
@@ -326,7 +332,7 @@ impl Engine {
 
     async fn submit(&self, work: Box<dyn writer::Work>) -> Result<(), CallError> {
         let wait = std::time::Duration::from_millis(writer::QUEUE_WAIT_MAX_MS);
-        match tokio::time::timeout(wait, self.shared.queue.send(writer::Queued::now(work))).await {
+        match concurrency::timeout(wait, self.shared.queue.send(writer::Queued::now(work))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(CallError::Stopped),
             Err(_) => Err(CallError::Overloaded),

@@ -6,6 +6,12 @@ use rand_chacha::{
     rand_core::{RngCore, SeedableRng},
 };
 
+/// A number that only the holder of this seed has. It tells nothing of the seed and takes no chance from it.
+pub(crate) fn number_of(seed: &[u8; 32]) -> u64 {
+    let derived = blake3::derive_key("fanfare 2026 number of a replica", seed);
+    derived.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
 /// The source of chance of one writer.
 pub struct Mint {
     source: ChaCha12Rng,
@@ -15,11 +21,6 @@ impl Mint {
     /// A source from a seed: of the operating system in production, fixed in tests.
     pub fn new(seed: [u8; 32]) -> Self {
         Self { source: ChaCha12Rng::from_seed(seed) }
-    }
-
-    /// A number of its own.
-    pub(crate) fn number(&mut self) -> u64 {
-        self.source.next_u64()
     }
 
     /// A source for one command, so that running it again draws the same.

@@ -78,7 +78,15 @@ struct Postpone(Job);
 impl Command for Postpone {
     type Answer = ();
 
+    fn prefetch(&self, _: &Plans, keys: &mut Keys) {
+        keys.jobs.insert(self.0.id.clone());
+    }
+
     fn run(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
+        // Another replica may have done it or moved it since.
+        if tx.job(&self.0.id)?.is_none_or(|job| job.due_at != self.0.due_at) {
+            return Ok(());
+        }
         let due_at = tx.now + chrono::TimeDelta::seconds(POSTPONED_S);
         tx.schedule(Job { due_at, ..self.0.clone() });
         Ok(())

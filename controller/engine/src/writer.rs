@@ -3,7 +3,7 @@
 //! Group commit never waits for a timer: what has gathered while the last batch was written is the next batch.
 
 use crate::{
-    CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault, audience, memory,
+    CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault, audience, concurrency, memory,
     mint::{Draw, Mint},
     news::News,
     plans::Plans,
@@ -22,7 +22,7 @@ use tokio::{
 
 /// How many calls may wait; past that a caller waits [`QUEUE_WAIT_MAX_MS`] and is then told that it is too much. A call
 /// is a few kilobytes, so a full queue is some tens of megabytes.
-pub const QUEUE_MAX: usize = 8_192;
+pub const QUEUE_MAX: usize = if cfg!(feature = "model") { 2 } else { 8_192 };
 /// How long a caller waits for a place in the queue.
 pub const QUEUE_WAIT_MAX_MS: u64 = 2_000;
 /// How long a call may have waited when its turn comes; past that it is told that it is too much, since its caller has
@@ -32,7 +32,7 @@ pub const TURN_WAIT_MAX_MS: u64 = 10_000;
 pub const MANY_QUEUE_MAX: usize = 16_384;
 /// How many commands one transaction takes, or a little more where the last call brings several. Beyond a few hundred the commit's cost no longer shows; the bound keeps a
 /// batch's memory and its time at the lane small.
-pub const BATCH_MAX: usize = 512;
+pub const BATCH_MAX: usize = if cfg!(feature = "model") { 2 } else { 512 };
 /// How often a command may ask for more rows before it is taken to be faulty.
 const ROUNDS_MAX: usize = 24;
 
@@ -147,7 +147,8 @@ fn decide<C: Command>(
     let incarnation = scene.shared.store.incarnation();
     let audience = &scene.shared.memory.audience;
     let Scene { plans, now, wanted, .. } = *scene;
-    let mut tx = Tx { now, plans, audience, incarnation, base, draw, wanted };
+    let origin = crate::origin::Origin::default();
+    let mut tx = Tx { now, plans, audience, origin, incarnation, base, draw, wanted };
     match command.run(&mut tx) {
         Ok(answer) => Some(Ok(answer)),
         Err(Halt::Refused(refused)) => {
@@ -307,6 +308,7 @@ async fn gather(queue: &mut mpsc::Receiver<Queued>, works: &mut Vec<Box<dyn Work
     let mut next = Some(first);
     let mut weight = 0;
     while let Some(queued) = next {
+        concurrency::turn();
         weight += queued.work.weight();
         works.extend(queued.in_time());
         next = if weight < BATCH_MAX { queue.try_recv().ok() } else { None };
@@ -338,6 +340,7 @@ pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Queued>,
                     if already == 1 {
                         fault_points::reach("one-of-several-answered");
                     }
+                    concurrency::turn();
                     work.answer(done.clone());
                 }
             }

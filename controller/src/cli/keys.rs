@@ -1,7 +1,7 @@
 //! `fanfare terminal` and `fanfare key`: credentials, made where the database is: by the running `fanfare up` over its
-//! admin socket, else in the data folder directly.
+//! admin socket, else in the data folder or the shared database directly.
 
-use super::DataFolder;
+use super::Place;
 use crate::up::admin::{self, Answer, Request};
 use anyhow::bail;
 use std::process::ExitCode;
@@ -18,14 +18,14 @@ pub enum TerminalCommand {
         #[arg(long, default_value = "till")]
         label: String,
         #[command(flatten)]
-        folder: DataFolder,
+        place: Place,
     },
     /// Take a till's key back.
     Revoke {
         /// The credential's id, as enrolling printed it.
         id: String,
         #[command(flatten)]
-        folder: DataFolder,
+        place: Place,
     },
 }
 
@@ -41,33 +41,33 @@ pub enum KeyCommand {
         #[arg(long, default_value = "integration")]
         label: String,
         #[command(flatten)]
-        folder: DataFolder,
+        place: Place,
     },
     /// Take a key back.
     Revoke {
         /// The credential's id, as creating printed it.
         id: String,
         #[command(flatten)]
-        folder: DataFolder,
+        place: Place,
     },
 }
 
 /// Does what was asked about terminals.
 pub async fn terminal(command: TerminalCommand) -> anyhow::Result<ExitCode> {
-    let (request, folder) = match command {
-        TerminalCommand::Enrol { store, label, folder } => (Request::EnrolTerminal { store, label }, folder),
-        TerminalCommand::Revoke { id, folder } => (Request::Revoke { id }, folder),
+    let (request, place) = match command {
+        TerminalCommand::Enrol { store, label, place } => (Request::EnrolTerminal { store, label }, place),
+        TerminalCommand::Revoke { id, place } => (Request::Revoke { id }, place),
     };
-    answer(admin::ask(&folder.data, request).await?)
+    answer(admin::ask(&place, request).await?)
 }
 
 /// Does what was asked about API keys.
 pub async fn key(command: KeyCommand) -> anyhow::Result<ExitCode> {
-    let (request, folder) = match command {
-        KeyCommand::Create { scopes, label, folder } => (Request::CreateKey { scopes, label }, folder),
-        KeyCommand::Revoke { id, folder } => (Request::Revoke { id }, folder),
+    let (request, place) = match command {
+        KeyCommand::Create { scopes, label, place } => (Request::CreateKey { scopes, label }, place),
+        KeyCommand::Revoke { id, place } => (Request::Revoke { id }, place),
     };
-    answer(admin::ask(&folder.data, request).await?)
+    answer(admin::ask(&place, request).await?)
 }
 
 fn answer(answer: Answer) -> anyhow::Result<ExitCode> {
@@ -75,7 +75,7 @@ fn answer(answer: Answer) -> anyhow::Result<ExitCode> {
         Answer::Credential { id, secret } => println!("id: {id}\nkey: {secret}"),
         Answer::Done => println!("done"),
         Answer::Refused(reason) => bail!(reason),
-        Answer::Verified { .. } => bail!("the process that runs on this folder is of another version"),
+        Answer::Verified(_) => bail!("the process that runs on this folder is of another version"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,10 +4,14 @@ pub mod audit;
 pub mod crds;
 pub mod events;
 pub mod keys;
+pub mod ledger;
+pub mod remote;
+pub mod runtime;
 pub mod suspend;
 pub mod up;
 pub mod validate;
 
+use crate::database::Database;
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -28,6 +32,8 @@ pub struct Args {
 pub enum Command {
     /// Run everything of a folder on this machine: the Kubernetes-compatible API, the controller and the HTTP API.
     Up(up::Args),
+    /// Serve the HTTP API of a namespace from a shared database, beside others that do the same.
+    Runtime(runtime::Args),
     /// Check files, folders or standard input (`-`) as admission would, all references included.
     Validate(validate::Args),
     /// Print the custom resource definitions, or write them and the editors' schemas to a folder.
@@ -48,27 +54,34 @@ pub enum Command {
     /// The audit trail and the ledger's chain.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The ledger: corrections, reports and the export, over the HTTP API.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
 }
 
 impl Command {
     /// Whether its output is for a person or a pipe, so that logs stay out of the way.
     pub fn wants_quiet(&self) -> bool {
-        !matches!(self, Self::Up(_))
+        !matches!(self, Self::Up(_) | Self::Runtime(_))
     }
 }
 
-/// Where a running `fanfare up` keeps its data.
+/// Where the business data are: in the data folder of a `fanfare up`, or in a shared database.
 #[derive(Clone, Debug, clap::Args)]
-pub struct DataFolder {
+pub struct Place {
     /// The data folder of `fanfare up` (`.fanfare` in the folder that it runs).
     #[arg(long, value_name = "FOLDER", default_value = ".fanfare")]
     pub data: PathBuf,
+    /// Goes before the data folder.
+    #[command(flatten)]
+    pub shared: Database,
 }
 
 /// Does what was asked; the exit code is 0 for yes, 1 for findings, 2 for input that cannot be read.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => up::run(args).await,
+        Command::Runtime(args) => runtime::run(args).await,
         Command::Validate(args) => validate::run(&args),
         Command::Crds(args) => crds::run(&args),
         Command::Suspend(args) => suspend::suspend(&args).await,
@@ -77,5 +90,6 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Terminal(command) => keys::terminal(command).await,
         Command::Key(command) => keys::key(command).await,
         Command::Audit(command) => audit::run(command).await,
+        Command::Ledger(command) => ledger::run(command).await,
     }
 }

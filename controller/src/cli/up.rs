@@ -1,5 +1,6 @@
 //! `fanfare up DIR`.
 
+use crate::database::Address;
 use anyhow::bail;
 use chrono::{DateTime, Utc};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -12,6 +13,10 @@ pub struct Args {
     /// Where everything is kept; by default `.fanfare` in DIR.
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+    /// Keep business data in this shared database instead of in the data folder, so that `fanfare runtime`s serve them
+    /// too. One `up` a namespace. Give the password in PGPASSWORD, or the whole address in the environment.
+    #[arg(long, env = "FANFARE_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database: Option<Address>,
     /// The address of the HTTP API; port 0 picks one.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,

@@ -1,12 +1,18 @@
 //! The admin socket: other verbs ask the process that holds the database, since one process writes.
 //!
 //! One JSON line in, one JSON line out, over a Unix socket in the data folder that only its owner may open. With no
-//! process running, the same request is answered from the data folder directly.
+//! process running, the same request is answered from the data folder directly, and on a shared database always.
 
+use crate::{
+    cli::Place,
+    clock::{BusinessClock, RealClock},
+    database,
+};
 use anyhow::Context;
 use fanfare_api::Scope;
 use fanfare_core::ids::Namespace;
 use fanfare_engine::Engine;
+use fanfare_store::reports::Inspection;
 use serde::{Deserialize, Serialize};
 use std::{
     os::unix::fs::PermissionsExt,
@@ -28,7 +34,7 @@ const VERIFY_MAX: Duration = Duration::from_secs(600);
 /// The most findings that one answer holds, each cut to [`FINDING_MAX_CHARS`], so that it fits a line.
 const FINDINGS_MAX: usize = 100;
 /// How many characters of a finding are told.
-const FINDING_MAX_CHARS: usize = 150;
+const FINDING_MAX_CHARS: usize = 400;
 
 /// What can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,13 +87,8 @@ pub enum Answer {
     },
     /// It was done.
     Done,
-    /// What was checked.
-    Verified {
-        /// What does not hold, a sentence each with its namespace; none: all holds.
-        findings: Vec<String>,
-        /// How far each namespace was checked.
-        checked: Vec<(String, i64)>,
-    },
+    /// What was checked: each namespace, with what it holds and what of it does not hold.
+    Verified(Vec<(String, Inspection)>),
     /// It was not done, and why.
     Refused(String),
 }
@@ -135,16 +136,17 @@ pub async fn handle(engine: &Engine, request: Request) -> Answer {
 
 /// Checks every namespace of the database, each as it stood at one moment.
 async fn verify(store: &dyn fanfare_store::Store) -> anyhow::Result<Answer> {
-    let (mut findings, mut checked) = (Vec::new(), Vec::new());
+    let (mut inspected, mut room) = (Vec::new(), FINDINGS_MAX);
     for namespace in store.namespaces().await? {
-        let position = store.position(&namespace).await?;
-        for finding in store.verify(&namespace).await? {
-            findings.push(format!("{namespace}: {finding}").chars().take(FINDING_MAX_CHARS).collect());
+        let mut inspection = store.inspect(&namespace).await?;
+        inspection.findings.truncate(room);
+        room -= inspection.findings.len();
+        for finding in &mut inspection.findings {
+            *finding = finding.chars().take(FINDING_MAX_CHARS).collect();
         }
-        checked.push((namespace.to_string(), position.0));
+        inspected.push((namespace.to_string(), inspection));
     }
-    findings.truncate(FINDINGS_MAX);
-    Ok(Answer::Verified { findings, checked })
+    Ok(Answer::Verified(inspected))
 }
 
 /// Serves the socket until it is dropped.
@@ -184,19 +186,35 @@ async fn converse(stream: UnixStream, engine: &Engine) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks the process that runs on this data folder, or answers from the folder when none does.
-pub async fn ask(data: &Path, request: Request) -> anyhow::Result<Answer> {
-    match UnixStream::connect(socket(data)).await {
+/// Asks the shared database where one is named, else the process that runs on the data folder, else the folder itself.
+pub async fn ask(place: &Place, request: Request) -> anyhow::Result<Answer> {
+    if let Some(address) = &place.shared.database {
+        let store = database::open(address).await?;
+        return ask_shared(store, place.shared.namespace.as_deref(), request).await;
+    }
+    match UnixStream::connect(socket(&place.data)).await {
         Ok(stream) => {
             let wait_max = request.wait_max();
             let late = || format!("no answer in {} s", wait_max.as_secs());
             tokio::time::timeout(wait_max, exchange(stream, &request)).await.with_context(late)?
         }
         Err(_) => {
-            let (engine, _store) = offline(data).await?;
+            let (engine, _store) = offline(&place.data).await?;
             Ok(handle(&engine, request).await)
         }
     }
+}
+
+async fn ask_shared(
+    store: Arc<dyn fanfare_store::Store>,
+    namespace: Option<&str>,
+    request: Request,
+) -> anyhow::Result<Answer> {
+    if matches!(request, Request::Verify) {
+        return verify(&*store).await;
+    }
+    let namespace = database::namespace(&*store, namespace).await?;
+    Ok(handle(&open(namespace, store).await?, request).await)
 }
 
 async fn exchange(stream: UnixStream, request: &Request) -> anyhow::Result<Answer> {
@@ -212,13 +230,21 @@ async fn exchange(stream: UnixStream, request: &Request) -> anyhow::Result<Answe
 pub async fn offline(data: &Path) -> anyhow::Result<(Engine, Arc<dyn fanfare_store::Store>)> {
     let database = data.join("fanfare.db");
     if !database.exists() {
-        anyhow::bail!("{} is no data folder of `fanfare up`; name it with --data", data.display());
+        anyhow::bail!(
+            "{} is no data folder of `fanfare up`; name it with --data, or a shared database with --database",
+            data.display()
+        );
     }
-    let store = Arc::new(fanfare_store::sqlite::SqliteStore::open(&database).await?);
-    let store: Arc<dyn fanfare_store::Store> = store;
+    let store: Arc<dyn fanfare_store::Store> = Arc::new(fanfare_store::sqlite::SqliteStore::open(&database).await?);
     let namespaces = store.namespaces().await?;
     let namespace = namespaces.into_iter().next().unwrap_or_else(|| Namespace::from("default"));
-    let clock = super::start::stored_clock(&*store).await?.unwrap_or(crate::clock::BusinessClock::with_offset_ms(0));
-    let engine = Engine::open(namespace, store.clone(), Arc::new(clock), crate::random::seed()?).await?;
-    Ok((engine, store))
+    Ok((open(namespace, store.clone()).await?, store))
+}
+
+/// An engine that runs no worker.
+async fn open(namespace: Namespace, store: Arc<dyn fanfare_store::Store>) -> anyhow::Result<Engine> {
+    let real = RealClock::of(&*store).await?;
+    let clock = BusinessClock::stored(real.clone(), &*store).await?;
+    let clock = clock.unwrap_or_else(|| BusinessClock::with_offset_ms(real, 0));
+    Ok(Engine::open(namespace, store, Arc::new(clock), crate::random::seed()?).await?)
 }

@@ -5,7 +5,7 @@ use anyhow::Context;
 use fanfare_api::Scope;
 use fanfare_engine::{
     Engine,
-    credentials::{CreateCredential, RevokeCredential},
+    credentials::{CreateCredential, RevokeCredential, digest},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -75,7 +75,8 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The keys of this folder; made when there are none, or when their store is no longer one of the Runtime's.
+    /// The keys of this folder; made when there are none, when their store is no longer one of the Runtime's, or when the
+    /// database does not know them, since it is another one.
     pub async fn of(data: &Path, engine: &Engine) -> anyhow::Result<Self> {
         let path = data.join("keys.json");
         let kept: Option<Self> = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
@@ -83,6 +84,7 @@ impl Keys {
         let stores = plans.runtime.as_ref().map(|runtime| &runtime.stores);
         if let Some(kept) = kept
             && stores.is_some_and(|stores| stores.is_empty() || stores.contains_key(kept.store_id.as_str()))
+            && engine.store().credential(&digest(&kept.terminal_key)).await?.is_some()
         {
             return Ok(kept);
         }

@@ -1,10 +1,11 @@
 //! Wires the rooms, in order, and runs until Ctrl-C.
 
-use super::{admin, bridge, credentials, demo, folder, table};
+use super::{admin, credentials, demo, folder, table};
 use crate::{
     cli::up::Args,
-    clock::{BusinessClock, WallClock},
-    random,
+    clock::{BusinessClock, RealClock, WallClock},
+    database, random,
+    serve::{self, say},
 };
 use anyhow::{Context, bail};
 use fanfare_core::{ids::Namespace, model::Plan, time::Clock};
@@ -18,14 +19,15 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::sync::watch;
 
-/// The setting that keeps how far business time is from real time, in milliseconds.
-const CLOCK_OFFSET: &str = "clock-offset-ms";
 /// How long the first resources may take until something is served.
 const READY_WAIT_MAX: Duration = Duration::from_secs(30);
 /// The same where the folder has no Runtime, but the data folder may know one.
 const UNEXPECTED_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How far clocks of one shared database may be apart.
+const CLOCK_NOISE: chrono::TimeDelta = chrono::TimeDelta::seconds(1);
 
 /// Everything that `up` started and other parts need.
 pub struct Running {
@@ -45,23 +47,29 @@ pub struct Running {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let data = args.data.clone().unwrap_or_else(|| args.dir.join(".fanfare"));
     std::fs::create_dir_all(&data).with_context(|| format!("--data: {} cannot be made", data.display()))?;
-    let store = open_store(&data).await?;
+    let store = open_store(&args, &data).await?;
     remove_stale(&data)?;
-    let clock = business_clock(&args, &*store).await?;
-    let clock: Arc<dyn Clock> = Arc::new(clock);
+    let real = RealClock::of(&*store).await?;
+    let clock = business_clock(&args, real.clone(), &*store).await?;
     let looked = folder::look(&args.dir);
     let report = folder::read(&args.dir, clock.now());
     let namespace = folder::namespace(&report)?;
     say("database open", &format!("business time is {}", clock.now().format("%Y-%m-%dT%H:%M:%SZ")));
 
     let engine =
-        Engine::open(Namespace::from(namespace.as_str()), store.clone(), clock.clone(), random::seed()?).await?;
+        Engine::open(Namespace::from(namespace.as_str()), store.clone(), Arc::new(clock.clone()), random::seed()?)
+            .await?;
+    let reached = engine.last_at().filter(|reached| clock.now() + CLOCK_NOISE < *reached);
+    if let (Some(_), Some(reached)) = (args.clock, reached) {
+        bail!("--clock: business time in this database has come to {reached}; name a later time, or another database");
+    }
+    clock.store(&*store).await?;
     let plane = start_plane(&data, engine.clone()).await?;
     let client = plane.client();
     say("Kubernetes API started", &format!("{} kinds of fanfare.dev/v1alpha1", fanfare_core::model::Kind::ALL.len()));
 
-    let api_listener = bind(args.listen, "--listen").await?;
-    let kube_listener = bind(args.kube_listen, "--kube-listen").await?;
+    let api_listener = serve::bind(args.listen, "--listen").await?;
+    let kube_listener = serve::bind(args.kube_listen, "--kube-listen").await?;
     let (api_url, kube_url) =
         (format!("http://{}", api_listener.local_addr()?), format!("http://{}", kube_listener.local_addr()?));
     let kubeconfig = data.join("kubeconfig");
@@ -95,28 +103,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let expected = report.resources.iter().any(|found| matches!(found.plan, Some(Plan::CampaignRuntime(_))));
     wait_until_served(&engine, expected).await?;
 
-    let api = fanfare_api::ApiConfig {
-        engine: engine.clone(),
-        real_clock: Arc::new(WallClock),
-        signing_key: api_secret(&*store).await?.to_vec(),
-        read_match: bridge::read_match(engine.clone()),
-        dev_login: true,
-    };
-    let until = stopped.clone();
-    tasks.spawn(async move {
-        let stopping = async move { wait_for(until).await };
-        fanfare_api::serve(api, api_listener, stopping).await;
-        Ok(())
-    });
-    let (worker, until) = (engine.clone(), stopped.clone());
-    let notifier = fanfare_notify::Notifier::new(
-        engine.namespace().clone(),
-        Arc::new(super::secrets::Secrets::new(running.client.clone())),
-    );
-    tasks.spawn(async move {
-        fanfare_engine::worker::run(worker, Arc::new(bridge::Post(notifier)), until).await;
-        Ok(())
-    });
+    serve::api(&mut tasks, (engine.clone(), &*store), (api_listener, real), true, stopped.clone()).await?;
+    let logins = Arc::new(super::secrets::Secrets::new(running.client.clone()));
+    serve::worker(&mut tasks, engine.clone(), logins, stopped);
+    if store.shared() {
+        tasks.spawn(clock.keep(store.clone()).then_never());
+    }
     let (socket, served) = (data.clone(), engine.clone());
     tasks.spawn(async move { admin::serve(&socket, served).await });
 
@@ -137,7 +129,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tasks.spawn(folder::follow(running, applied, looked).then_never());
 
     let code = tokio::select! {
-        interrupted = interrupted() => {
+        interrupted = serve::interrupted() => {
             interrupted?;
             println!("\nstopping; everything is kept in {}", data.display());
             ExitCode::SUCCESS
@@ -165,26 +157,10 @@ trait ThenNever: std::future::Future<Output = ()> + Sized {
 
 impl<F: std::future::Future<Output = ()>> ThenNever for F {}
 
-/// A progress line.
-fn say(what: &str, detail: &str) {
-    println!("  {what:<24} {detail}");
-}
-
-async fn interrupted() -> anyhow::Result<()> {
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminated.recv() => {}
+async fn open_store(args: &Args, data: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    if let Some(address) = &args.database {
+        return database::open(address).await;
     }
-    Ok(())
-}
-
-async fn wait_for(mut stopped: watch::Receiver<bool>) {
-    // An error means that the sender is gone, which is a stop as well.
-    drop(stopped.wait_for(|stop| *stop).await);
-}
-
-async fn open_store(data: &Path) -> anyhow::Result<Arc<dyn Store>> {
     match SqliteStore::open(&data.join("fanfare.db")).await {
         Ok(store) => Ok(Arc::new(store)),
         Err(fanfare_store::Error::Locked(what)) => {
@@ -207,36 +183,16 @@ fn remove_stale(data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Business time as `--clock` says, else as the data folder keeps it, else as the demo says, else real time.
-async fn business_clock(args: &Args, store: &dyn Store) -> anyhow::Result<BusinessClock> {
-    let kept = stored_clock(store).await?;
+/// Business time as `--clock` says, else as the database keeps it, else as the demo says, else real time.
+async fn business_clock(args: &Args, real: RealClock, store: &dyn Store) -> anyhow::Result<BusinessClock> {
+    let kept = BusinessClock::stored(real.clone(), store).await?;
     let demo = if args.demo { demo::clock(&args.dir)? } else { None };
-    let clock = match (args.clock, kept, demo) {
-        (Some(start), ..) => BusinessClock::starting_at(start),
+    Ok(match (args.clock, kept, demo) {
+        (Some(start), ..) => BusinessClock::starting_at(real, start),
         (None, Some(kept), _) => kept,
-        (None, None, Some(start)) => BusinessClock::starting_at(start),
-        (None, None, None) => BusinessClock::with_offset_ms(0),
-    };
-    store.set_setting(CLOCK_OFFSET, clock.offset_ms().to_string().as_bytes()).await?;
-    Ok(clock)
-}
-
-/// The clock that a data folder keeps.
-pub async fn stored_clock(store: &dyn Store) -> anyhow::Result<Option<BusinessClock>> {
-    let Some(bytes) = store.setting(CLOCK_OFFSET).await? else { return Ok(None) };
-    let offset: i64 = std::str::from_utf8(&bytes)?.parse().context("the stored clock cannot be read")?;
-    Ok(Some(BusinessClock::with_offset_ms(offset)))
-}
-
-/// The secret that signs members' tokens; made once.
-async fn api_secret(store: &dyn Store) -> anyhow::Result<[u8; 32]> {
-    const TOKEN_KEY: &str = "token-key";
-    if let Some(kept) = store.setting(TOKEN_KEY).await? {
-        return <[u8; 32]>::try_from(kept.as_slice()).context("the stored token key has a wrong length");
-    }
-    let made = random::seed()?;
-    store.set_setting(TOKEN_KEY, &made).await?;
-    Ok(made)
+        (None, None, Some(start)) => BusinessClock::starting_at(real, start),
+        (None, None, None) => BusinessClock::with_offset_ms(real, 0),
+    })
 }
 
 async fn start_plane(data: &Path, engine: Engine) -> anyhow::Result<Plane> {
@@ -246,12 +202,6 @@ async fn start_plane(data: &Path, engine: Engine) -> anyhow::Result<Plane> {
     config.crds = fanfare_crds::generate::crds().into_iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
     config.admission = Arc::new(super::admission::Door::new(engine));
     Ok(Plane::start(config).await?)
-}
-
-async fn bind(addr: std::net::SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(addr).await.with_context(|| {
-        format!("{flag}: {addr} cannot be opened; name another address, or port 0 for any that is free")
-    })
 }
 
 /// The namespace that the folder names is made: on one machine nobody else would.

@@ -40,7 +40,7 @@ struct Asked {
     shim: PathBuf,
 }
 
-const USAGE: &str = "tests/crash/run [--fault kill|power|disk|lying-disk] [--cycles N] [--seed S] [--tills N] [--database sqlite|postgres://…]";
+const USAGE: &str = "tests/crash/run [--fault kill|power|disk|lying-disk] [--cycles N] [--seed S] [--tills N] [--database sqlite|postgres]";
 
 fn asked() -> Result<Asked> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -72,10 +72,21 @@ fn asked() -> Result<Asked> {
             "--cycles" => asked.cycles = value.parse().context("--cycles: a number")?,
             "--seed" => asked.seed = value.parse().context("--seed: a number")?,
             "--tills" => asked.tills = value.parse().context("--tills: a number")?,
-            "--database" if value == "sqlite" => asked.database = Database::Sqlite,
-            "--database" => asked.database = Database::Postgres(value),
+            "--database" => {
+                asked.database =
+                    match value.as_str() {
+                        "sqlite" => Database::Sqlite,
+                        "postgres" => Database::Postgres(std::env::var("FANFARE_TEST_POSTGRES").context(
+                            "--database postgres: FANFARE_TEST_POSTGRES names it (tests/tools/postgres/start)",
+                        )?),
+                        _ => bail!("--database: sqlite or postgres"),
+                    }
+            }
             _ => bail!("{flag} is not known: {USAGE}"),
         }
+    }
+    if asked.fault != Fault::Kill && !matches!(asked.database, Database::Sqlite) {
+        bail!("--fault: the disk below a database server is its own; take --database sqlite");
     }
     Ok(asked)
 }

@@ -16,6 +16,8 @@ const START_MAX: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Business time of the first start; the fixture's campaign runs then.
 const CLOCK: &str = "2026-11-11T05:00:00Z";
+/// Where the system gives a text that nobody else has.
+const FRESH: &str = "/proc/sys/kernel/random/uuid";
 /// The most of a log that an error shows.
 const LOG_TAIL: usize = 4_000;
 
@@ -77,10 +79,22 @@ impl Product {
             fs::remove_dir_all(work)?;
         }
         let (folder, data) = (work.join("shop"), work.join("data"));
+        // A shared database may have been used before.
+        let namespace = match &database {
+            Database::Sqlite => None,
+            Database::Postgres(_) => Some(format!("crash-{}", fs::read_to_string(FRESH)?[..8].to_owned())),
+        };
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/shop"))? {
             let entry = entry?;
-            fs::copy(entry.path(), folder.join(entry.file_name()))?;
+            let text = fs::read_to_string(entry.path())?;
+            let text = match &namespace {
+                Some(namespace) => {
+                    text.replace("metadata: {name:", &format!("metadata: {{namespace: {namespace}, name:"))
+                }
+                None => text,
+            };
+            fs::write(folder.join(entry.file_name()), text)?;
         }
         ensure!(binary.exists(), "{} is not there; tests/crash/run builds it", binary.display());
         Ok(Self { binary: binary.into(), folder, data, database, disk: None })
@@ -97,7 +111,8 @@ impl Product {
             command.args(["--clock", CLOCK]);
         }
         if let Database::Postgres(url) = &self.database {
-            command.args(["--database", url]);
+            // Not as an argument, which others could read.
+            command.env("FANFARE_DATABASE_URL", url);
         }
         if let Some(disk) = &self.disk {
             disk.begin(&self.data)?;

@@ -1,6 +1,6 @@
 //! The table.
 
-use crate::{Asked, Fault};
+use crate::{Asked, Fault, product::Database};
 use fanfare_crash::check::Seen;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -75,8 +75,13 @@ impl Report {
                 Fault::LyingDisk => "lying-disk",
                 Fault::Disk => "disk",
             };
+            let database = match asked.database {
+                Database::Sqlite => "sqlite",
+                Database::Postgres(_) => "postgres",
+            };
             println!(
-                "\nagain: tests/crash/run --fault {fault} --cycles {cycles} --seed {seed} --tills {tills}; the data is kept in {}",
+                "\nagain: tests/crash/run --fault {fault} --database {database} --cycles {cycles} --seed {seed} --tills {tills}\n\
+                 the data is kept in {}",
                 asked.work.display()
             );
         }

@@ -55,6 +55,11 @@ impl Caller {
         Self { bearer: Some(bearer.to_owned()), ..self.clone() }
     }
 
+    /// Its credential.
+    pub fn bearer(&self) -> Option<&str> {
+        self.bearer.as_deref()
+    }
+
     /// Reads.
     ///
     /// # Errors

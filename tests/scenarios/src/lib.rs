@@ -4,10 +4,13 @@
 //! Start at [`shop::Shop`].
 
 pub mod customers;
+pub mod database;
 pub mod folder;
 pub mod http;
 pub mod mail;
 pub mod retail;
+pub mod runtime;
 pub mod shop;
+pub mod tills;
 pub mod tools;
 pub mod wait;

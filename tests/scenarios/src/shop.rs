@@ -1,6 +1,7 @@
 //! The real binary, running `up` on a folder.
 
 use crate::{
+    database::Database,
     folder::Scratch,
     http::{Answer, Caller},
     tools::{self, Ended},
@@ -55,6 +56,9 @@ impl Start {
     }
 }
 
+/// Has every shop keep its business data in a PostgreSQL, when it says `postgres`: the same stories on the other database.
+const WHICH_DATABASE: &str = "FANFARE_TEST_DATABASE";
+
 /// A running shop. Dropping it kills the process.
 pub struct Shop {
     /// The campaign repository; change its files as an author would.
@@ -63,6 +67,8 @@ pub struct Shop {
     process: Option<Child>,
     credentials: Credentials,
     anyone: Caller,
+    /// Where its business data are, when not in its data folder. Declared last: it goes when the process has.
+    database: Option<Database>,
 }
 
 impl Shop {
@@ -79,10 +85,34 @@ impl Shop {
     /// # Errors
     /// As [`Shop::open`].
     pub async fn open_in(folder: Scratch, start: Start) -> Result<Self> {
+        let database = match std::env::var(WHICH_DATABASE).as_deref() {
+            Ok("postgres") => Some(Database::fresh().await?),
+            _ => None,
+        };
+        Self::open_with(folder, start, database).await
+    }
+
+    /// Starts `up` on a folder that was prepared, with its business data in a shared database.
+    ///
+    /// # Errors
+    /// As [`Shop::open`].
+    pub async fn open_on(folder: Scratch, start: Start, database: Database) -> Result<Self> {
+        Self::open_with(folder, start, Some(database)).await
+    }
+
+    async fn open_with(folder: Scratch, start: Start, database: Option<Database>) -> Result<Self> {
         let data = Scratch::new()?;
-        let (process, credentials) = launch(folder.path(), data.path(), &start).await?;
+        let (process, credentials) = launch(folder.path(), data.path(), database.as_ref(), &start).await?;
         let anyone = Caller::anyone(&credentials.api_url)?;
-        Ok(Self { folder, data, process: Some(process), credentials, anyone })
+        Ok(Self { folder, data, process: Some(process), credentials, anyone, database })
+    }
+
+    /// The shared database, where it has one.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn database(&self) -> Result<&Database> {
+        self.database.as_ref().context("this shop keeps everything in its data folder")
     }
 
     /// Kills the process as a power cut would, as far as one process can.
@@ -123,7 +153,8 @@ impl Shop {
     /// As [`Shop::open`].
     pub async fn start_again(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "it still runs");
-        let (process, credentials) = launch(self.folder.path(), self.data.path(), &Start::default()).await?;
+        let (process, credentials) =
+            launch(self.folder.path(), self.data.path(), self.database.as_ref(), &Start::default()).await?;
         self.process = Some(process);
         self.anyone = Caller::anyone(&credentials.api_url)?;
         self.credentials = credentials;
@@ -144,9 +175,13 @@ impl Shop {
     /// # Errors
     /// When one does not hold.
     pub async fn audit(&self) -> Result<()> {
-        let data = self.data.path().display().to_string();
-        tools::verb(&["audit", "verify", "--data", &data], None).await?.code(0).context("the audit found something")?;
+        self.verb(&["audit", "verify"]).await?.code(0).context("the audit found something")?;
         Ok(())
+    }
+
+    /// Where it keeps its data.
+    pub fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// What `up` left for its callers.
@@ -270,7 +305,10 @@ impl Shop {
         let data = self.data.path().display().to_string();
         let mut all = args.to_vec();
         all.extend(["--data", &data]);
-        tools::verb(&all, None).await
+        match &self.database {
+            Some(database) => tools::verb_on(&database.url(), &all).await,
+            None => tools::verb(&all, None).await,
+        }
     }
 
     /// Waits until the log has a text that was not there before byte `from`.
@@ -318,7 +356,12 @@ fn log_path(data: &Path) -> PathBuf {
     data.with_extension("log")
 }
 
-async fn launch(folder: &Path, data: &Path, start: &Start) -> Result<(Child, Credentials)> {
+async fn launch(
+    folder: &Path,
+    data: &Path,
+    database: Option<&Database>,
+    start: &Start,
+) -> Result<(Child, Credentials)> {
     let log = File::options().create(true).append(true).open(log_path(data))?;
     let mut command = Command::new(tools::fanfare()?);
     command.arg("up").arg(folder).arg("--data").arg(data);
@@ -329,6 +372,10 @@ async fn launch(folder: &Path, data: &Path, start: &Start) -> Result<(Child, Cre
     if start.demo {
         command.arg("--demo");
     }
+    match database {
+        Some(database) => command.env("FANFARE_DATABASE_URL", database.url()),
+        None => command.env_remove("FANFARE_DATABASE_URL"),
+    };
     command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     // What an earlier process left: only a file that this one writes counts.
     let file = data.join("credentials.json");

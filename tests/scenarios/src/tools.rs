@@ -83,7 +83,15 @@ pub async fn run(command: &mut Command, input: Option<&str>) -> Result<Ended> {
 /// # Errors
 /// As [`run`].
 pub async fn verb(args: &[&str], input: Option<&str>) -> Result<Ended> {
-    run(Command::new(fanfare()?).args(args).env("NO_COLOR", "1"), input).await
+    run(Command::new(fanfare()?).args(args).env("NO_COLOR", "1").env_remove("FANFARE_DATABASE_URL"), input).await
+}
+
+/// Runs a verb of the binary on a shared database, which the environment names.
+///
+/// # Errors
+/// As [`run`].
+pub async fn verb_on(url: &str, args: &[&str]) -> Result<Ended> {
+    run(Command::new(fanfare()?).args(args).env("NO_COLOR", "1").env("FANFARE_DATABASE_URL", url), None).await
 }
 
 /// The kubectl to use: `KUBECTL`, else the one on the path.

@@ -11,6 +11,7 @@ use fanfare_core::{
 };
 use fanfare_store::{
     Answer, Batch, Error, Keys, News, Page, Position, Result, Rows, SqliteStore, Store, Writes,
+    reports::{self, Inspection},
     rows::{
         self, Audit, Credential, Event, Grant, Job, LedgerLine, Member, Message, Order, Published, Redemption,
         RefreshToken, Run,
@@ -268,6 +269,10 @@ impl Store for Faulty {
         first_setting(name: &'a str, value: &'a [u8]) -> Vec<u8>;
         revisions(ns: &'a Namespace, kind: Kind, name: &'a Name) -> Vec<Published>;
         runs(ns: &'a Namespace, automation: &'a Name, page: Page) -> Vec<Run>;
-        verify(ns: &'a Namespace) -> Vec<String>;
+        cut(ns: &'a Namespace, asked: &'a reports::Asked) -> reports::Cut;
+        exceptions(ns: &'a Namespace, of: &'a reports::ExceptionsOf, page: Page) -> Vec<Audit>;
+        answered(ns: &'a Namespace, source: &'a str, answers: &'a str, open: bool, page: Page)
+            -> Vec<(Event, Option<Event>)>;
+        inspect(ns: &'a Namespace) -> Inspection;
     }
 }

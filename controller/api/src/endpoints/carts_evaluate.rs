@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::Shopper,
-    input::json::Body,
+    input::{json::Body, origin::Came},
     output::{Answer, View, execute, ok},
     problem::{Code, Problem},
     wire::{
@@ -13,7 +13,7 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::cart::Cart;
-use fanfare_engine::carts::EvaluateCart;
+use fanfare_engine::{carts::EvaluateCart, origin::Brought};
 
 /// What a cart costs and why.
 #[utoipa::path(
@@ -21,10 +21,19 @@ use fanfare_engine::carts::EvaluateCart;
     request_body = CartBody, responses((status = 200, body = EvaluationView)),
     security(("member" = []), ("terminal" = []), ("integration" = []))
 )]
-pub(crate) async fn evaluate_cart(State(app): State<App>, caller: Shopper, Body(body): Body<CartBody>) -> Answer {
+pub(crate) async fn evaluate_cart(
+    State(app): State<App>,
+    caller: Shopper,
+    came: Came,
+    Body(body): Body<CartBody>,
+) -> Answer {
     let view = View::of(&app)?;
     let cart = owned(body.read("", &view.runtime)?, &caller)?;
-    execute(&app, EvaluateCart { cart }, |found| {
+    let by = match &caller {
+        Shopper::Member(_) => came.of_member(&app),
+        Shopper::Desk(desk) => came.of_desk(&app, desk),
+    };
+    execute(&app, Brought { by, command: EvaluateCart { cart } }, |found| {
         let at = View { revision: found.revision, spelling: body.spelling(), ..view };
         ok(&evaluation::view(&found.evaluation, &at))
     })

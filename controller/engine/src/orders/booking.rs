@@ -2,10 +2,12 @@
 
 use crate::attribution::Counted;
 use fanfare_core::{
-    ids::{GrantId, HoldId, Name, RedemptionId},
+    ids::{GrantId, HoldId, Name, RedemptionId, StoreId},
     money::Minor,
     points::{Earn, Lot},
     pricing::{Consumed, Priced},
+    time::Ts,
+    world::Origin,
 };
 use fanfare_store::rows::Order;
 use serde::{Deserialize, Serialize};
@@ -38,8 +40,13 @@ pub struct Booking {
     pub points: Option<EarnedPoints>,
     /// Campaigns in which paying it was an event that counted, so that a return is one that counts back.
     pub progressed: Vec<Name>,
+    /// From which device and address it came.
+    #[serde(skip_serializing_if = "Origin::is_none")]
+    pub origin: Origin,
     /// A refund of it came before the order itself: what came, to be applied once the order comes.
     pub awaited: Vec<Awaited>,
+    /// Whether it counts in the day of its till.
+    pub in_day: bool,
 }
 
 /// Points that an order earned without any campaign, under the formula of that time.
@@ -112,6 +119,12 @@ pub struct Awaited {
     pub total: Option<Minor>,
     /// (line, quantity).
     pub lines: Vec<(String, i64)>,
+    /// Where it came back, where it says.
+    #[serde(default)]
+    pub store: Option<StoreId>,
+    /// When.
+    #[serde(default)]
+    pub at: Option<Ts>,
 }
 
 impl Booking {

@@ -5,7 +5,7 @@ use super::{
     take::{note_exhausted, spend, take},
 };
 pub use crate::redemptions::Mode;
-use crate::{Command, Halt, attribution, carts, earn, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
+use crate::{Command, Halt, attribution, carts, days, earn, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
 use fanfare_core::{
     cart::Cart,
     ids::{Name, OrderId},
@@ -98,6 +98,7 @@ impl Command for PlaceOrder {
             Mode::Reserve => promises::make(tx, &order, &mut booking)?,
             Mode::Commit => commit(tx, &mut order, &mut booking, at)?,
         }
+        booking.origin = tx.origin.clone();
         order.booking = booking.to_value();
         tx.new_order(order.clone());
         placed(tx, order, true)
@@ -111,6 +112,7 @@ pub(crate) fn commit(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, 
     order.expires_at = None;
     tx.done(&Task::LapseOrder(order.id.clone()).id());
     spend(tx, order, booking, at)?;
+    days::sold(tx, order, booking, at)?;
     facts::paid(tx, order, booking)?;
     earn::on_order(tx, order, booking, at)?;
     count_also(tx, order, booking, at)

@@ -4,6 +4,7 @@ use super::{Outcome, remaining, uses_left};
 use crate::{
     Command, Halt,
     budget::Why,
+    days,
     jobs::Task,
     plans::Plans,
     refuse,
@@ -90,6 +91,7 @@ impl Command for Redeem {
             Mode::Commit => {
                 let why = Why { rule: "redemption-committed", reference: redemption.id.as_str() };
                 vouchers::use_up(tx, grant, used, at, scene, why)?;
+                days::redeemed(tx, &redemption, at)?;
             }
             Mode::Reserve => vouchers::hold(tx, grant, amount, scene),
         }
@@ -105,7 +107,7 @@ impl Redeem {
     /// Whether the voucher can be used at this time and place; the holder need not be there.
     fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
         let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
-        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel) };
+        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel), origin: None };
         Ok(reward::usable(&vouchers::met(tx, grant, None), &visit)?)
     }
 

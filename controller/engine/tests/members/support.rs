@@ -171,6 +171,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         dev_login: true,
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),
+        approve_above: None,
     }
 }
 

@@ -77,7 +77,14 @@ async fn a_store_and_a_member_have_their_own_share_which_comes_back_with_what_to
     shop.run(VoidOrder { id: "o4".into() }).await.unwrap();
     assert_eq!((shop.counter(&of_store("bkk-02")).await, shop.counter(&of_member("m2")).await), (0, 0));
     let lines = vec![("a".to_owned(), 1)];
-    let back = ReturnOrder { id: "o1".into(), return_id: "r1".into(), lines, reason: "size".into() };
+    let back = ReturnOrder {
+        id: "o1".into(),
+        return_id: "r1".into(),
+        lines,
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    };
     shop.run(back).await.unwrap();
     assert_eq!((shop.counter(&of_store("bkk-01")).await, shop.counter(&of_member("m1")).await), (0, 0));
 
@@ -100,7 +107,8 @@ async fn a_voucher_counts_for_its_member_from_when_it_is_given_until_it_is_over(
     let used = shop.run(redeem(&code, Mode::Commit)).await.unwrap();
     assert_eq!(shop.counter(&of_member("m1")).await, 20_000, "what it was set aside for is what it gave");
     let id = used.redemption.id;
-    let reverse = |amount| Reverse { id: id.clone(), reversal_id: "v1".into(), reason: "wrong".into(), amount };
+    let reverse =
+        |amount| Reverse { id: id.clone(), reversal_id: "v1".into(), reason: "wrong".into(), amount, store: None };
     shop.run(reverse(Some(Minor(4_000)))).await.unwrap();
     assert_eq!(shop.counter(&of_member("m1")).await, 16_000);
     let other = shop.run(reverse(Some(Minor(5_000)))).await.unwrap_err();
@@ -270,7 +278,17 @@ async fn a_burst_against_every_bound_never_breaks_one() {
                 if n % 11 == 0 {
                     let lines = vec![("a".to_owned(), 1)];
                     let id = format!("o{round}-{n}").as_str().into();
-                    drop(shop.run(ReturnOrder { id, return_id: "r".into(), lines, reason: "size".into() }).await);
+                    drop(
+                        shop.run(ReturnOrder {
+                            id,
+                            return_id: "r".into(),
+                            lines,
+                            reason: "size".into(),
+                            store: None,
+                            business_date: None,
+                        })
+                        .await,
+                    );
                 }
             }
         });

@@ -72,7 +72,14 @@ async fn a_reservation_is_used_by_its_holder_s_cart_alone() {
     assert_eq!(shop.run(reserve("m2")).await.unwrap_err().refusal.reason, Reason::SoldOut);
 
     let lines = vec![("a".to_owned(), 1)];
-    let back = ReturnOrder { id: "o3".into(), return_id: "r".into(), lines, reason: "size".into() };
+    let back = ReturnOrder {
+        id: "o3".into(),
+        return_id: "r".into(),
+        lines,
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    };
     shop.run(back).await.unwrap();
     held(&shop, "m2").await;
     assert_eq!(shop.budget("flash").await, (100_000, 0, 0));
@@ -103,7 +110,14 @@ async fn a_late_commit_takes_its_units_again_only_while_there_are_some() {
     assert_eq!(shop.run(reserve("m2")).await.unwrap_err().refusal.reason, Reason::SoldOut);
     for id in ["o1", "o2"] {
         let lines = vec![("a".to_owned(), 1)];
-        let back = ReturnOrder { id: id.into(), return_id: "r".into(), lines, reason: "size".into() };
+        let back = ReturnOrder {
+            id: id.into(),
+            return_id: "r".into(),
+            lines,
+            reason: "size".into(),
+            store: None,
+            business_date: None,
+        };
         shop.run(back).await.unwrap();
     }
     held(&shop, "m2").await;

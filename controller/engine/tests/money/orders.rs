@@ -37,7 +37,14 @@ fn commit(id: &str, cart: Option<Cart>, occurred_at: Option<Ts>) -> CommitOrder 
 
 fn back(order: &str, id: &str, lines: &[(&str, i64)]) -> ReturnOrder {
     let lines = lines.iter().map(|(line, quantity)| ((*line).to_owned(), *quantity)).collect();
-    ReturnOrder { id: order.into(), return_id: id.into(), lines, reason: "size".into() }
+    ReturnOrder {
+        id: order.into(),
+        return_id: id.into(),
+        lines,
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    }
 }
 
 fn metric(what: &str) -> String {

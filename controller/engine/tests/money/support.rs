@@ -92,6 +92,12 @@ impl Shop {
         self.run(Publish { name, revision, plan, generation: 1, author: None }).await.unwrap();
     }
 
+    /// Publishes another revision of what is served.
+    pub(crate) async fn publish_again(&self, name: &str, plan: Plan) {
+        let (name, revision) = (Name::from(name), Revision::from("r-again"));
+        self.run(Publish { name, revision, plan, generation: 2, author: None }).await.unwrap();
+    }
+
     /// Publishes a campaign anew, under another revision and generation.
     pub(crate) async fn republish(&self, plan: CampaignPlan, generation: i64) {
         let (name, revision) = (plan.name.clone(), Revision::from(format!("r-{}-{generation}", plan.name)));
@@ -258,6 +264,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         dev_login: true,
         events: EventRules::default(),
         reserve_for: Span::seconds(900),
+        approve_above: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod money;
 mod news;
 mod planned;
 mod read;
+mod reports;
 mod subjects;
 mod terms;
 mod verify;
@@ -34,6 +35,7 @@ use std::{str::FromStr, time::Duration};
 /// Every migration: its version, what it is and its SQL. Applied ones never change.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
+    (4, "reports", include_str!("../../migrations/postgres/0004_reports.sql")),
     (7, "uses", include_str!("../../migrations/postgres/0007_uses.sql")),
 ];
 
@@ -193,6 +195,7 @@ async fn prepare(options: &PgConnectOptions) -> Result<i64> {
     fault_points::reach("migrated");
     let incarnation = sqlx::query_scalar("SELECT max(number) FROM incarnation").fetch_one(&mut conn).await;
     let incarnation = incarnation.map_err(refused)?;
+    fault_points::reach("migrated");
     conn.close().await.map_err(refused)?;
     Ok(incarnation)
 }

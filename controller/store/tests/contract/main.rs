@@ -58,6 +58,11 @@ contract! {
     money::each_use_of_a_voucher_has_one_live_redemption;
     money::a_change_keeps_the_terms_of_the_issue;
     money::rows_written_several_times_are_there_as_written_last;
+    reports::a_cut_has_what_was_asked_for_and_its_position;
+    reports::exceptions_are_found_by_kind_store_and_day;
+    reports::events_are_listed_with_their_answers;
+    reports::an_inspection_counts_what_it_read;
+    reports::a_till_s_day_that_is_not_its_orders_is_found;
     subjects::pages_go_on_where_the_last_ended;
     subjects::a_revision_replaces_the_served_one_and_stays;
     subjects::lists_are_set_added_to_and_removed_from;

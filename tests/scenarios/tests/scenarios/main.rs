@@ -7,13 +7,16 @@ mod bad_input;
 mod caps;
 mod crash;
 mod kube;
+mod ledger;
 mod mail;
 mod newcomer;
 mod opening_hours;
 mod points;
+mod replicas;
 mod retail;
 mod rewards;
 mod road;
+mod till_day;
 mod tills;
 mod validate;
 
