@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// The kind of a commit that came after its reservation had lapsed and found something gone.
 pub const LATE_COMMIT: &str = "late-commit";
+/// The kind of a return whose points had been spent already.
+pub const POINTS_SHORT: &str = "points-short";
 
 /// What is booked.
 #[derive(Clone, Debug)]

@@ -103,7 +103,6 @@ fn plan(tx: &mut Tx<'_>, wallet: &AccountId, held: &Wallet) {
 }
 
 /// Gives points that can be spent at once and live as long as the Runtime says.
-#[allow(dead_code, reason = "the door for corrections by hand, which name no lot")]
 pub(crate) fn credit(tx: &mut Tx<'_>, wallet: &AccountId, points: i64, why: Why<'_>) -> Result<(), Halt> {
     let lot = tx.runtime()?.points.lot(None, tx.now, tx.zone());
     credit_lot(tx, wallet, points, lot, why)

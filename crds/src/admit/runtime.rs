@@ -44,9 +44,9 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
     let reserve = orders.as_ref().and_then(|orders| orders.reserve_for.as_ref());
     let reserve_for = context.span_or(reserve, RESERVE_DEFAULT, path.field("orders").field("reserveFor"));
     let currency = currency?;
+    let rules = points.as_ref().map(|points| self::points(points, &currency, &events, context, path.field("points")));
     let approve_above = ledger.as_ref().and_then(|ledger| ledger.approve_above.as_ref());
     let approve_above = approve_above.and_then(|amount| self::amount(amount, &currency, context, path));
-    let rules = points.as_ref().map(|points| self::points(points, &currency, &events, context, path.field("points")));
     Some(RuntimePlan {
         name: Name::from(name),
         zone,

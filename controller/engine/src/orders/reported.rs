@@ -161,8 +161,8 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         exception: None,
         reported: true,
     };
-    days::sold(tx, &mut order, &mut booking, event.time)?;
     earn::on_order(tx, &mut order, &mut booking, event.time)?;
+    days::sold(tx, &mut order, &mut booking, event.time)?;
     order.booking = booking.to_value();
     if known.is_some() {
         tx.put_order(order.clone());

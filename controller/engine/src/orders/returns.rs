@@ -8,6 +8,7 @@ use crate::{
     budget::{self, Cost, Spent, Why},
     days,
     earn::{self, Clawed},
+    exceptions::{self, Exceptional, POINTS_SHORT},
     knowledge::{self, Coming},
     plans::Plans,
     refuse,
@@ -189,7 +190,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
     let kept = still_paid(order).minus(net);
     clawed = clawed.and(earn::on_return(tx, order, &mut booking, kept)?);
     clawed = clawed.and(regress(tx, order, &mut booking, given.total, net)?);
-    note_short(tx, order, clawed.short);
+    note_short(tx, order, clawed.short)?;
     attribution::refunded(tx, &order.id, &mut booking.sales, net)?;
     remember(&mut booking.returned, &given);
     order.state = if given.complete { OrderState::Returned } else { OrderState::PartiallyReturned };
@@ -219,7 +220,7 @@ pub(crate) fn money_only(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> 
     let kept = still_paid(order).minus(refund);
     let clawed = earn::on_return(tx, order, &mut booking, kept)?;
     let clawed = clawed.and(regress(tx, order, &mut booking, refund, refund)?);
-    note_short(tx, order, clawed.short);
+    note_short(tx, order, clawed.short)?;
     attribution::refunded(tx, &order.id, &mut booking.sales, refund)?;
     let done = Return {
         id: back.return_id.to_owned(),
@@ -249,24 +250,24 @@ fn still_paid(order: &Order) -> Minor {
 }
 
 /// Points that could not be taken back any more are one exception of the order, which a person has to look at.
-fn note_short(tx: &mut Tx<'_>, order: &mut Order, short: i64) {
+fn note_short(tx: &mut Tx<'_>, order: &mut Order, short: i64) -> Result<(), Halt> {
     if short == 0 {
-        return;
+        return Ok(());
     }
-    let id = order.exception.clone().unwrap_or_else(|| tx.new_id());
-    let worth = tx.plans.runtime.as_ref().map_or(Minor::ZERO, |runtime| runtime.worth_of_points(short));
-    let detail = serde_json::json!({
-        "exception": id,
-        "kind": "points-short",
-        "order": order.id,
-        "store": order.cart.store,
-        "businessDate": order.business_date,
-        "amount": worth,
-        "gone": [format!("{short} points that the order had earned were spent already")],
-        "remedy": "The money is paid back. Decide whether the member owes the points; an adjustment books it.",
-    });
-    tx.audit("fanfare", "exception", &format!("Order/{}", order.id), detail);
-    order.exception = Some(id);
+    let exceptional = Exceptional {
+        kind: POINTS_SHORT,
+        about: &format!("Order/{}", order.id),
+        order: Some(&order.id),
+        store: order.cart.store.as_ref(),
+        business_date: None,
+        at: tx.now,
+        amount: tx.runtime()?.worth_of_points(short),
+        gone: vec![format!("{short} points that the order had earned were spent already")],
+        remedy: "The money is paid back. Decide whether the member owes the points; `fanfare ledger adjust` books it.",
+    };
+    let id = exceptions::book(tx, exceptional)?;
+    order.exception.get_or_insert(id);
+    Ok(())
 }
 
 /// What becomes of each voucher that comes back: one that has run out cannot be used again.

@@ -38,7 +38,14 @@ async fn shop(rules: Rules) -> Shop {
 
 fn back(order: &str, id: &str, quantity: i64) -> ReturnOrder {
     let lines = vec![("a".to_owned(), quantity)];
-    ReturnOrder { id: order.into(), return_id: id.into(), lines, reason: "size".into(), store: None, business_date: None }
+    ReturnOrder {
+        id: order.into(),
+        return_id: id.into(),
+        lines,
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    }
 }
 
 fn given(from: &str, to: &str, points: i64, by: Giver) -> TransferPoints {
