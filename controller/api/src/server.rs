@@ -5,6 +5,7 @@
 
 use crate::{
     app::App,
+    auth::guess::Peer,
     stall::{STALL_MAX, Unstalled},
 };
 use axum::{Router, body::Body};
@@ -78,7 +79,12 @@ async fn connection(
     stopping: watch::Receiver<bool>,
 ) {
     app.metrics().open().inc();
-    let service = service_fn(move |request: hyper::Request<Incoming>| router.clone().oneshot(request.map(Body::new)));
+    let peer = Peer(stream.peer_addr().ok().map(|address| address.ip()));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    });
     let mut settings = http1::Builder::new();
     settings
         .timer(TokioTimer::new())

@@ -121,6 +121,14 @@ pub struct Evaluation {
     pub rejected: Vec<Rejected>,
 }
 
+impl Evaluation {
+    /// How many of the codes that were named nobody has.
+    pub fn unknown_codes(&self) -> usize {
+        let unknown = |one: &&Rejected| matches!(one.subject, Subject::Code(_)) && one.reason == Reason::CodeUnknown;
+        self.rejected.iter().filter(unknown).count()
+    }
+}
+
 /// What one line costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names are the field's own")]

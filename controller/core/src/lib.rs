@@ -17,6 +17,7 @@ pub mod message;
 pub mod metrics;
 pub mod model;
 pub mod money;
+pub mod payload;
 pub mod pricing;
 pub mod qualify;
 pub mod random;

@@ -39,6 +39,8 @@ pub mod redemptions;
 pub mod rollup;
 pub mod segments;
 pub mod settle;
+pub(crate) mod shared;
+pub(crate) mod shown;
 pub(crate) mod touch;
 pub mod tx;
 pub mod vouchers;

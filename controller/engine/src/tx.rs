@@ -7,6 +7,7 @@ use fanfare_core::{
     ledger::Posting,
     mechanic::{Missing, State},
     model::{Kind, RuntimePlan},
+    payload::Payload,
     random::Random,
     reason::{Reason, Refusal},
     time::{Ts, Tz},
@@ -451,8 +452,11 @@ impl Tx<'_> {
     pub fn grant(&self, id: &GrantId) -> Result<Option<&Grant>, Halt> {
         Ok(want!(self, self.base.tables.grants.get(id), grants, id.clone())?)
     }
-    /// The grant that has this code.
+    /// The grant that has this code, or that the payload which it carries is of.
     pub fn grant_by_code(&self, code: &Code) -> Result<Option<&Grant>, Halt> {
+        if let Some(payload) = Payload::of(code) {
+            return self.grant(&payload.grant);
+        }
         match want!(self, self.base.tables.codes.get(code), codes, code.clone())? {
             Some(id) => self.grant(id),
             None => Ok(None),

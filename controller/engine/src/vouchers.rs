@@ -4,13 +4,15 @@
 use crate::{
     Halt,
     budget::{self, Cost, Spent, Why},
+    give,
     jobs::Task,
+    shared,
     tx::Tx,
     wallet,
 };
 use chrono::TimeDelta;
 use fanfare_core::{
-    ids::{GrantId, Name, OrderId, StoreId},
+    ids::{GrantId, MemberId, Name, OrderId, StoreId},
     ledger::{Posting, account, stock_unit},
     mechanic::key,
     model::reward::{OnReversal, RewardKind},
@@ -106,6 +108,9 @@ pub(crate) fn hold(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>) {
 /// From held back to claimed; to expired where its time has run out meanwhile.
 pub(crate) fn let_go(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>) -> Result<(), Halt> {
     enter(&mut grant, GrantState::Claimed, tx.now, scene);
+    if grant.terms.shared_code().is_some() {
+        return shared::take_back(tx, grant, scene);
+    }
     if grant.valid_until.is_some_and(|end| end <= tx.now) {
         return expire(tx, grant);
     }
@@ -151,6 +156,12 @@ pub(crate) fn give_back(
     let restores = grant.terms.redemption.on_reversal == OnReversal::Restore;
     if dead || !restores || grant.state != GrantState::Redeemed {
         refund(tx, &grant, amount, why)?;
+        return Ok(false);
+    }
+    if grant.terms.shared_code().is_some() {
+        refund(tx, &grant, amount, why)?;
+        tally(tx, &grant, "redeemed", -1);
+        shared::take_back(tx, grant, scene)?;
         return Ok(false);
     }
     // An issued voucher has its money set aside, so what comes back is set aside again: at most what is there, so that
@@ -255,14 +266,29 @@ pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: bool) -> GrantView<'a>
     GrantView {
         id: &grant.id,
         code: grant.code.as_ref(),
-        member: Some(&grant.member),
+        member: holder(grant),
         campaign: grant.campaign.as_ref(),
         mechanic: grant.mechanic.as_ref(),
         plan: &grant.terms,
         suspended: tx.plans.rewards.get(&grant.terms.name).is_some_and(|plan| plan.suspended),
         state,
         terms: terms(grant),
+        barred: None,
     }
+}
+
+/// Who holds a grant; nobody holds what was printed or typed by somebody unknown.
+pub(crate) fn holder(grant: &Grant) -> Option<&MemberId> {
+    Some(&grant.member).filter(|member| !give::is_nobody(member))
+}
+
+/// A voucher that nobody holds becomes that of whoever uses it first; whether it did.
+pub(crate) fn held_by(grant: &mut Grant, member: Option<&MemberId>) -> bool {
+    let first = member.filter(|_| give::is_nobody(&grant.member));
+    if let Some(member) = first {
+        grant.member = member.clone();
+    }
+    first.is_some()
 }
 
 /// A grant's times, as core's decisions read them.

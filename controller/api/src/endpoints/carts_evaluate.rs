@@ -2,7 +2,10 @@
 
 use crate::{
     app::App,
-    auth::Shopper,
+    auth::{
+        Shopper,
+        guess::{Guesser, Peer},
+    },
     input::json::Body,
     output::{Answer, View, execute, ok},
     problem::{Code, Problem},
@@ -13,7 +16,7 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::cart::Cart;
-use fanfare_engine::carts::EvaluateCart;
+use fanfare_engine::carts::{Asker, EvaluateCart};
 
 /// What a cart costs and why.
 #[utoipa::path(
@@ -21,11 +24,25 @@ use fanfare_engine::carts::EvaluateCart;
     request_body = CartBody, responses((status = 200, body = EvaluationView)),
     security(("member" = []), ("terminal" = []), ("integration" = []))
 )]
-pub(crate) async fn evaluate_cart(State(app): State<App>, caller: Shopper, Body(body): Body<CartBody>) -> Answer {
+pub(crate) async fn evaluate_cart(
+    State(app): State<App>,
+    caller: Shopper,
+    peer: Peer,
+    Body(body): Body<CartBody>,
+) -> Answer {
     let view = View::of(&app)?;
-    let cart = owned(body.read("", &view.runtime)?, &caller)?;
-    execute(&app, EvaluateCart { cart }, |found| {
-        let at = View { revision: found.revision, spelling: body.spelling(), ..view };
+    let mut cart = owned(body.read("", &view.runtime)?, &caller)?;
+    let spelling = app.open_codes(&mut cart.codes, &body.codes);
+    let (asker, guesser) = match &caller {
+        Shopper::Member(member) => (Asker::Shopper, Guesser::member(member, peer)),
+        Shopper::Desk(desk) => (Asker::Desk, Guesser::desk(desk, cart.member.as_ref())),
+    };
+    if !cart.codes.is_empty() {
+        app.admit_codes(&guesser)?;
+    }
+    execute(&app, EvaluateCart { cart, asker }, |found| {
+        app.note_wrong_codes(&guesser, found.evaluation.unknown_codes());
+        let at = View { revision: found.revision, spelling, ..view };
         ok(&evaluation::view(&found.evaluation, &at))
     })
     .await

@@ -15,6 +15,7 @@ mod events;
 mod grant_claim;
 mod grant_code;
 mod grants;
+mod jwks;
 mod lists;
 mod login;
 mod me;
@@ -58,6 +59,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(grants::get_grant))
         .routes(routes!(grant_code::get_grant_code))
         .routes(routes!(grant_claim::claim_grant))
+        .routes(routes!(jwks::get_jwks))
         .routes(routes!(carts_evaluate::evaluate_cart))
         .routes(routes!(orders::place_order))
         .routes(routes!(orders::get_order))

@@ -2,9 +2,9 @@
 
 use crate::{
     app::App,
-    auth::{Desk, scope::Redeem},
+    auth::{Desk, guess::Guesser, scope::Redeem},
     input::{idempotency::IdempotencyKey, json::Body, path::Id},
-    output::{Answer, View, call, ok, render},
+    output::{Answer, View, call_with_codes, ok, render},
     problem::Problem,
     wire::{
         Faults, Mode,
@@ -57,8 +57,10 @@ pub(crate) async fn place_order(
     key: IdempotencyKey,
     Body(body): Body<PlaceBody>,
 ) -> Answer {
-    let view = View { spelling: body.cart.spelling(), ..View::of(&app)? };
+    let view = View::of(&app)?;
     let mut cart = body.cart.read("/cart", &view.runtime)?;
+    let view = View { spelling: app.open_codes(&mut cart.codes, &body.cart.codes), ..view };
+    let guesser = Guesser::desk(&caller.0, cart.member.as_ref());
     cart.store = caller.0.store_of(cart.store)?;
     let mut faults = Faults::default();
     faults.text("/id", &body.id);
@@ -87,7 +89,7 @@ pub(crate) async fn place_order(
         Ok((status, order::view(&placed.order, &placed.redemptions, view)))
     });
     let keyed = Keyed { scope: caller.0.idempotency_scope(), key: key.key, digest, render };
-    call(&app, keyed, command).await
+    call_with_codes(&app, keyed, command, guesser).await
 }
 
 /// An order as it is.

@@ -1,5 +1,6 @@
 //! A redemption as a till sees it.
 
+use super::order::ExceptionView;
 use crate::output::View;
 use fanfare_core::money::Minor;
 use fanfare_engine::{
@@ -34,6 +35,9 @@ pub(crate) struct RedemptionView {
     terminal_id: Option<String>,
     created_at: String,
     reversals: Vec<ReversalView>,
+    /// What was booked as an exception, where a till took the voucher offline and it was used meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exception: Option<ExceptionView>,
 }
 
 /// One reversal.
@@ -47,8 +51,9 @@ pub(crate) struct ReversalView {
 
 /// How what a call made of it is written.
 pub(crate) fn outcome(outcome: &Outcome, at: &View) -> RedemptionView {
-    let Outcome { redemption, remaining, created: _ } = outcome;
-    view(redemption, Some(*remaining), at)
+    let Outcome { redemption, remaining, created: _, exception } = outcome;
+    let exception = exception.clone().map(ExceptionView::of);
+    RedemptionView { exception, ..view(redemption, Some(*remaining), at) }
 }
 
 /// How it is written.
@@ -72,5 +77,6 @@ pub(crate) fn view(redemption: &Redemption, remaining: Option<Minor>, view: &Vie
         terminal_id: terminal.clone(),
         created_at: view.time(*created_at),
         reversals: reversals.iter().map(reversal).collect(),
+        exception: None,
     }
 }

@@ -338,6 +338,7 @@ impl Wallet {
             suspended: false,
             state,
             terms: Terms::default(),
+            barred: None,
         }
     }
 }

@@ -60,6 +60,7 @@ fn sell(memory: &Memory, lines: Vec<Line>) -> Priced {
         suspended: false,
         state: GrantState::Claimed,
         terms: Terms::default(),
+        barred: None,
     };
     let plan = plan();
     let ask = Ask { cart: &cart, visit: memory.visit(), campaigns: &[&plan], grants: &[grant], holds: &[] };

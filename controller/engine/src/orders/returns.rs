@@ -8,7 +8,7 @@ use crate::{
     budget::{self, Cost, Spent, Why},
     knowledge::{self, Coming},
     plans::Plans,
-    refuse,
+    refuse, shown,
     tx::Tx,
     vouchers::{self, Scene},
     wallet,
@@ -210,8 +210,11 @@ fn voucher_back(
     back: Back<'_>,
 ) -> Result<(), Halt> {
     let found = used.redemption.as_ref().map(|id| tx.redemption(id)).transpose()?.flatten();
-    let Some(mut redemption) = found.cloned() else { return Ok(()) };
     used.returned = used.returned.plus(amount);
+    let Some(mut redemption) = found.cloned() else {
+        let Some(grant) = tx.grant(&used.grant)?.cloned() else { return Ok(()) };
+        return shown::book(tx, &grant, amount.negated(), Why { rule: "order-returned", reference: order.id.as_str() });
+    };
     let whole = restored || used.returned >= used.amount;
     redemption.state = if whole { RedemptionState::Reversed } else { RedemptionState::PartiallyReversed };
     redemption.reversals.push((back.return_id.to_owned(), amount, back.reason.to_owned()));

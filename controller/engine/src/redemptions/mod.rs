@@ -37,6 +37,8 @@ pub struct Outcome {
     pub remaining: Minor,
     /// Whether this call made it.
     pub created: bool,
+    /// The exception that was booked instead, where a till took the voucher offline and it was used meanwhile.
+    pub exception: Option<String>,
 }
 
 /// A redemption by its id, or the refusal that there is none.
@@ -50,7 +52,7 @@ pub(crate) fn outcome(tx: &Tx<'_>, redemption: Redemption) -> Result<Outcome, Ha
         Some(grant) => remaining(grant, tx.now),
         None => Minor::ZERO,
     };
-    Ok(Outcome { redemption, remaining, created: false })
+    Ok(Outcome { redemption, remaining, created: false, exception: None })
 }
 
 /// What a voucher can still give as far as that is known without a cart.

@@ -2,6 +2,7 @@
 //! invariants that the rows themselves must keep are checked.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod codes;
 mod events;
 mod grants;
 mod holds;
