@@ -12,6 +12,10 @@ mod up;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Many small, short-lived values on several threads: the system's allocator spends a sixth of a feed's time on its locks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = cli::Args::parse();
     telemetry::start(args.log.as_deref(), args.command.wants_quiet());

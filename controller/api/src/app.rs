@@ -164,9 +164,9 @@ impl App {
         Ok(u32::from_be_bytes(bytes))
     }
 
-    /// An id for an event that brought none: the moment and a number of this process.
+    /// An id for an event that brought none: the replica, the moment and a number of this process.
     pub(crate) fn event_id(&self) -> String {
-        format!("{:x}-{:x}", self.real_now().timestamp_micros(), self.0.metrics.number())
+        format!("{:x}-{:x}-{:x}", self.0.engine.replica(), self.real_now().timestamp_micros(), self.0.metrics.number())
     }
 
     /// Business time.

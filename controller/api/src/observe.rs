@@ -32,8 +32,6 @@ static NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 
 /// How long a read waits for the position that it asks for.
 const POSITION_WAIT_MAX: Duration = Duration::from_millis(250);
-/// How often it looks meanwhile.
-const POSITION_LOOK: Duration = Duration::from_millis(5);
 /// The longest request id that is taken over from the caller.
 const REQUEST_ID_MAX: usize = 64;
 /// Upper bounds of the latency histogram, in seconds.
@@ -198,16 +196,8 @@ async fn reached(app: &App, wanted: Option<HeaderValue>) -> Result<(), Problem> 
         let detail = "Fanfare-Min-Position is no position; send the Fanfare-Position of an earlier answer";
         return Err(Problem::new(Code::Malformed, detail));
     };
-    let deadline = Instant::now() + POSITION_WAIT_MAX;
-    loop {
-        let engine = app.engine();
-        let position = engine.store().position(engine.namespace()).await.map_err(|error| app.store_fault(&error))?;
-        if position >= wanted {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(Problem::overloaded("this replica has not come as far as Fanfare-Min-Position; try again"));
-        }
-        tokio::time::sleep(POSITION_LOOK).await;
+    if app.engine().reaches(wanted, POSITION_WAIT_MAX).await {
+        return Ok(());
     }
+    Err(Problem::overloaded("this replica has not come as far as Fanfare-Min-Position; try again"))
 }

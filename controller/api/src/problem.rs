@@ -168,6 +168,8 @@ fn refused(reason: Reason) -> (StatusCode, &'static str) {
         Reason::OrderRefused => (CONFLICT, "A code or reservation that the order names fails"),
         Reason::PriceChanged => (CONFLICT, "It costs something else than expected"),
         Reason::OrderIdReused => (CONFLICT, "The same order id with another body"),
+        Reason::ReturnIdReused => (CONFLICT, "The same return id with another body"),
+        Reason::ReversalIdReused => (CONFLICT, "The same reversal id with another body"),
         Reason::EventIdReused => (StatusCode::UNPROCESSABLE_ENTITY, "The same event id with other data"),
         Reason::EventTooOld => (StatusCode::UNPROCESSABLE_ENTITY, "The event is too old"),
         Reason::EventTooEarly => (StatusCode::UNPROCESSABLE_ENTITY, "The event is too far ahead"),

@@ -76,6 +76,14 @@ pub fn normalise(text: &str) -> Code {
     Code::from(mapped.collect::<String>())
 }
 
+/// The code of a line of a list: its first column, normalised; nothing for an empty line and for the heading `code`.
+pub fn of_line(line: &str) -> Option<Code> {
+    let line = line.trim_start_matches('\u{feff}');
+    let first = line.split([',', ';', '\t']).next().unwrap_or_default().trim().trim_matches(['"', '\'']).trim();
+    let is_heading = first.eq_ignore_ascii_case("code");
+    (!first.is_empty() && !is_heading).then(|| normalise(first))
+}
+
 fn is_dash(c: char) -> bool {
     matches!(c, '-' | '_' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }

@@ -104,6 +104,10 @@ reasons! {
     PriceChanged = "price-changed";
     /// The same order id with another body.
     OrderIdReused = "order-id-reused";
+    /// The same return id with another body.
+    ReturnIdReused = "return-id-reused";
+    /// The same reversal id with another body.
+    ReversalIdReused = "reversal-id-reused";
     /// The same event id with other data.
     EventIdReused = "event-id-reused";
     /// The event is older or further ahead than is taken.

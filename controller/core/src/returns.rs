@@ -2,10 +2,12 @@
 //! little now, and the vouchers that come back. In any order of partial returns, the parts sum exactly to the whole.
 //!
 //! Each share of a line is given back by the units returned *so far*, less what was given back before, so rounding
-//! never adds up.
+//! never adds up; and after each return refund and discounts are together what its units cost (see `shares`).
+
+mod shares;
 
 use crate::{
-    cart::{Discount, Earned, Line, LineShare},
+    cart::{Discount, Earned, Evaluation, Line},
     ids::{GrantId, Name, OrderId},
     mechanic::{Clawback, Effect, basket::CountedBy},
     model::reward::OnReversal,
@@ -87,7 +89,7 @@ pub fn give_back(
         .discounts
         .iter()
         .enumerate()
-        .map(|(index, discount)| (index, back_of(&steps, &discount.lines)))
+        .map(|(index, _)| (index, back_of(&steps, evaluation, index)))
         .filter(|(_, amount)| *amount > Minor::ZERO)
         .collect();
     let complete = steps.iter().all(|step| step.after == step.line.quantity);
@@ -117,6 +119,20 @@ impl Step<'_> {
     /// What this return takes of something that the whole line has.
     fn part(&self, whole: Minor) -> Minor {
         portion(whole, self.after, self.line.quantity).minus(portion(whole, self.before, self.line.quantity))
+    }
+
+    /// What this return takes of the line's share of a discount.
+    fn back_of(&self, evaluation: &Evaluation, index: usize) -> Minor {
+        let on_line = |discount: &Discount| -> Minor {
+            discount.lines.iter().filter(|share| share.id == self.line.id).map(|share| share.amount).sum()
+        };
+        let all: Vec<Minor> = evaluation.discounts.iter().map(on_line).collect();
+        let payable = evaluation.lines.iter().find(|line| line.id == self.line.id).map(|line| line.payable);
+        let given = |units: i64| {
+            let shares = shares::given_back(payable.unwrap_or_default(), &all, units, self.line.quantity);
+            shares.get(index).copied().unwrap_or_default()
+        };
+        given(self.after).minus(given(self.before))
     }
 
     /// What is left of it afterwards.
@@ -159,8 +175,9 @@ fn step_of<'s, 'a>(steps: &'s [Step<'a>], id: &str) -> Option<&'s Step<'a>> {
     steps.iter().find(|step| step.line.id == id)
 }
 
-fn back_of(steps: &[Step<'_>], shares: &[LineShare]) -> Minor {
-    shares.iter().filter_map(|share| step_of(steps, &share.id).map(|step| step.part(share.amount))).sum()
+/// What of the discount at `index` goes with these units.
+fn back_of(steps: &[Step<'_>], evaluation: &Evaluation, index: usize) -> Minor {
+    steps.iter().map(|step| step.back_of(evaluation, index)).sum()
 }
 
 fn by_campaign(all: &[Discount], back: &[(usize, Minor)]) -> Vec<(Name, Minor)> {
@@ -223,12 +240,13 @@ fn counted_for(priced: &Priced, index: usize) -> Vec<Effect> {
 fn effects(priced: &Priced, steps: &[Step<'_>], complete: bool) -> Vec<Effect> {
     let mut moves = crate::pricing::Moves::default();
     for Consumed { discount, counts, .. } in &priced.consumed {
+        let amount = || discount.map_or(0, |index| back_of(steps, &priced.evaluation, index).0);
         let discount = discount.and_then(|index| priced.evaluation.discounts.get(index));
         for counts in counts {
             let back = match &counts.by {
                 CountedBy::Order if complete => counts.delta,
                 CountedBy::Order | CountedBy::Day | CountedBy::Earned(_) | CountedBy::Kept => 0,
-                CountedBy::Amount => discount.map_or(0, |discount| back_of(steps, &discount.lines).0),
+                CountedBy::Amount => amount(),
                 CountedBy::Units(sku) => discount.map_or(0, |discount| units_back(discount, sku, steps)),
             };
             moves.add(&counts.key, -back, None);

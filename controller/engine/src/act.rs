@@ -8,6 +8,7 @@ use crate::{
     mint::Mint,
     plans::Plans,
     progress::{self, Goals},
+    refuse,
     tx::Tx,
     wallet,
 };
@@ -16,6 +17,7 @@ use fanfare_core::{
     ids::{GrantId, HoldId, MemberId, Name, StoreId},
     mechanic::{Act, Acted, Rule, lottery::Entry},
     model::{CampaignPlan, campaign::Mechanic},
+    reason::Reason,
     time::Ts,
 };
 use fanfare_store::{
@@ -99,9 +101,16 @@ impl Command for DoAction {
                     hold.member == self.member && hold.campaign == self.campaign && hold.mechanic == self.mechanic
                 };
                 match tx.hold(reservation)?.filter(own).cloned() {
-                    // Letting go of what is gone is no fault.
-                    Some(hold) if hold.state != HoldState::Held => return Ok(Some(plain("released"))),
-                    Some(hold) => Some(hold),
+                    Some(hold) => match hold.state {
+                        HoldState::Held => Some(hold),
+                        // Letting go of what is gone is no fault.
+                        HoldState::Released => return Ok(Some(plain("released"))),
+                        HoldState::Used => {
+                            let detail = "an order uses this reservation; it comes back when that order is voided, \
+                                          lapses or is returned";
+                            return refuse(Reason::ReservedElsewhere, detail);
+                        }
+                    },
                     None => return Ok(None),
                 }
             }

@@ -3,7 +3,7 @@
 
 use crate::segments::Counted;
 use fanfare_core::{
-    ids::{MemberId, Name},
+    ids::{MemberId, Name, Namespace},
     model::segment::Scalar,
     time::Ts,
 };
@@ -13,6 +13,7 @@ use fanfare_store::{
 };
 use futures::StreamExt;
 use parking_lot::{RwLock, RwLockReadGuard};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
@@ -22,7 +23,7 @@ use std::{
 };
 
 /// What is known of one member.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
     /// As the Runtime declares them.
     pub attributes: BTreeMap<String, Scalar>,
@@ -48,22 +49,49 @@ impl Record {
     /// This record with what a row of the member says instead.
     pub(crate) fn with_row(&self, row: &Member) -> Self {
         let mut record = self.clone();
-        record.take(row.clone());
+        record.take(Profile::of(row.clone()));
         record
     }
 
-    fn take(&mut self, row: Member) {
-        self.attributes = row.attributes;
-        self.tags = row.tags;
-        self.consent = row.consent;
-        self.identities = row.identities.into_iter().map(|(kind, _)| kind).collect();
-        self.known = row.merged_into.is_none();
+    fn take(&mut self, profile: Profile) {
+        let Profile { id: _, attributes, tags, consent, identities, known } = profile;
+        self.attributes = attributes;
+        self.tags = tags;
+        self.consent = consent;
+        self.identities = identities;
+        self.known = known;
+    }
+}
+
+/// What memory keeps of a member's row: no identity's value, so that what others follow tells none either.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Profile {
+    id: MemberId,
+    attributes: BTreeMap<String, Scalar>,
+    tags: BTreeSet<String>,
+    consent: Consent,
+    identities: BTreeSet<String>,
+    known: bool,
+}
+
+impl Profile {
+    fn of(row: Member) -> Self {
+        Self {
+            id: row.id,
+            attributes: row.attributes,
+            tags: row.tags,
+            consent: row.consent,
+            identities: row.identities.into_iter().map(|(kind, _)| kind).collect(),
+            known: row.merged_into.is_none(),
+        }
     }
 }
 
 /// Something that a member did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
+    /// Which event it was, as a digest of its source and id: what is told twice counts once.
+    pub(crate) digest: u64,
     /// The event's type.
     pub kind: Arc<str>,
     /// When it happened.
@@ -75,7 +103,13 @@ pub struct Fact {
 impl Fact {
     /// The fact that an event tells.
     pub fn of(event: &Event) -> Self {
-        Self { kind: event.kind.as_str().into(), time: event.time, data: Arc::new(event.data.clone()) }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(event.source.len() as u64).to_le_bytes());
+        hasher.update(event.source.as_bytes()).update(event.id.as_bytes());
+        let mut digest = [0; 8];
+        hasher.finalize_xof().fill(&mut digest);
+        let digest = u64::from_le_bytes(digest);
+        Self { digest, kind: event.kind.as_str().into(), time: event.time, data: Arc::new(event.data.clone()) }
     }
 }
 
@@ -91,31 +125,50 @@ pub struct Audience {
 /// Members by id.
 pub type Members = HashMap<MemberId, Record>;
 
-/// What a batch changed about members.
-#[derive(Debug, Default)]
+/// What a batch changed about members, as it is after the batch. Taking it in twice, or into a memory that was read
+/// from the database while it was written, changes nothing: every part says how something is, none by how much it moved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct Learned {
-    members: Vec<Member>,
-    facts: Vec<(MemberId, Fact)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    members: Vec<Profile>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    facts: Vec<Told>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     participations: Vec<Participation>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     counters: Vec<(MemberId, String, i64)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     lists_set: Vec<(Name, Vec<MemberId>)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     list_added: Vec<(Name, MemberId)>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     list_removed: Vec<(Name, MemberId)>,
 }
 
+/// A member's fact as it is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Told {
+    member: MemberId,
+    digest: u64,
+    kind: String,
+    time: Ts,
+    data: serde_json::Value,
+}
+
 impl Learned {
-    /// Takes from a batch's writes what concerns members.
-    pub(crate) fn of(writes: &Writes) -> Self {
-        let fact = |event: &Event| event.member.clone().map(|member| (member, Fact::of(event)));
+    /// Takes from a batch's writes what concerns members; `counted` are the counters that it changed, as they are now.
+    pub(crate) fn of(writes: &Writes, counted: &[(String, i64)]) -> Self {
+        let told = |event: &Event| {
+            let member = event.member.clone()?;
+            let Fact { digest, kind, time, data: _ } = Fact::of(event);
+            Some(Told { member, digest, kind: (*kind).into(), time, data: event.data.clone() })
+        };
         Self {
-            members: writes.members.clone(),
-            facts: writes.new_events.iter().filter_map(fact).collect(),
+            members: writes.members.iter().cloned().map(Profile::of).collect(),
+            facts: writes.new_events.iter().filter_map(told).collect(),
             participations: writes.participations.clone(),
-            counters: writes
-                .counters
-                .iter()
-                .filter_map(|(key, delta)| Some((holder(key)?, key.clone(), *delta)))
-                .collect(),
+            counters: counted.iter().filter_map(|(key, value)| Some((holder(key)?, key.clone(), *value))).collect(),
             lists_set: writes.lists_set.clone(),
             list_added: writes.list_added.clone(),
             list_removed: writes.list_removed.clone(),
@@ -123,54 +176,98 @@ impl Learned {
     }
 
     fn is_empty(&self) -> bool {
-        self.members.is_empty()
-            && self.facts.is_empty()
-            && self.participations.is_empty()
-            && self.counters.is_empty()
-            && self.lists_set.is_empty()
-            && self.list_added.is_empty()
-            && self.list_removed.is_empty()
+        *self == Self::default()
+    }
+
+    /// Changes `members` accordingly.
+    pub(crate) fn take_into(self, members: &mut Members) {
+        let Self { members: rows, facts, participations, counters, lists_set, list_added, list_removed } = self;
+        for (member, key, value) in counters {
+            members.entry(member).or_default().counters.insert(key.into(), value);
+        }
+        for row in rows {
+            members.entry(row.id.clone()).or_default().take(row);
+        }
+        for Told { member, digest, kind, time, data } in facts {
+            let fact = Fact { digest, kind: kind.into(), time, data: Arc::new(data) };
+            add_fact(&mut members.entry(member).or_default().facts, fact);
+        }
+        for row in participations {
+            take_participation(members, row);
+        }
+        for (list, named) in lists_set {
+            for record in members.values_mut() {
+                record.lists.remove(&list);
+            }
+            for member in named {
+                members.entry(member).or_default().lists.insert(list.clone());
+            }
+        }
+        for (list, member) in list_added {
+            members.entry(member).or_default().lists.insert(list);
+        }
+        for (list, member) in list_removed {
+            if let Some(record) = members.get_mut(&member) {
+                record.lists.remove(&list);
+            }
+        }
+    }
+}
+
+/// Adds a fact in its place by time, unless it is there.
+fn add_fact(facts: &mut Vec<Fact>, fact: Fact) {
+    let place = facts.partition_point(|other| other.time <= fact.time);
+    let known = facts[..place].iter().rev().take_while(|other| other.time == fact.time);
+    if !known.into_iter().any(|other| other.digest == fact.digest) {
+        facts.insert(place, fact);
+    }
+}
+
+/// Reads every member from the database.
+///
+/// # Errors
+/// The store's, when it cannot be read.
+pub(crate) async fn read(store: &dyn Store, ns: &Namespace) -> Result<Members> {
+    let mut members = Members::new();
+    let mut rows = store.members(ns);
+    while let Some(row) = rows.next().await {
+        let profile = Profile::of(row?);
+        members.entry(profile.id.clone()).or_default().take(profile);
+    }
+    let mut events = store.events(ns);
+    while let Some(event) = events.next().await {
+        let event = event?;
+        if let Some(member) = event.member.clone() {
+            members.entry(member).or_default().facts.push(Fact::of(&event));
+        }
+    }
+    let mut lists = store.lists(ns);
+    while let Some(row) = lists.next().await {
+        let (list, member) = row?;
+        members.entry(member).or_default().lists.insert(list);
+    }
+    let mut participations = store.participations(ns);
+    while let Some(row) = participations.next().await {
+        take_participation(&mut members, row?);
+    }
+    for (key, value) in store.counters(ns, "mechanic|").await? {
+        if let Some(member) = holder(&key) {
+            members.entry(member).or_default().counters.insert(key.into(), value);
+        }
+    }
+    for record in members.values_mut() {
+        record.facts.sort_by_key(|fact| fact.time);
+    }
+    Ok(members)
+}
+
+impl From<Members> for Audience {
+    fn from(members: Members) -> Self {
+        Self { members: RwLock::new(members), ..Self::default() }
     }
 }
 
 impl Audience {
-    /// Reads every member from the database.
-    ///
-    /// # Errors
-    /// The store's, when it cannot be read.
-    pub async fn rebuild(store: &dyn Store, ns: &fanfare_core::ids::Namespace) -> Result<Self> {
-        let mut members = Members::new();
-        let mut rows = store.members(ns);
-        while let Some(row) = rows.next().await {
-            take_member(&mut members, row?);
-        }
-        let mut events = store.events(ns);
-        while let Some(event) = events.next().await {
-            let event = event?;
-            if let Some(member) = event.member.clone() {
-                members.entry(member).or_default().facts.push(Fact::of(&event));
-            }
-        }
-        let mut lists = store.lists(ns);
-        while let Some(row) = lists.next().await {
-            let (list, member) = row?;
-            members.entry(member).or_default().lists.insert(list);
-        }
-        let mut participations = store.participations(ns);
-        while let Some(row) = participations.next().await {
-            take_participation(&mut members, row?);
-        }
-        for (key, value) in store.counters(ns, "mechanic|").await? {
-            if let Some(member) = holder(&key) {
-                members.entry(member).or_default().counters.insert(key.into(), value);
-            }
-        }
-        for record in members.values_mut() {
-            record.facts.sort_by_key(|fact| fact.time);
-        }
-        Ok(Self { members: RwLock::new(members), changes: AtomicU64::new(0), counted: Counted::default() })
-    }
-
     /// How often something was learned: what was computed at the same number stands.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)
@@ -193,45 +290,22 @@ impl Audience {
         if learned.is_empty() {
             return;
         }
-        let Learned { members: rows, facts, participations, counters, lists_set, list_added, list_removed } = learned;
         let mut members = self.members.write();
         self.changes.fetch_add(1, Ordering::AcqRel);
-        for (member, key, delta) in counters {
-            let counters = &mut members.entry(member).or_default().counters;
-            *counters.entry(key.into()).or_default() += delta;
-        }
-        for row in rows {
-            take_member(&mut members, row);
-        }
-        for (member, fact) in facts {
-            let facts = &mut members.entry(member).or_default().facts;
-            let place = facts.partition_point(|other| other.time <= fact.time);
-            facts.insert(place, fact);
-        }
-        for row in participations {
-            take_participation(&mut members, row);
-        }
-        for (list, named) in lists_set {
-            for record in members.values_mut() {
-                record.lists.remove(&list);
-            }
-            for member in named {
-                members.entry(member).or_default().lists.insert(list.clone());
-            }
-        }
-        for (list, member) in list_added {
-            members.entry(member).or_default().lists.insert(list);
-        }
-        for (list, member) in list_removed {
-            if let Some(record) = members.get_mut(&member) {
-                record.lists.remove(&list);
-            }
-        }
+        learned.take_into(&mut members);
+    }
+
+    /// Forgets everything for what was read anew. Readers wait for an instant.
+    pub(crate) fn replace(&self, members: Members) {
+        let former = std::mem::replace(&mut *self.members.write(), members);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        drop(former);
     }
 }
 
-fn take_member(members: &mut Members, row: Member) {
-    members.entry(row.id.clone()).or_default().take(row);
+/// Whether a counter is one that memory keeps for its member.
+pub(crate) fn is_of_member(key: &str) -> bool {
+    holder(key).is_some()
 }
 
 /// The member for whom a mechanic counts under this key, as [`fanfare_core::mechanic::key::member`] makes it.

@@ -259,7 +259,9 @@ impl Engine {
 
 impl Reader<'_> {
     fn page(&self, query: &FeedQuery) -> Vec<u8> {
-        let matching = self.plans.campaigns.values().filter_map(|campaign| {
+        // Without a Runtime nothing is served.
+        let served = self.visit.iter().flat_map(|_| self.plans.campaigns.values());
+        let matching = served.filter_map(|campaign| {
             let plan = &campaign.plan;
             let phase = phase(&plan.schedule, plan.suspended, campaign.settled, self.now);
             (query.view.shows(phase) && matches(query, campaign)).then_some((campaign, phase))
@@ -414,6 +416,11 @@ fn place(campaign: &Campaign) -> (Ts, &Name) {
 fn cursor(campaign: &Campaign) -> String {
     let (start, name) = place(campaign);
     format!("{}.{name}", start.timestamp_millis())
+}
+
+/// Whether a page can begin after this: it is the `next` of some page.
+pub fn is_cursor(text: &str) -> bool {
+    read_cursor(text).is_some()
 }
 
 fn read_cursor(text: &str) -> Option<(Ts, Name)> {

@@ -8,6 +8,7 @@
 use crate::{
     Halt,
     budget::{self, Why},
+    pool,
     tx::Tx,
     vouchers::{self, Scene},
     wallet,
@@ -101,15 +102,26 @@ pub(crate) fn give_shared(tx: &mut Tx<'_>, to: To<'_>) -> Result<Given, Halt> {
     let payer = to.campaign.and_then(|name| budget::served(tx, name));
     let quantity = to.quantity.clamp(0, GIVE_MAX);
     let mut fresh = draw_codes(tx, &terms, quantity)?.into_iter();
+    let imported = terms.codes.source == CodeSource::Imported;
+    if imported {
+        pool::want(tx, &terms.name, quantity)?;
+    }
     for _ in 0..quantity {
         let issue = Issue { to, terms: &terms, payer: payer.as_deref(), account: &account };
-        match issue.check(tx)? {
-            Ok(worth) => given.grants.push(issue.write(tx, worth, fresh.next())?),
+        let worth = match issue.check(tx)? {
+            Ok(worth) => worth,
             Err(refusal) => {
                 given.refused = Some(refusal);
                 break;
             }
+        };
+        let code = if imported { pool::next(tx, &terms.name)? } else { fresh.next() };
+        if imported && code.is_none() {
+            let detail = format!("no imported code of {:?} is left; import more", terms.title);
+            given.refused = Some(Refusal::new(Reason::OutOfStock, detail));
+            break;
         }
+        given.grants.push(issue.write(tx, worth, code)?);
     }
     Ok(given)
 }

@@ -14,7 +14,6 @@ use crate::{
     plans::Plans,
     progress::{self, Goals},
     tx::Tx,
-    writer,
 };
 use fanfare_core::{
     decide::{self, Decision},
@@ -25,7 +24,7 @@ use fanfare_core::{
     segment::{ORDER_PAID, ORDER_REFUNDED},
     time::Ts,
 };
-use fanfare_store::{Keys, rows::Event};
+use fanfare_store::{Keys, Position, rows::Event};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -125,27 +124,27 @@ pub struct Ingest {
 }
 
 impl Engine {
-    /// Takes events, at most [`EVENTS_MAX`], and answers each in its place.
+    /// Takes events, at most [`EVENTS_MAX`], and answers each in its place, with the position
+    /// that was reached.
     ///
     /// # Errors
     /// [`CallError`] when the database did not answer: some may have been taken, and sending all again is safe.
-    pub async fn ingest(&self, events: Vec<Incoming>, sender: &Sender) -> Result<Vec<EventResult>, CallError> {
-        let mut waiting = Vec::with_capacity(events.len());
-        for event in events.into_iter().take(EVENTS_MAX) {
-            let id = event.id.clone();
-            let (work, answer) = writer::plain(Ingest { event, sender: sender.clone() });
-            self.submit(work).await?;
-            waiting.push((id, answer));
-        }
-        let mut results = Vec::with_capacity(waiting.len());
-        for (id, answer) in waiting {
-            let (outcome, _) = answer.await.map_err(|_| CallError::Stopped)??;
-            results.push(outcome.unwrap_or_else(|refused| {
+    pub async fn ingest(
+        &self,
+        events: Vec<Incoming>,
+        sender: &Sender,
+    ) -> Result<(Vec<EventResult>, Option<Position>), CallError> {
+        let ids: Vec<String> = events.iter().take(EVENTS_MAX).map(|event| event.id.clone()).collect();
+        let one = |event| Ingest { event, sender: sender.clone() };
+        let outcomes = self.execute_all(events.into_iter().take(EVENTS_MAX).map(one).collect()).await?;
+        let reached = outcomes.iter().map(|(_, position)| *position).max();
+        let results = ids.iter().zip(outcomes).map(|(id, (outcome, _))| {
+            outcome.unwrap_or_else(|refused| {
                 let Refusal { reason, detail, .. } = refused.refusal;
-                rejected(&id, reason.code(), detail)
-            }));
-        }
-        Ok(results)
+                rejected(id, reason.code(), detail)
+            })
+        });
+        Ok((results.collect(), reached))
     }
 }
 

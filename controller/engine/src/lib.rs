@@ -3,7 +3,7 @@
 //! A [`Command`] is a value that decides on a [`Tx`]: a view of rows and counters with everything that the batch has
 //! decided before it. It does no I/O and takes no clock. Where a row that it needs is not loaded it stops with
 //! [`Halt::Missing`]; the [`writer`] loads it and runs the command again. The writer folds many commands into one
-//! transaction, commits once, updates what memory keeps ([`plans`], [`audience`]) and only then answers each.
+//! transaction, commits once, updates what memory keeps ([`memory`]) and only then answers each.
 //!
 //! SQL, HTTP and Kubernetes are not known here. Start at [`Engine`], then [`tx`], then any use-case.
 
@@ -28,11 +28,15 @@ pub mod journeys;
 pub(crate) mod knowledge;
 pub mod lists;
 pub mod members;
+pub mod memory;
 pub mod mint;
+pub(crate) mod news;
 pub mod orders;
 pub mod outbox;
 pub mod plans;
 pub mod points;
+pub mod pool;
+pub mod prints;
 pub mod progress;
 pub mod publish;
 pub mod redemptions;
@@ -48,7 +52,6 @@ pub(crate) mod wallet;
 pub mod worker;
 pub mod writer;
 
-use audience::Audience;
 use fanfare_core::{
     cart::Evaluation,
     ids::Namespace,
@@ -58,6 +61,7 @@ use fanfare_core::{
 /// The rows and errors of the database, for rooms that see it through the engine alone.
 pub use fanfare_store as store;
 use fanfare_store::{Keys, Position, Store};
+use memory::Memory;
 use plans::Plans;
 use std::sync::Arc;
 use thiserror::Error;
@@ -150,6 +154,14 @@ pub enum CallError {
     Stopped,
 }
 
+impl CallError {
+    /// Whether one command of a batch may have kept the others from being written.
+    fn is_of_the_batch(&self) -> bool {
+        use fanfare_store::Error;
+        matches!(self, Self::Store(StoreFault(error)) if matches!(**error, Error::Conflict(_) | Error::Corrupt(_)))
+    }
+}
+
 /// A fault of the database, as every command of the failed batch is told.
 #[derive(Clone, Debug, Error)]
 #[error("{0}")]
@@ -200,14 +212,16 @@ pub(crate) struct Shared {
     pub(crate) namespace: Namespace,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) plans: plans::Current,
-    pub(crate) audience: Audience,
+    pub(crate) memory: Memory,
     pub(crate) wake: tokio::sync::Notify,
-    queue: tokio::sync::mpsc::Sender<Box<dyn writer::Work>>,
+    pub(crate) replica: u64,
+    queue: tokio::sync::mpsc::Sender<writer::Queued>,
+    room: Arc<tokio::sync::Semaphore>,
 }
 
 impl Engine {
-    /// Opens a namespace: rebuilds from the database what memory keeps, and starts its writer.
+    /// Opens a namespace: reads from the database what memory keeps, and starts its writer and, where others write to the
+    /// database too, its follower.
     ///
     /// # Errors
     /// A store's error when the database cannot be read.
@@ -217,13 +231,18 @@ impl Engine {
         clock: Arc<dyn Clock>,
         seed: [u8; 32],
     ) -> Result<Self, CallError> {
-        let published = store.published(&namespace).await?;
-        let plans = plans::Current::new(Plans::of(published));
-        let audience = Audience::rebuild(&*store, &namespace).await?;
+        let memory = Memory::open(&*store, &namespace).await?;
+        fanfare_store::fault_points::reach("rebuilt");
         let (queue, commands) = tokio::sync::mpsc::channel(writer::QUEUE_MAX);
         let wake = tokio::sync::Notify::new();
-        let shared = Arc::new(Shared { namespace, store, clock, plans, audience, wake, queue });
-        tokio::spawn(writer::run(Arc::downgrade(&shared), commands, mint::Mint::new(seed)));
+        let mut mint = mint::Mint::new(seed);
+        let replica = mint.number();
+        let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
+        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, queue, room });
+        if shared.store.shared() {
+            tokio::spawn(memory::follow(Arc::downgrade(&shared)));
+        }
+        tokio::spawn(writer::run(Arc::downgrade(&shared), commands, mint));
         Ok(Self { shared })
     }
 
@@ -232,24 +251,19 @@ impl Engine {
         &self.shared.namespace
     }
 
+    /// A number that no other replica has: for ids that are made without a decision.
+    pub fn replica(&self) -> u64 {
+        self.shared.replica
+    }
+
     /// Business time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.shared.clock
     }
 
-    /// What is served now.
-    pub fn plans(&self) -> Arc<Plans> {
-        self.shared.plans.load()
-    }
-
     /// The database, for reads that need no decision.
     pub fn store(&self) -> &dyn Store {
         &*self.shared.store
-    }
-
-    /// The members as memory keeps them.
-    pub fn audience(&self) -> &Audience {
-        &self.shared.audience
     }
 
     /// Resolves when a job may have become due earlier than was known, or a message waits to be sent.
@@ -267,6 +281,37 @@ impl Engine {
         answer.await.map_err(|_| CallError::Stopped)?
     }
 
+    /// Decides commands in their order, each on its own: one that cannot be written leaves the others as they are.
+    ///
+    /// # Errors
+    /// [`CallError`] when some were not decided; those before them may have been.
+    pub async fn execute_all<C: Command>(
+        &self,
+        commands: Vec<C>,
+    ) -> Result<Vec<(Result<C::Answer, Refused>, Position)>, CallError> {
+        let weight = u32::try_from(commands.len()).unwrap_or(u32::MAX);
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wait = std::time::Duration::from_millis(writer::QUEUE_WAIT_MAX_MS);
+        let room = tokio::time::timeout(wait, Arc::clone(&self.shared.room).acquire_many_owned(weight));
+        let room = room.await.map_err(|_| CallError::Overloaded)?.map_err(|_| CallError::Stopped)?;
+        let (work, answer) = writer::many(commands, room);
+        self.submit(work).await?;
+        match answer.await.map_err(|_| CallError::Stopped)? {
+            Ok((outcomes, position)) => Ok(outcomes.into_iter().map(|outcome| (outcome, position)).collect()),
+            // One of them alone may be the cause.
+            Err((fault, commands)) if fault.is_of_the_batch() && commands.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(commands.len());
+                for command in commands {
+                    outcomes.push(self.execute(command).await?);
+                }
+                Ok(outcomes)
+            }
+            Err((fault, _)) => Err(fault),
+        }
+    }
+
     /// Decides a command exactly once under its key, or answers what was decided before.
     ///
     /// # Errors
@@ -274,12 +319,14 @@ impl Engine {
     pub async fn call<C: Command>(&self, keyed: Keyed<C::Answer>, command: C) -> Result<Replied, CallError> {
         let (work, answer) = writer::keyed(keyed, command);
         self.submit(work).await?;
-        answer.await.map_err(|_| CallError::Stopped)?
+        let replied = answer.await.map_err(|_| CallError::Stopped)?;
+        fanfare_store::fault_points::reach("answered-not-sent");
+        replied
     }
 
     async fn submit(&self, work: Box<dyn writer::Work>) -> Result<(), CallError> {
         let wait = std::time::Duration::from_millis(writer::QUEUE_WAIT_MAX_MS);
-        match tokio::time::timeout(wait, self.shared.queue.send(work)).await {
+        match tokio::time::timeout(wait, self.shared.queue.send(writer::Queued::now(work))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(CallError::Stopped),
             Err(_) => Err(CallError::Overloaded),

@@ -17,24 +17,35 @@ impl Mint {
         Self { source: ChaCha12Rng::from_seed(seed) }
     }
 
+    /// A number of its own.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.source.next_u64()
+    }
+
     /// A source for one command, so that running it again draws the same.
     pub fn fork(&mut self) -> Draw {
         let mut seed = [0; 32];
         self.source.fill_bytes(&mut seed);
-        Draw { seed, source: ChaCha12Rng::from_seed(seed) }
+        let source = ChaCha12Rng::from_seed(seed);
+        Draw { start: source.clone(), source }
     }
 }
 
 /// The source of chance of one command.
 pub struct Draw {
-    seed: [u8; 32],
+    start: ChaCha12Rng,
     source: ChaCha12Rng,
 }
 
 impl Draw {
     /// Starts over, for another run of the same command.
     pub fn rewind(&mut self) {
-        self.source = ChaCha12Rng::from_seed(self.seed);
+        self.source = self.start.clone();
+    }
+
+    /// Goes on from here, for the next command of the same call.
+    pub(crate) fn keep(&mut self) {
+        self.start = self.source.clone();
     }
 
     /// A new id: 26 characters, ordered by time, with the database's incarnation in its random part, so that no id made

@@ -4,14 +4,19 @@
 //! looked at when it is sent, not when it was decided. A message is taken ([`MessageState::Sending`]), handed to its
 //! channel, and what became of it is noted. Found taken after a crash, or when nobody said whether it left, it goes
 //! where its step wants: dropped (at most once) or again (at least once).
+//!
+//! Of several replicas one takes a message, since taking is decided in the lane. What another has taken is left to it for
+//! [`LEASE_S`]; after that it is as if found after a crash.
 
 use crate::{CallError, Command, Engine, Halt, plans::Plans, tx::Tx};
+use chrono::TimeDelta;
 use fanfare_core::{
     envelope::{Envelope, SendFault},
     ids::{MemberId, MessageId, Name},
     ledger::{Posting, account},
     mechanic::key,
     model::message::Means,
+    time::Ts,
 };
 use fanfare_store::{
     Keys,
@@ -28,6 +33,11 @@ use tokio::time::Instant;
 pub const PASS_MAX: usize = 200;
 /// How many messages are on their way at once.
 const CONCURRENT_MAX: usize = 8;
+/// How long after it was taken a message may still be handed to its channel, in seconds; later it goes back to wait.
+const BEGIN_WITHIN_S: u64 = 60;
+/// How long a message that another replica has taken is left to it, in seconds: as long as it may take to be handed over
+/// and sent, a minute each, and a minute for clocks and stops.
+pub const LEASE_S: i64 = 180;
 /// How often a message that was not taken is tried.
 pub const ATTEMPTS_MAX: i64 = 10;
 /// How long a channel rests after its first fault, in seconds; twice as long after each further one.
@@ -105,6 +115,7 @@ fn sent(tx: &mut Tx<'_>, mut message: Message) -> Result<(), Halt> {
 
 pub(crate) fn drop_message(tx: &mut Tx<'_>, mut message: Message, reason: &str) {
     message.state = MessageState::Dropped;
+    message.sent_at = None;
     message.reason = Some(reason.to_owned());
     let figure = if matches!(reason, "failed" | "ambiguous") { "failed" } else { "dropped" };
     tx.tally(&key::figure("channel", &message.channel, figure), 1);
@@ -114,6 +125,8 @@ pub(crate) fn drop_message(tx: &mut Tx<'_>, mut message: Message, reason: &str) 
 /// A message that is on its way.
 #[derive(Clone, Debug)]
 struct Ready {
+    /// Which try it is, so that only who took it says what became of it.
+    attempt: i64,
     channel: Name,
     means: Means,
     envelope: Envelope,
@@ -124,6 +137,13 @@ struct Ready {
 struct Take {
     /// (message, its member), so that all rows come at once.
     messages: Vec<(MessageId, MemberId)>,
+    /// How long what others have taken is left to them.
+    lease: TimeDelta,
+}
+
+/// Whether whoever has taken a message may still be sending it.
+fn is_under_way(message: &Message, now: Ts, lease: TimeDelta) -> bool {
+    message.state == MessageState::Sending && message.sent_at.is_some_and(|taken| now - taken < lease)
 }
 
 impl Command for Take {
@@ -142,6 +162,7 @@ impl Command for Take {
             let Some(message) = tx.message(id.as_str())?.cloned() else { continue };
             match message.state {
                 MessageState::Queued => ready.extend(take(tx, message)?),
+                MessageState::Sending if is_under_way(&message, tx.now, self.lease) => {}
                 // Nobody is sending now: a sender died holding it.
                 MessageState::Sending if message.skip_when_ambiguous => drop_message(tx, message, "ambiguous"),
                 MessageState::Sending => ready.extend(take(tx, message)?),
@@ -170,7 +191,10 @@ fn take(tx: &mut Tx<'_>, mut message: Message) -> Result<Option<Ready>, Halt> {
         return Ok(None);
     };
     message.state = MessageState::Sending;
+    // When it was taken, until it is known when it left.
+    message.sent_at = Some(tx.now);
     message.attempts += 1;
+    let attempt = message.attempts;
     let envelope = Envelope {
         id: message.id.clone(),
         to,
@@ -179,39 +203,63 @@ fn take(tx: &mut Tx<'_>, mut message: Message) -> Result<Option<Ready>, Halt> {
         locale: message.locale.clone(),
     };
     tx.put_message(message);
-    Ok(Some(Ready { channel: channel.name.clone(), means: channel.means.clone(), envelope }))
+    Ok(Some(Ready { attempt, channel: channel.name.clone(), means: channel.means.clone(), envelope }))
 }
 
 /// Notes what became of messages that were taken.
 #[derive(Clone, Debug)]
 struct Note {
-    outcomes: Vec<(MessageId, Result<(), SendFault>)>,
+    outcomes: Vec<Outcome>,
+}
+
+/// What became of a message that was taken.
+#[derive(Clone, Debug)]
+struct Outcome {
+    id: MessageId,
+    attempt: i64,
+    channel: Name,
+    /// `None` when it was not handed to its channel in time.
+    sent: Option<Result<(), SendFault>>,
 }
 
 impl Command for Note {
     type Answer = ();
 
     fn prefetch(&self, _: &Plans, keys: &mut Keys) {
-        keys.messages.extend(self.outcomes.iter().map(|(id, _)| id.to_string()));
+        keys.messages.extend(self.outcomes.iter().map(|outcome| outcome.id.to_string()));
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<(), Halt> {
-        for (id, outcome) in &self.outcomes {
+        for Outcome { id, attempt, channel: _, sent: outcome } in &self.outcomes {
             let held = tx.message(id.as_str())?.filter(|row| row.state == MessageState::Sending).cloned();
             let Some(mut message) = held else { continue };
+            let is_ours = message.attempts == *attempt;
             match outcome {
-                Ok(()) => sent(tx, message)?,
-                Err(SendFault::Ambiguous(_)) if message.skip_when_ambiguous => drop_message(tx, message, "ambiguous"),
-                Err(SendFault::Ambiguous(_) | SendFault::NotTaken(_)) if message.attempts < ATTEMPTS_MAX => {
-                    message.state = MessageState::Queued;
-                    tx.put_message(message);
+                // It left, whoever has taken it since.
+                Some(Ok(())) => sent(tx, message)?,
+                Some(Err(_)) | None if !is_ours => {}
+                None => {
+                    message.attempts -= 1;
+                    queue_again(tx, message);
                 }
-                Err(SendFault::Ambiguous(_) | SendFault::NotTaken(_) | SendFault::Refused(_)) => {
-                    drop_message(tx, message, "failed");
-                }
+                Some(Err(fault)) => failed(tx, message, fault),
             }
         }
         Ok(())
+    }
+}
+
+fn queue_again(tx: &mut Tx<'_>, mut message: Message) {
+    message.state = MessageState::Queued;
+    message.sent_at = None;
+    tx.put_message(message);
+}
+
+fn failed(tx: &mut Tx<'_>, message: Message, fault: &SendFault) {
+    match fault {
+        SendFault::Ambiguous(_) if message.skip_when_ambiguous => drop_message(tx, message, "ambiguous"),
+        SendFault::Ambiguous(_) | SendFault::NotTaken(_) if message.attempts < ATTEMPTS_MAX => queue_again(tx, message),
+        SendFault::Ambiguous(_) | SendFault::NotTaken(_) | SendFault::Refused(_) => drop_message(tx, message, "failed"),
     }
 }
 
@@ -227,9 +275,11 @@ impl Outbox {
     /// # Errors
     /// [`CallError`] when the database does not answer.
     pub async fn pass(&mut self, engine: &Engine, sender: &dyn Sender) -> Result<bool, CallError> {
-        // Passes do not overlap: what is found taken was held by a sender that died.
         let (store, ns) = (engine.store(), engine.namespace());
+        // In one process passes do not overlap: what is found taken was held by a sender that died.
+        let lease = TimeDelta::seconds(if store.shared() { LEASE_S } else { 0 });
         let mut waiting = store.sending(ns, PASS_MAX).await?;
+        waiting.retain(|row| !is_under_way(row, engine.clock().now(), lease));
         waiting.extend(store.outbox(ns, PASS_MAX).await?);
         let full = waiting.len() >= PASS_MAX;
         let now = Instant::now();
@@ -239,14 +289,15 @@ impl Outbox {
         if messages.is_empty() {
             return Ok(false);
         }
-        let (Ok(ready), _) = engine.execute(Take { messages }).await? else { return Ok(false) };
-        let sending = ready.into_iter().map(|Ready { channel, means, envelope }| async move {
-            let outcome = sender.send(&means, &envelope).await;
-            (channel, envelope.id, outcome)
+        let (Ok(ready), _) = engine.execute(Take { messages, lease }).await? else { return Ok(false) };
+        let taken = Instant::now();
+        let sending = ready.into_iter().map(|Ready { attempt, channel, means, envelope }| async move {
+            let in_time = taken.elapsed() < Duration::from_secs(BEGIN_WITHIN_S);
+            let sent = if in_time { Some(sender.send(&means, &envelope).await) } else { None };
+            Outcome { id: envelope.id, attempt, channel, sent }
         });
-        let done: Vec<_> = futures::stream::iter(sending).buffer_unordered(CONCURRENT_MAX).collect().await;
-        self.rest(&done);
-        let outcomes: Vec<_> = done.into_iter().map(|(_, id, outcome)| (id, outcome)).collect();
+        let outcomes: Vec<_> = futures::stream::iter(sending).buffer_unordered(CONCURRENT_MAX).collect().await;
+        self.rest(&outcomes);
         if !outcomes.is_empty() {
             drop(engine.execute(Note { outcomes }).await?);
         }
@@ -254,10 +305,10 @@ impl Outbox {
     }
 
     /// A channel that took nothing rests; one that took something is well.
-    fn rest(&mut self, done: &[(Name, MessageId, Result<(), SendFault>)]) {
-        let channels: BTreeSet<&Name> = done.iter().map(|(channel, ..)| channel).collect();
+    fn rest(&mut self, done: &[Outcome]) {
+        let channels: BTreeSet<&Name> = done.iter().map(|outcome| &outcome.channel).collect();
         for channel in channels {
-            let mut outcomes = done.iter().filter(|(of, ..)| of == channel).map(|(_, _, outcome)| outcome);
+            let mut outcomes = done.iter().filter(|of| of.channel == *channel).filter_map(|of| of.sent.as_ref());
             let down = |outcome: &Result<(), SendFault>| {
                 matches!(outcome, Err(SendFault::NotTaken(_) | SendFault::Ambiguous(_)))
             };

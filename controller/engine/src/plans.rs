@@ -146,7 +146,7 @@ impl Current {
         self.0.load_full()
     }
 
-    /// Replaces it. The writer alone calls this, after its commit.
+    /// Replaces it. Memory alone calls this, for what was committed.
     pub(crate) fn replace(&self, plans: Plans) {
         self.0.store(Arc::new(plans));
     }

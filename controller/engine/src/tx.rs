@@ -1,6 +1,8 @@
 //! A batch as its commands see it: rows that were loaded, what earlier commands of the batch changed, and what the
 //! command at hand changes, which is kept only when it comes to an answer.
 
+mod table;
+
 use crate::{Halt, audience::Audience, mint::Draw, plans::Plans};
 use fanfare_core::{
     ids::{Code, GrantId, HoldId, MemberId, Name, OrderId, RedemptionId, RunId},
@@ -19,123 +21,8 @@ use fanfare_store::{
         RefreshToken, Run, Stored,
     },
 };
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    hash::Hash,
-};
-
-/// Rows of one table: as loaded, as changed in this batch, and as changed by the command at hand.
-#[derive(Debug)]
-pub struct Table<K, V> {
-    loaded: HashMap<K, Option<V>>,
-    changed: HashMap<K, V>,
-    inserted: HashSet<K>,
-    mine: HashMap<K, V>,
-    mine_inserted: HashSet<K>,
-}
-
-impl<K, V> Default for Table<K, V> {
-    fn default() -> Self {
-        Self {
-            loaded: HashMap::new(),
-            changed: HashMap::new(),
-            inserted: HashSet::new(),
-            mine: HashMap::new(),
-            mine_inserted: HashSet::new(),
-        }
-    }
-}
-
-impl<K: Eq + Hash + Clone, V> Table<K, V> {
-    /// The row, `Ok(None)` when it is known not to exist.
-    fn get(&self, key: &K) -> Result<Option<&V>, Missing> {
-        if let Some(row) = self.mine.get(key).or_else(|| self.changed.get(key)) {
-            return Ok(Some(row));
-        }
-        self.loaded.get(key).map(Option::as_ref).ok_or(Missing)
-    }
-
-    fn put(&mut self, key: K, row: V, fresh: bool) {
-        if fresh {
-            self.mine_inserted.insert(key.clone());
-        }
-        self.mine.insert(key, row);
-    }
-
-    fn keep(&mut self) {
-        self.inserted.extend(self.mine_inserted.drain());
-        self.changed.extend(self.mine.drain());
-    }
-
-    fn discard(&mut self) {
-        self.mine.clear();
-        self.mine_inserted.clear();
-    }
-
-    fn known(&mut self, key: K, row: Option<V>) {
-        self.loaded.entry(key).or_insert(row);
-    }
-
-    /// (rows that must not exist yet, rows that replace theirs).
-    fn split(self) -> (Vec<V>, Vec<V>) {
-        let inserted = self.inserted;
-        let (fresh, old): (Vec<_>, Vec<_>) = self.changed.into_iter().partition(|(key, _)| inserted.contains(key));
-        (fresh.into_iter().map(|(_, row)| row).collect(), old.into_iter().map(|(_, row)| row).collect())
-    }
-
-    fn all(self) -> Vec<V> {
-        self.changed.into_values().collect()
-    }
-}
-
-/// Sets of ids that were loaded as a whole (a member's live grants, an order's redemptions).
-#[derive(Debug)]
-struct Sets<K, V> {
-    loaded: HashMap<K, BTreeSet<V>>,
-    added: HashMap<K, BTreeSet<V>>,
-    mine: Vec<(K, V)>,
-}
-
-impl<K, V> Default for Sets<K, V> {
-    fn default() -> Self {
-        Self { loaded: HashMap::new(), added: HashMap::new(), mine: Vec::new() }
-    }
-}
-
-impl<K: Eq + Hash + Clone, V: Ord + Clone> Sets<K, V> {
-    fn get(&self, key: &K) -> Result<Vec<V>, Missing> {
-        let mut all = self.loaded.get(key).ok_or(Missing)?.clone();
-        all.extend(self.added.get(key).into_iter().flatten().cloned());
-        all.extend(self.mine.iter().filter(|(k, _)| k == key).map(|(_, v)| v.clone()));
-        Ok(all.into_iter().collect())
-    }
-
-    fn keep(&mut self) {
-        for (key, value) in self.mine.drain(..) {
-            self.added.entry(key).or_default().insert(value);
-        }
-    }
-}
-
-/// Lists that a command appends to, without reading them back.
-#[derive(Debug)]
-struct Log<T> {
-    kept: Vec<T>,
-    mine: Vec<T>,
-}
-
-impl<T> Default for Log<T> {
-    fn default() -> Self {
-        Self { kept: Vec::new(), mine: Vec::new() }
-    }
-}
-
-impl<T> Log<T> {
-    fn keep(&mut self) {
-        self.kept.append(&mut self.mine);
-    }
-}
+use std::{cell::RefCell, collections::BTreeMap};
+use table::{Log, Sets, Table};
 
 macro_rules! tables {
     ($($table:ident: $key:ty => $row:ty, $wanted:ident;)*) => {
@@ -166,6 +53,8 @@ tables! {
     runs: RunId => Run, runs;
     messages: String => Message, messages;
     jobs: String => Option<Job>, jobs;
+    pool: String => Code, pool_places;
+    pooled: Code => String, pool_codes;
     idempotency: (String, String) => Stored, idempotency;
 }
 
@@ -223,6 +112,7 @@ impl Base {
             runs,
             messages,
             jobs,
+            pool,
             idempotency,
         } = rows;
         let t = &mut self.tables;
@@ -293,6 +183,10 @@ impl Base {
         for row in jobs {
             t.jobs.known(row.id.clone(), Some(Some(row)));
         }
+        for (place, code) in pool {
+            t.pooled.known(code.clone(), Some(place.clone()));
+            t.pool.known(place, Some(code));
+        }
         for row in idempotency {
             t.idempotency.known((row.scope.clone(), row.key.clone()), Some(row));
         }
@@ -327,6 +221,11 @@ impl Base {
     /// Stores an answer under its key.
     pub(crate) fn store_answer(&mut self, stored: Stored) {
         self.tables.idempotency.put((stored.scope.clone(), stored.key.clone()), stored, true);
+    }
+
+    /// Counters that the batch has changed and read, as they are now.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (&String, &i64)> {
+        self.tables.counters.changed.iter()
     }
 
     /// Everything that the batch has decided, to be written.
@@ -365,6 +264,7 @@ impl Base {
             messages: tables.messages.all(),
             jobs,
             done_jobs,
+            new_pool: tables.pool.changed.into_iter().collect(),
             idempotency: tables.idempotency.all(),
             published: logs.published.kept,
             retired: logs.retired.kept,
@@ -375,6 +275,7 @@ impl Base {
             refresh_tokens: logs.refresh_tokens.kept,
             revoked_families: logs.revoked_families.kept,
             audit: logs.audit.kept,
+            news: None,
         }
     }
 }
@@ -462,6 +363,21 @@ impl Tx<'_> {
             None => Ok(None),
         }
     }
+    /// The imported code at a place of a pool.
+    pub(crate) fn pooled_at(&self, place: &str) -> Result<Option<&Code>, Halt> {
+        let place = place.to_owned();
+        Ok(want!(self, self.base.tables.pool.get(&place), pool_places, place.clone())?)
+    }
+    /// The place in a pool of an imported code.
+    pub(crate) fn pooled_code(&self, code: &Code) -> Result<Option<&String>, Halt> {
+        Ok(want!(self, self.base.tables.pooled.get(code), pool_codes, code.clone())?)
+    }
+    /// Puts an imported code at its place.
+    pub(crate) fn put_pooled(&mut self, place: String, code: Code) {
+        self.base.tables.pooled.put(code.clone(), place.clone(), true);
+        self.base.tables.pool.put(place, code, true);
+    }
+
     /// Every live grant of a member, by age.
     pub fn grants_of(&self, member: &MemberId) -> Result<Vec<&Grant>, Halt> {
         let ids = want!(self, self.base.grants_of.get(member), grants_of, member.clone())?;

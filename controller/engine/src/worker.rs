@@ -22,6 +22,8 @@ use tokio::sync::watch;
 pub const DUE_MAX: usize = 256;
 /// The longest that the worker waits before it looks again.
 pub const LOOK_AGAIN_MS: u64 = 1_000;
+/// Where others may do the same work: the longest that a replica waits before it looks at what fell due.
+pub const SPREAD_MS: u64 = 200;
 /// How long a job that could not be done waits for its next try, in seconds.
 const POSTPONED_S: i64 = 60;
 
@@ -118,7 +120,9 @@ async fn perform(engine: &Engine, job: Job) -> Result<(), CallError> {
 /// Works until `stop` is set: what is under way is finished first.
 pub async fn run(engine: Engine, sender: Arc<dyn Sender>, mut stop: watch::Receiver<bool>) {
     let mut outbox = Outbox::default();
+    let mut passes = 0_u64;
     while !*stop.borrow() {
+        passes += 1;
         let mut woken = pin!(engine.woken().fuse());
         // Registered before it looks, so that what is planned meanwhile wakes it.
         let already = futures::poll!(woken.as_mut()).is_ready();
@@ -132,10 +136,20 @@ pub async fn run(engine: Engine, sender: Arc<dyn Sender>, mut stop: watch::Recei
         };
         tokio::select! {
             () = &mut woken => {}
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(wait + spread(&engine, passes)) => {}
             changed = stop.changed() => if changed.is_err() { return },
         }
     }
+}
+
+/// A moment that differs from replica to replica and from pass to pass.
+fn spread(engine: &Engine, passes: u64) -> Duration {
+    if !engine.store().shared() {
+        return Duration::ZERO;
+    }
+    // Multiplying by an odd constant spreads neighbouring numbers over the whole range (Knuth, 6.4).
+    let mixed = (engine.replica() ^ passes).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    Duration::from_millis(mixed % SPREAD_MS)
 }
 
 async fn pass(engine: &Engine, sender: &dyn Sender, outbox: &mut Outbox) -> Result<bool, CallError> {

@@ -3,25 +3,34 @@
 //! Group commit never waits for a timer: what has gathered while the last batch was written is the next batch.
 
 use crate::{
-    CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault,
-    audience::Learned,
+    CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault, audience, memory,
     mint::{Draw, Mint},
+    news::News,
     plans::Plans,
     tx::{Base, Tx},
 };
-use fanfare_store::{Error as StoreError, Keys, Position, Writes, rows::Stored};
+use fanfare_store::{Error as StoreError, Keys, Position, fault_points, rows::Stored};
 use std::{
     cell::RefCell,
     sync::{Arc, Weak},
+    time::Duration,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    time::Instant,
+};
 
 /// How many calls may wait; past that a caller waits [`QUEUE_WAIT_MAX_MS`] and is then told that it is too much. A call
 /// is a few kilobytes, so a full queue is some tens of megabytes.
 pub const QUEUE_MAX: usize = 8_192;
 /// How long a caller waits for a place in the queue.
 pub const QUEUE_WAIT_MAX_MS: u64 = 2_000;
-/// How many commands one transaction takes. Beyond a few hundred the commit's cost no longer shows; the bound keeps a
+/// How long a call may have waited when its turn comes; past that it is told that it is too much, since its caller has
+/// most likely gone. With it a queue that filled while the database was away is gone as soon as the database is back.
+pub const TURN_WAIT_MAX_MS: u64 = 10_000;
+/// How many commands of calls with several may wait beside those.
+pub const MANY_QUEUE_MAX: usize = 16_384;
+/// How many commands one transaction takes, or a little more where the last call brings several. Beyond a few hundred the commit's cost no longer shows; the bound keeps a
 /// batch's memory and its time at the lane small.
 pub const BATCH_MAX: usize = 512;
 /// How often a command may ask for more rows before it is taken to be faulty.
@@ -39,10 +48,49 @@ pub(crate) struct Scene<'a> {
 pub(crate) trait Work: Send {
     /// Names the rows that it is known to need.
     fn prefetch(&self, plans: &Plans, keys: &mut Keys);
-    /// Runs it; `false` when rows are missing.
-    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> bool;
+    /// How many commands it is.
+    fn weight(&self) -> usize {
+        1
+    }
+    /// Forgets what it decided in a batch that came to nothing.
+    fn restart(&mut self) {}
+    /// Runs it as far as the rows reach.
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran;
     /// Answers whoever waits: the position that was committed, or why nothing was.
     fn answer(self: Box<Self>, committed: Result<Position, CallFault>);
+}
+
+/// How far a run came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ran {
+    /// It is decided.
+    Through,
+    /// Rows are missing, and something of it was decided since the last run.
+    Further,
+    /// Rows are missing.
+    Nowhere,
+}
+
+/// A command and since when it waits.
+pub(crate) struct Queued {
+    work: Box<dyn Work>,
+    since: Instant,
+}
+
+impl Queued {
+    /// From now on.
+    pub(crate) fn now(work: Box<dyn Work>) -> Self {
+        Self { work, since: Instant::now() }
+    }
+
+    /// The command, unless it has waited too long: then it is answered.
+    fn in_time(self) -> Option<Box<dyn Work>> {
+        if self.since.elapsed() < Duration::from_millis(TURN_WAIT_MAX_MS) {
+            return Some(self.work);
+        }
+        self.work.answer(Err(CallFault::Late));
+        None
+    }
 }
 
 /// Why a whole batch came to nothing.
@@ -50,6 +98,7 @@ pub(crate) trait Work: Send {
 pub(crate) enum CallFault {
     Store(StoreFault),
     Rounds,
+    Late,
 }
 
 impl CallFault {
@@ -57,6 +106,7 @@ impl CallFault {
     fn is_ones_own(&self) -> bool {
         match self {
             Self::Rounds => true,
+            Self::Late => false,
             Self::Store(StoreFault(error)) => matches!(**error, StoreError::Conflict(_) | StoreError::Corrupt(_)),
         }
     }
@@ -66,6 +116,7 @@ impl From<CallFault> for CallError {
     fn from(fault: CallFault) -> Self {
         match fault {
             CallFault::Store(fault) => Self::Store(fault),
+            CallFault::Late => Self::Overloaded,
             CallFault::Rounds => StoreError::Corrupt("a command asked for more rows without end".into()).into(),
         }
     }
@@ -94,7 +145,7 @@ fn decide<C: Command>(
 ) -> Option<Result<C::Answer, Refused>> {
     draw.rewind();
     let incarnation = scene.shared.store.incarnation();
-    let audience = &scene.shared.audience;
+    let audience = &scene.shared.memory.audience;
     let Scene { plans, now, wanted, .. } = *scene;
     let mut tx = Tx { now, plans, audience, incarnation, base, draw, wanted };
     match command.run(&mut tx) {
@@ -115,11 +166,11 @@ impl<C: Command> Work for Plain<C> {
         self.command.prefetch(plans, keys);
     }
 
-    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> bool {
-        let Some(outcome) = decide(&self.command, scene, base, draw) else { return false };
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran {
+        let Some(outcome) = decide(&self.command, scene, base, draw) else { return Ran::Nowhere };
         base.keep();
         self.outcome = Some(outcome);
-        true
+        Ran::Through
     }
 
     fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
@@ -154,13 +205,13 @@ impl<C: Command> Work for WithKey<C> {
         self.command.prefetch(plans, keys);
     }
 
-    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> bool {
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran {
         let Keyed { scope, key, digest, render } = &self.keyed;
         let id = (scope.clone(), key.clone());
         match base.stored(&id) {
             Err(_) => {
                 scene.wanted.borrow_mut().idempotency.insert(id);
-                return false;
+                return Ran::Nowhere;
             }
             Ok(Some(stored)) => {
                 self.outcome = Some(if stored.digest == *digest {
@@ -169,17 +220,17 @@ impl<C: Command> Work for WithKey<C> {
                 } else {
                     Err(CallError::KeyReused)
                 });
-                return true;
+                return Ran::Through;
             }
             Ok(None) => {}
         }
-        let Some(outcome) = decide(&self.command, scene, base, draw) else { return false };
+        let Some(outcome) = decide(&self.command, scene, base, draw) else { return Ran::Nowhere };
         let (status, body) = render(&outcome);
         let (scope, key) = id;
         base.store_answer(Stored { scope, key, digest: digest.clone(), status, body: body.clone(), at: scene.now });
         base.keep();
         self.outcome = Some(Ok(Replied { status, body, replayed: false, position: Position::default() }));
-        true
+        Ran::Through
     }
 
     fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
@@ -192,11 +243,85 @@ impl<C: Command> Work for WithKey<C> {
     }
 }
 
+/// What several commands of one call come to; when nothing was written, the commands again.
+type ManyAnswer<C> = Result<(Vec<Result<<C as Command>::Answer, Refused>>, Position), (CallError, Vec<C>)>;
+
+struct Many<C: Command> {
+    commands: Vec<C>,
+    outcomes: Vec<Result<C::Answer, Refused>>,
+    reply: oneshot::Sender<ManyAnswer<C>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Commands that are decided one after another in one batch. They wait in one place of the queue, so that what waits is
+/// bounded by `room` instead.
+pub(crate) fn many<C: Command>(
+    commands: Vec<C>,
+    room: OwnedSemaphorePermit,
+) -> (Box<dyn Work>, oneshot::Receiver<ManyAnswer<C>>) {
+    let (reply, answer) = oneshot::channel();
+    let outcomes = Vec::with_capacity(commands.len());
+    (Box::new(Many { commands, outcomes, reply, _room: room }), answer)
+}
+
+impl<C: Command> Work for Many<C> {
+    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+        for command in &self.commands {
+            command.prefetch(plans, keys);
+        }
+    }
+
+    fn weight(&self) -> usize {
+        self.commands.len()
+    }
+
+    fn restart(&mut self) {
+        self.outcomes.clear();
+    }
+
+    fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran {
+        let before = self.outcomes.len();
+        while let Some(command) = self.commands.get(self.outcomes.len()) {
+            let Some(outcome) = decide(command, scene, base, draw) else {
+                return if self.outcomes.len() > before { Ran::Further } else { Ran::Nowhere };
+            };
+            base.keep();
+            draw.keep();
+            self.outcomes.push(outcome);
+        }
+        Ran::Through
+    }
+
+    fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
+        let answer = match committed {
+            Ok(position) => Ok((self.outcomes, position)),
+            Err(fault) => Err((fault.into(), self.commands)),
+        };
+        drop(self.reply.send(answer));
+    }
+}
+
+/// Waits for work and takes what has gathered, up to about [`BATCH_MAX`] commands; `false` when nobody is left to send any.
+async fn gather(queue: &mut mpsc::Receiver<Queued>, works: &mut Vec<Box<dyn Work>>) -> bool {
+    let Some(first) = queue.recv().await else { return false };
+    let mut next = Some(first);
+    let mut weight = 0;
+    while let Some(queued) = next {
+        weight += queued.work.weight();
+        works.extend(queued.in_time());
+        next = if weight < BATCH_MAX { queue.try_recv().ok() } else { None };
+    }
+    true
+}
+
 /// Runs until the engine is dropped.
-pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Box<dyn Work>>, mut mint: Mint) {
+pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Queued>, mut mint: Mint) {
     let mut works: Vec<Box<dyn Work>> = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut works, BATCH_MAX).await > 0 {
+    while gather(&mut queue, &mut works).await {
         let Some(shared) = shared.upgrade() else { return };
+        if works.is_empty() {
+            continue;
+        }
         let done = batch(&shared, &mut works, &mut mint).await;
         if let Err(fault) = &done {
             log(fault, works.len());
@@ -207,13 +332,22 @@ pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Box<dyn 
                     alone(&shared, work, &mut mint).await;
                 }
             }
-            done => works.drain(..).for_each(|work| work.answer(done.clone())),
+            done => {
+                fault_points::reach("learned-not-answered");
+                for (already, work) in works.drain(..).enumerate() {
+                    if already == 1 {
+                        fault_points::reach("one-of-several-answered");
+                    }
+                    work.answer(done.clone());
+                }
+            }
         }
     }
 }
 
 /// Decides a command in a batch of its own, so that one that cannot be written does not take others with it.
-async fn alone(shared: &Shared, work: Box<dyn Work>, mint: &mut Mint) {
+async fn alone(shared: &Shared, mut work: Box<dyn Work>, mint: &mut Mint) {
+    work.restart();
     let mut only = [work];
     let done = batch(shared, &mut only, mint).await;
     if let Err(fault) = &done {
@@ -226,6 +360,7 @@ async fn alone(shared: &Shared, work: Box<dyn Work>, mint: &mut Mint) {
 fn log(fault: &CallFault, commands: usize) {
     let reason = match fault {
         CallFault::Store(StoreFault(error)) => error.to_string(),
+        CallFault::Late => "it waited too long".into(),
         CallFault::Rounds => "a command asked for rows without end".into(),
     };
     tracing::error!(commands, reason, "a batch was not written");
@@ -234,14 +369,17 @@ fn log(fault: &CallFault, commands: usize) {
 /// Folds the commands over one transaction and commits it.
 async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) -> Result<Position, CallFault> {
     let fault = |error: StoreError| CallFault::Store(StoreFault(Arc::new(error)));
-    let plans = shared.plans.load();
     let mut keys = Keys::default();
+    let expected = shared.memory.plans.load();
     for work in &*works {
-        work.prefetch(&plans, &mut keys);
+        work.prefetch(&expected, &mut keys);
     }
-    let mut tx = shared.store.begin(&shared.namespace).await.map_err(fault)?;
+    let mut tx = memory::begin(shared).await.map_err(fault)?;
+    fault_points::reach("lane-held");
+    let plans = shared.memory.plans.load();
     // Business time is read after the lane is held, so that it never runs backwards along the lane.
     let now = shared.clock.now();
+    let now = if shared.store.shared() { shared.memory.instant(now) } else { now };
     let mut base = Base::default();
     let wanted = RefCell::new(keys);
     for work in works.iter_mut() {
@@ -254,51 +392,36 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
                 base.learn(&keys, rows);
             }
             let scene = Scene { shared, plans: &plans, now, wanted: &wanted };
-            if work.run(&scene, &mut base, &mut draw) {
-                break;
+            match work.run(&scene, &mut base, &mut draw) {
+                Ran::Through => break,
+                Ran::Further => rounds = 0,
+                Ran::Nowhere => rounds += 1,
             }
-            rounds += 1;
             if rounds >= ROUNDS_MAX {
                 return Err(CallFault::Rounds);
             }
         }
     }
-    let writes = base.into_writes(now);
+    let counted = base
+        .counted()
+        .filter(|(key, _)| audience::is_of_member(key))
+        .map(|(key, value)| (key.clone(), *value))
+        .collect::<Vec<_>>();
+    let mut writes = base.into_writes(now);
     if writes.is_empty() {
         return Ok(tx.position());
     }
-    let news = News::of(&writes);
+    fault_points::reach("decided-not-written");
+    let news = News::of(now, &counted, &writes);
+    if shared.store.shared() {
+        writes.news = Some(news.bytes());
+    }
+    let wakes = !writes.jobs.is_empty() || !writes.messages.is_empty();
     let position = tx.commit(writes).await.map_err(fault)?;
-    news.spread(shared, &plans);
+    fault_points::reach("committed-not-learned");
+    shared.memory.advance(position, news);
+    if wakes {
+        shared.wake.notify_waiters();
+    }
     Ok(position)
-}
-
-/// What memory has to learn from a batch once it is committed.
-struct News {
-    learned: Learned,
-    published: Vec<fanfare_store::rows::Published>,
-    retired: Vec<(fanfare_core::model::Kind, fanfare_core::ids::Name)>,
-    wakes: bool,
-}
-
-impl News {
-    fn of(writes: &Writes) -> Self {
-        Self {
-            learned: Learned::of(writes),
-            published: writes.published.clone(),
-            retired: writes.retired.clone(),
-            wakes: !writes.jobs.is_empty() || !writes.messages.is_empty(),
-        }
-    }
-
-    fn spread(self, shared: &Shared, plans: &Plans) {
-        let Self { learned, published, retired, wakes } = self;
-        shared.audience.learn(learned);
-        if !published.is_empty() || !retired.is_empty() {
-            shared.plans.replace(plans.with(published, &retired));
-        }
-        if wakes {
-            shared.wake.notify_waiters();
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Keeps the plane equal to the folder: what is good is applied as a commit would be, what is broken is refused with its
 //! place while the former revision serves, what is gone is pruned.
 
-use super::start::Running;
+use super::{git::Checkout, start::Running};
 use anyhow::{Context, bail};
 use fanfare_core::model::Kind;
 use fanfare_crds::files::{self, Colour, Format, Loaded, Report};
@@ -37,6 +37,7 @@ type Id = (Kind, String);
 #[derive(Clone, Debug, Default)]
 pub struct Applied {
     digests: BTreeMap<Id, blake3::Hash>,
+    pools: super::pools::Read,
 }
 
 impl Applied {
@@ -90,6 +91,7 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
             format!("metadata.namespace: this `fanfare up` serves `{ours}`; leave it out, or use another folder");
         running.screen.say(|| eprintln!("{file}:{line}: {what}"));
     }
+    let checkout = Checkout::of(&running.dir).await;
     good.sort_by_key(|resource| Kind::ALL.iter().position(|kind| Some(*kind) == resource.kind));
     for kind in Kind::ALL {
         let of_kind = good.iter().filter(|resource| resource.kind == Some(kind));
@@ -99,7 +101,13 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
                 let digest = blake3::hash(resource.object.to_string().as_bytes());
                 let is_known = applied.digests.get(&(kind, name.clone())) == Some(&digest);
                 let place = format!("{}:{}", resource.file, resource.line);
-                (!is_known).then(|| Change { name, object: resource.object.clone(), place, digest })
+                (!is_known).then(|| {
+                    let mut object = resource.object.clone();
+                    if let Some(checkout) = &checkout {
+                        checkout.sign(&mut object, &resource.file);
+                    }
+                    Change { name, object, place, digest }
+                })
             })
             .collect();
         let api = api(running, kind);
@@ -118,6 +126,12 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
         }
     }
     prune(running, report, &mut applied).await?;
+    for resource in good {
+        if let Err(error) = super::pools::fill(running, resource, &mut applied.pools).await {
+            let place = format!("{}:{}", resource.file, resource.line);
+            running.screen.say(|| eprintln!("{place}: spec.codes.import.file: {error:#}"));
+        }
+    }
     Ok(applied)
 }
 
@@ -213,7 +227,7 @@ pub async fn follow(running: Running, mut applied: Applied, mut known: Look) {
     }
 }
 
-/// What a folder looks like: each resource file with its time and size.
+/// What a folder looks like: each resource file and list of codes with its time and size.
 pub type Look = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
 /// Looks at a folder.
@@ -233,7 +247,7 @@ fn gather(dir: &Path, depth: usize, seen: &mut Look) {
         let Ok(meta) = entry.metadata() else { continue };
         if meta.is_dir() && depth < DEPTH_MAX {
             gather(&entry.path(), depth + 1, seen);
-        } else if files::is_resource_file(&name) {
+        } else if files::is_resource_file(&name) || super::pools::is_list(&name) {
             seen.insert(entry.path(), (meta.modified().ok(), meta.len()));
         }
     }

@@ -9,6 +9,8 @@ pub mod bridge;
 pub mod credentials;
 pub mod demo;
 pub mod folder;
+pub mod git;
+pub mod pools;
 pub mod secrets;
 pub mod start;
 pub mod table;

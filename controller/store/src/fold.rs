@@ -4,11 +4,13 @@
 use crate::{
     Error, Result, Writes,
     chain::{self, Link},
-    rows::LedgerLine,
+    encode::to_json,
+    rows::{Audit, LedgerLine, Published, Run},
 };
 use fanfare_core::{
-    ids::{GrantId, OrderId, RedemptionId},
-    ledger::Posting,
+    ids::{GrantId, Namespace, OrderId, RedemptionId, RunId},
+    ledger::{Entry, Posting},
+    model::AutomationPlan,
     time::Ts,
 };
 use std::{
@@ -21,7 +23,35 @@ pub(crate) fn rows(writes: &mut Writes) {
     fold(&mut writes.new_grants, &mut writes.grants, |row| -> GrantId { row.id.clone() });
     fold(&mut writes.new_orders, &mut writes.orders, |row| -> OrderId { row.id.clone() });
     fold(&mut writes.new_redemptions, &mut writes.redemptions, |row| -> RedemptionId { row.id.clone() });
-    fold(&mut Vec::new(), &mut writes.members, |row| row.id.clone());
+    last(&mut writes.members, |row| row.id.clone());
+    last(&mut writes.holds, |row| row.id.clone());
+    last(&mut writes.participations, |row| (row.campaign.clone(), row.member.clone()));
+    last(&mut writes.messages, |row| row.id.clone());
+    last(&mut writes.jobs, |row| row.id.clone());
+    last(&mut writes.credentials, |row| row.id.clone());
+    last(&mut writes.refresh_tokens, |row| row.digest.clone());
+    runs(&mut writes.runs);
+}
+
+/// Keeps the last of the rows of each key, in the place of the first.
+fn last<T, K: Hash + Eq>(rows: &mut Vec<T>, key: impl Fn(&T) -> K) {
+    if rows.len() > 1 {
+        fold(&mut [], rows, key);
+    }
+}
+
+/// Keeps the last of each run, under the plan that it entered under.
+fn runs(runs: &mut Vec<Run>) {
+    let mut first: HashMap<RunId, AutomationPlan> = HashMap::new();
+    if runs.len() > 1 {
+        for row in runs.iter_mut() {
+            match first.get(&row.id) {
+                Some(plan) => row.plan = plan.clone(),
+                None => drop(first.insert(row.id.clone(), row.plan.clone())),
+            }
+        }
+    }
+    last(runs, |row| row.id.clone());
 }
 
 /// Moves changes of new rows into the new rows, and keeps the last change of each other row. A row that is new twice
@@ -102,6 +132,39 @@ pub(crate) fn place(postings: &[Posting], at: Ts, mut seq: i64, mut link: Link) 
         placed.push(Placed { seq, posting, link });
     }
     Ok(placed)
+}
+
+/// The lines of placed postings as (sequence, line, entry).
+pub(crate) fn lines<'a>(placed: &'a [Placed<'a>]) -> impl Iterator<Item = (i64, i64, &'a Entry)> {
+    placed.iter().flat_map(|row| (0_i64..).zip(&row.posting.entries).map(|(line, entry)| (row.seq, line, entry)))
+}
+
+/// Rows of the audit trail, each with its detail as it is stored and the chain's next link after `link`; and the last link.
+#[expect(clippy::type_complexity, reason = "what `encode::audit` takes, and the link")]
+pub(crate) fn audit(mut link: Link, audit: &[Audit]) -> Result<(Vec<(&Audit, String, Link)>, Link)> {
+    let mut linked = Vec::with_capacity(audit.len());
+    for row in audit {
+        let detail = to_json(&row.detail)?;
+        link = chain::audit(&link, row, &detail);
+        linked.push((row, detail, link));
+    }
+    Ok((linked, link))
+}
+
+/// Refuses credentials of another namespace than the batch's.
+pub(crate) fn same_namespace<'a>(namespace: &Namespace, mut others: impl Iterator<Item = &'a Namespace>) -> Result<()> {
+    match others.find(|other| *other != namespace) {
+        Some(other) => Err(Error::Conflict(format!("a batch of {namespace} writes a credential of {other}"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a revision whose plan is of another kind.
+pub(crate) fn plan_of_its_kind(row: &Published) -> Result<()> {
+    if row.plan.kind() == row.kind {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!("the plan of {} {} is of another kind", row.kind.as_str(), row.name)))
 }
 
 /// The place of a ledger line as a page's `after` names it.

@@ -5,17 +5,30 @@
 //! statement a table, appends to the ledger's chain and moves the lane's sequence. Reads that need no transaction are on
 //! [`Store`] itself. SQL for business tables exists in this room alone; decisions exist elsewhere.
 
+#[macro_use]
+mod columns;
+
 pub mod chain;
+mod decode;
+mod encode;
+pub mod fault_points;
 mod fold;
 pub mod keys;
+mod open;
+pub mod postgres;
+mod retention;
 pub mod rows;
 pub mod sqlite;
+mod terms;
+mod verify;
 pub mod writes;
 
 use fanfare_core::ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId};
 use fanfare_core::{ledger::Entry, model::Kind, time::Ts};
 use futures::{future::BoxFuture, stream::BoxStream};
 pub use keys::Keys;
+pub use open::open;
+pub use postgres::PostgresStore;
 pub use rows::Rows;
 use rows::{
     Audit, Credential, Event, Grant, Job, LedgerLine, Member, Message, Order, Published, Redemption, RefreshToken, Run,
@@ -53,6 +66,9 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T>>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub i64);
 
+/// What batches left for those who follow: the position that each reached, and its bytes.
+pub type News = Vec<(Position, Vec<u8>)>;
+
 /// The most rows that one page of a listing holds.
 pub const PAGE_MAX: usize = 100;
 
@@ -72,6 +88,16 @@ pub struct Page {
 pub trait Store: Send + Sync {
     /// Starts a batch: waits for the namespace's lane and holds it until commit or drop.
     fn begin<'a>(&'a self, namespace: &'a Namespace) -> Answer<'a, Box<dyn Batch + 'a>>;
+
+    /// Whether other processes may write to this database while it is open: then what memory keeps has to follow
+    /// [`Store::news`], and is right up to the position that it has followed to.
+    fn shared(&self) -> bool;
+    /// The database's own clock, in real time, where it may differ from this machine's; `None` where it is this machine's.
+    fn time(&self) -> Answer<'_, Option<Ts>>;
+    /// What batches behind `since` left for those who follow ([`Writes::news`]), oldest first, each with the lane's sequence
+    /// that it reached, which grows with every batch that writes anything. Perhaps not all of it: who needs the rest asks
+    /// again from the last. `None` when some of it is no longer kept: whoever follows has to read everything anew.
+    fn news<'a>(&'a self, ns: &'a Namespace, since: Position) -> Answer<'a, Option<News>>;
 
     /// The incarnation of this database, 1 from its creation.
     fn incarnation(&self) -> i64;
@@ -141,6 +167,9 @@ pub trait Store: Send + Sync {
     fn setting<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Vec<u8>>>;
     /// Writes such a value at once. It waits for the lane, so not within a batch.
     fn set_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, ()>;
+    /// Writes such a value unless there is one, and answers the one that stands: of several processes that make a key at
+    /// once, all get the same. It waits for the lane, so not within a batch.
+    fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>>;
     /// The former and present revisions of a resource, newest first, at most [`PAGE_MAX`].
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>>;
     /// Active runs of an automation, newest first, for its status.
@@ -158,10 +187,15 @@ pub trait Batch: Send {
     fn position(&self) -> Position;
     /// Loads what `keys` names: each table at most one query. What does not exist is simply not in the answer.
     fn load<'a>(&'a mut self, keys: &'a Keys) -> Answer<'a, Rows>;
-    /// Writes everything, in one statement a table, and commits durably.
+    /// As [`Store::news`], within the lane: nothing is committed behind what this answers until this batch is.
+    fn news<'a>(&'a mut self, since: Position) -> Answer<'a, Option<News>>;
+    /// Writes everything, in one statement a table, and commits durably. A batch that writes anything moves the lane's
+    /// sequence by at least one, and answers it.
     ///
     /// # Errors
     /// [`Error::Conflict`] when a UNIQUE or an expected row count fails: nothing of the batch was written.
+    /// [`Error::Unavailable`] when the connection is lost: whether the batch was written is not known, and a stored answer
+    /// to an idempotent call tells.
     fn commit<'a>(self: Box<Self>, writes: Writes) -> Answer<'a, Position>
     where
         Self: 'a;

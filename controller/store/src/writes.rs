@@ -5,7 +5,7 @@ use crate::rows::{
     RefreshToken, Run, Stored,
 };
 use fanfare_core::{
-    ids::{MemberId, Name},
+    ids::{Code, MemberId, Name},
     ledger::Posting,
     model::Kind,
     time::Ts,
@@ -50,6 +50,8 @@ pub struct Writes {
     pub jobs: Vec<Job>,
     /// Deleted, whether there or not.
     pub done_jobs: Vec<String>,
+    /// Imported codes as (place, code). Neither must exist.
+    pub new_pool: Vec<(String, Code)>,
     /// Must not exist. They are kept for 7 days.
     pub idempotency: Vec<Stored>,
     /// Becomes the one served; the former stays as a revision. The same revision again replaces flags only.
@@ -70,6 +72,9 @@ pub struct Writes {
     pub revoked_families: Vec<String>,
     /// Appended.
     pub audit: Vec<Audit>,
+    /// What those who follow have to learn from this batch, as the engine writes it; kept for a while with the position
+    /// that the batch reaches. A database of one process keeps none. Alone it is no write.
+    pub news: Option<Vec<u8>>,
 }
 
 impl Writes {
@@ -93,6 +98,7 @@ impl Writes {
             messages,
             jobs,
             done_jobs,
+            new_pool,
             idempotency,
             published,
             retired,
@@ -103,6 +109,7 @@ impl Writes {
             refresh_tokens,
             revoked_families,
             audit,
+            news: _,
         } = self;
         members.is_empty()
             && new_grants.is_empty()
@@ -120,6 +127,7 @@ impl Writes {
             && messages.is_empty()
             && jobs.is_empty()
             && done_jobs.is_empty()
+            && new_pool.is_empty()
             && idempotency.is_empty()
             && published.is_empty()
             && retired.is_empty()

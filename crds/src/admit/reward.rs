@@ -139,10 +139,16 @@ fn estimated_cost(kind: &plan::RewardKind, context: &Context<'_>) -> Minor {
 fn codes(codes: &wire::Codes, quantity: Option<i64>, context: &mut Context<'_>, path: Path<'_>) -> plan::CodeRule {
     let usual = plan::CodeRule::default();
     match codes {
-        wire::Codes { generate: Some(generate), shared: None } => {
+        wire::Codes { generate: Some(generate), import: None, shared: None } => {
             generated(generate, quantity, context, path.field("generate"))
         }
-        wire::Codes { generate: None, shared: Some(wire::SharedCode { code, max: _ }) } => {
+        wire::Codes { generate: None, import: Some(wire::ImportCodes { file }), shared: None } => {
+            if let Some(file) = file {
+                inside_the_folder(file, context, path.field("import").field("file"));
+            }
+            plan::CodeRule { source: plan::CodeSource::Imported, ..usual }
+        }
+        wire::Codes { generate: None, import: None, shared: Some(wire::SharedCode { code, max: _ }) } => {
             plan::CodeRule { source: plan::CodeSource::Shared(normalise(code.as_str())), ..usual }
         }
         _ => {
@@ -185,6 +191,15 @@ fn generated(
         context.findings.push(path.field("length"), code::OUT_OF_RANGE, reason, remedy);
     }
     rule
+}
+
+/// A file of codes is read by `fanfare up` from the folder that it runs, never from beside it.
+fn inside_the_folder(file: &str, context: &mut Context<'_>, path: Path<'_>) {
+    let leaves = file.starts_with(['/', '\\', '~']) || file.split(['/', '\\']).any(|part| part == "..");
+    if leaves {
+        let remedy = "write a path inside the folder, such as `codes/partner.csv`";
+        context.findings.push(path, code::NOT_ALLOWED, "the file is outside the folder", remedy);
+    }
 }
 
 /// A shared code is used the moment it is typed, so nobody claims it, holds it or shows it on a phone.

@@ -127,7 +127,7 @@ pub struct FreeItemReward {
     pub quantity: Option<i64>,
 }
 
-/// How codes come into being: exactly one of generate and shared.
+/// How codes come into being: exactly one of generate, import and shared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::codes()))]
@@ -135,9 +135,23 @@ pub struct Codes {
     /// Codes are made at random, one for each reward given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generate: Option<GenerateCodes>,
+    /// Codes come from a list that you import, one for each reward given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportCodes>,
     /// One code for everybody, for example WELCOME10. Whoever types it gets the reward.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<SharedCode>,
+}
+
+/// A list of codes that another system made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportCodes {
+    /// A text file beside this one with a code a line, for `fanfare up`, for example codes/partner.csv. Leave it out and
+    /// send them with `fanfare codes import`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    pub file: Option<String>,
 }
 
 /// One code for everybody.

@@ -209,7 +209,7 @@ pub(super) fn reward() -> Value {
 }
 
 pub(super) fn codes() -> Value {
-    json!([exactly_one("codes", &["generate", "shared"])])
+    json!([exactly_one("codes", &["generate", "__import__", "shared"])])
 }
 
 pub(super) fn redemption() -> Value {

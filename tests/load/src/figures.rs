@@ -11,6 +11,19 @@ use std::{
 /// How often each side is measured, taking turns.
 pub(crate) const REPETITIONS: usize = 5;
 
+/// Small, seeded, good enough to choose a mix: SplitMix64.
+pub(crate) struct Mix(pub(crate) u64);
+
+impl Mix {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
 /// The middle one.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

@@ -60,6 +60,16 @@ pub(crate) fn post(path: &str, bearer: &str, key: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A POST that carries its own identity in its body.
+pub(crate) fn post_as(path: &str, bearer: &str, media: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {bearer}\r\ncontent-type: {media}\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
 /// Sends each connection's requests, one after another, and all connections at once.
 pub(crate) async fn each_once(port: u16, connections: Vec<Vec<Vec<u8>>>) -> Result<Seen> {
     let start = Instant::now();

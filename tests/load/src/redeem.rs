@@ -1,7 +1,7 @@
 //! G2: durable redemptions over HTTP, every check on, against the reference writer of the same rows and UNIQUEs.
 
 use crate::{
-    figures::{REPETITIONS, Ratio, fdatasync_p50_ms, median},
+    figures::{Mix, REPETITIONS, Ratio, fdatasync_p50_ms, median},
     generator,
     product::{Anchor, Product, folder},
     repositories,
@@ -20,19 +20,6 @@ const MEMBERS: usize = 200;
 /// Of 100 requests, so many repeat an earlier one under its key, and so many ask for a used voucher.
 const REPLAYS: u64 = 2;
 const REFUSALS: u64 = 3;
-
-/// Small, seeded, good enough to choose a mix: SplitMix64.
-struct Mix(u64);
-
-impl Mix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-}
 
 /// What one repetition must be answered.
 struct Expected {

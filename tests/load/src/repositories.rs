@@ -77,6 +77,19 @@ pub(crate) fn vouchers(folder: &Path) -> Result<()> {
     Ok(fs::write(folder.join("bench.yaml"), format!("{RUNTIME}{}", campaign("bench", mechanic)))?)
 }
 
+/// A segment that counts visits, so that each event changes an audience.
+pub(crate) fn visits(folder: &Path) -> Result<()> {
+    let segment = r#"---
+apiVersion: fanfare.dev/v1alpha1
+kind: Segment
+metadata: {name: regulars}
+spec:
+  title: Came three times
+  match: {all: [{behavior: {event: store.visited, countAtLeast: 3, within: 90d}}]}
+"#;
+    Ok(fs::write(folder.join("bench.yaml"), format!("{RUNTIME}{segment}"))?)
+}
+
 /// So many campaigns, one file each.
 pub(crate) fn many(folder: &Path, count: usize) -> Result<()> {
     fs::write(folder.join("bench.yaml"), RUNTIME)?;

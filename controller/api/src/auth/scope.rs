@@ -15,11 +15,14 @@ pub enum Scope {
     Lists,
     /// Ask who is in a segment.
     Segments,
+    /// Import codes and have vouchers printed.
+    Codes,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 6] = [Self::Redeem, Self::Reverse, Self::Event, Self::Members, Self::Lists, Self::Segments];
+    pub const ALL: [Self; 7] =
+        [Self::Redeem, Self::Reverse, Self::Event, Self::Members, Self::Lists, Self::Segments, Self::Codes];
     /// What a till gets when it is enrolled.
     pub const TILL: [Self; 3] = [Self::Redeem, Self::Reverse, Self::Event];
 
@@ -32,6 +35,7 @@ impl Scope {
             Self::Members => "members",
             Self::Lists => "lists",
             Self::Segments => "segments",
+            Self::Codes => "codes",
         }
     }
 
@@ -58,4 +62,4 @@ macro_rules! needs {
     )*};
 }
 
-needs! { Redeem Reverse Event Members Lists Segments }
+needs! { Redeem Reverse Event Members Lists Segments Codes }

@@ -9,6 +9,7 @@ use crate::{
     wire::{Faults, cart::quantity},
 };
 use axum::extract::State;
+use fanfare_core::model::RuntimePlan;
 use fanfare_engine::{
     Keyed,
     act::{Action, DoAction, Outcome},
@@ -80,7 +81,7 @@ pub(crate) struct ReservationView {
 }
 
 impl ActBody {
-    fn read(&self, action: &str) -> Result<Action, Problem> {
+    fn read(&self, action: &str, runtime: &RuntimePlan) -> Result<Action, Problem> {
         let mut faults = Faults::default();
         faults.maybe("/channel", self.channel.as_ref());
         let (takes, read): (&[&str], _) = match action {
@@ -88,7 +89,7 @@ impl ActBody {
             "reserve" => {
                 let sku = self.sku.clone().unwrap_or_default();
                 faults.text("/sku", &sku);
-                faults.maybe("/storeId", self.store_id.as_ref());
+                faults.store("/storeId", self.store_id.as_ref(), runtime);
                 let units = self.quantity.unwrap_or(1);
                 quantity(units, "/quantity", &mut faults);
                 let store = self.store_id.as_deref().map(Into::into);
@@ -132,8 +133,9 @@ pub(crate) async fn act_on_mechanic(
     OptionalBody(body): OptionalBody<ActBody>,
 ) -> Answer {
     let Ids([name, mechanic, action]) = ids;
-    let read = body.read(&action)?;
-    let render = render(View::of(&app)?, |outcome: &Option<Outcome>, view| {
+    let view = View::of(&app)?;
+    let read = body.read(&action, &view.runtime)?;
+    let render = render(view, |outcome: &Option<Outcome>, view| {
         let outcome =
             outcome.as_ref().ok_or_else(|| Problem::not_found("campaign, mechanic, action or reservation"))?;
         Ok((StatusCode::OK, outcome_view(outcome, view)))

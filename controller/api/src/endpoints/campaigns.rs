@@ -15,7 +15,7 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::{ids::Name, model::campaign::Objective};
-use fanfare_engine::feed::{FeedQuery, Sort, View};
+use fanfare_engine::feed::{FeedQuery, Sort, View, is_cursor};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -150,6 +150,11 @@ pub(crate) async fn list_campaigns(
     headers: HeaderMap,
 ) -> Answer {
     let text = |name: &str| query.get(name).map(ToOwned::to_owned);
+    // The engine's own cursor is opaque already.
+    let after = text("cursor");
+    if after.as_deref().is_some_and(|cursor| !is_cursor(cursor)) {
+        return Err(query.wrong_cursor());
+    }
     let feed = FeedQuery {
         member: reader.0,
         view: query.choice("view", &VIEWS)?.unwrap_or_default(),
@@ -161,8 +166,7 @@ pub(crate) async fn list_campaigns(
         sort: query.choice("sort", &SORTS)?.unwrap_or_default(),
         locales: locales.0,
         limit: query.limit()?,
-        // The engine's own cursor is opaque already.
-        after: text("cursor"),
+        after,
     };
     Ok(repeatable_bytes(&headers, app.engine().feed(&feed).into()))
 }

@@ -9,11 +9,7 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::ids::MemberId;
-use fanfare_engine::{
-    ingest::{EventResult, Incoming, Ingest, Sender, Status},
-    store::Position,
-};
-use futures::future::join_all;
+use fanfare_engine::ingest::{EventResult, Incoming, Sender, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -108,36 +104,25 @@ fn of_itself(event: Event, member: &MemberId, app: &App) -> Read {
 async fn take(app: &App, read: Vec<Read>, sender: &Sender) -> Answer {
     // Without a Runtime nothing can be judged: the sender has to keep its events, which a rejection would not tell it.
     app.runtime()?;
-    // All are in the queue before the first is decided, in their order, so that one transaction takes them together.
-    let taken = join_all(read.into_iter().map(|event| one(app, event, sender))).await;
-    let mut results = Vec::with_capacity(taken.len());
-    let mut reached = None;
-    for outcome in taken {
-        let (view, position) = outcome?;
-        results.push(view);
-        reached = reached.max(position);
+    // What was not readable is answered in its place.
+    let (mut results, mut incoming) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
+    for event in read {
+        results.push(match event {
+            Ok(event) => {
+                incoming.push(into_incoming(event));
+                None
+            }
+            Err((id, problem)) => Some(EventResultView::rejected(id, problem)),
+        });
     }
+    let (taken, reached) = app.engine().ingest(incoming, sender).await.map_err(|error| app.call_fault(&error))?;
+    let mut taken = taken.into_iter().map(EventResultView::of);
+    let results = results.into_iter().filter_map(|known| known.or_else(|| taken.next())).collect();
     let answer = ok(&EventResults { results })?;
     Ok(match reached {
         Some(position) => at_position(answer, position),
         None => answer,
     })
-}
-
-/// Takes one event; what was not readable is answered in its place.
-async fn one(app: &App, event: Read, sender: &Sender) -> Result<(EventResultView, Option<Position>), Problem> {
-    let event = match event {
-        Ok(event) => into_incoming(event),
-        Err((id, problem)) => return Ok((EventResultView::rejected(id, problem), None)),
-    };
-    let id = event.id.clone();
-    let command = Ingest { event, sender: sender.clone() };
-    let (outcome, position) = app.engine().execute(command).await.map_err(|error| app.call_fault(&error))?;
-    let view = match outcome {
-        Ok(result) => EventResultView::of(result),
-        Err(refused) => EventResultView::rejected(id, Problem::from(&refused.refusal)),
-    };
-    Ok((view, Some(position)))
 }
 
 fn into_incoming(event: Event) -> Incoming {

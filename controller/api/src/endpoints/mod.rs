@@ -37,6 +37,8 @@ mod redemption_commit;
 mod redemption_reverse;
 mod redemption_void;
 mod redemptions;
+mod reward_codes;
+mod reward_prints;
 mod segments;
 mod shown;
 mod validations;
@@ -76,6 +78,8 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(redemption_commit::commit_redemption))
         .routes(routes!(redemption_void::void_redemption))
         .routes(routes!(redemption_reverse::reverse_redemption))
+        .routes(routes!(reward_codes::import_codes))
+        .routes(routes!(reward_prints::print_codes))
         .routes(routes!(points::get_points))
         .routes(routes!(points::list_points_entries))
         .routes(routes!(members_import::import_members))

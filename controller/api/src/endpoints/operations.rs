@@ -7,9 +7,10 @@ use crate::{
 };
 use axum::extract::State;
 use bytes::Bytes;
+use fanfare_engine::memory::HEARD_WITHIN_MS;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 use utoipa::ToSchema;
 
 /// The media type of OpenMetrics.
@@ -29,10 +30,17 @@ pub(crate) async fn healthz() -> Answer {
     ok(&Health { status: "ok" })
 }
 
-/// Whether calls can be served: the database answers.
-#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "operations", responses((status = 200, body = Health)))]
+/// Whether calls can be served; the answer says what is missing.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "readyz", tag = "operations",
+    responses((status = 200, body = Health), (status = 503, description = "Not now; the detail says what is missing"))
+)]
 pub(crate) async fn readyz(State(app): State<App>) -> Answer {
     app.engine().store().ping().await.map_err(|error| app.store_fault(&error))?;
+    if app.engine().silent_for() > Duration::from_millis(HEARD_WITHIN_MS) {
+        return Err(Problem::overloaded("this replica does not hear what the others write; what it shows may be old"));
+    }
+    app.runtime()?;
     ok(&Health { status: "ok" })
 }
 

@@ -77,6 +77,12 @@ fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// How the body is packed, where it is.
+fn content_coding(headers: &HeaderMap) -> Option<String> {
+    let coding = String::from_utf8_lossy(headers.get(header::CONTENT_ENCODING)?.as_bytes()).trim().to_ascii_lowercase();
+    (!coding.is_empty() && coding != "identity").then_some(coding)
+}
+
 /// 415.
 pub(crate) fn unsupported(got: &str, wanted: &str) -> Problem {
     Problem::new(Code::UnsupportedMediaType, format!("{got:?} is not understood here; send {wanted}"))
@@ -87,6 +93,10 @@ pub(crate) fn unsupported(got: &str, wanted: &str) -> Problem {
 /// What is too large is still taken off the wire up to [`DRAIN_MAX_BYTES`]: a client that is cut off while it sends would
 /// see a broken connection instead of the 413.
 pub(crate) async fn read(request: Request, max: usize) -> Result<Bytes, Problem> {
+    if let Some(coding) = content_coding(request.headers()) {
+        let detail = format!("a body with Content-Encoding: {coding} is not read here; send it as it is, without one");
+        return Err(Problem::new(Code::UnsupportedMediaType, detail).with("accepted", vec!["identity"]));
+    }
     let late = |_| Problem::new(Code::Timeout, "the body did not come in time; send it again");
     tokio::time::timeout(BODY_TIMEOUT, gather(request, max)).await.map_err(late)?
 }

@@ -65,6 +65,11 @@ impl Asked {
         Problem::invalid(vec![FieldError::new(format!("?{name}"), reason, remedy)])
     }
 
+    /// 422 for what is no cursor.
+    pub(crate) fn wrong_cursor(&self) -> Problem {
+        self.wrong("cursor", "it is no cursor", "the `next` of a former answer")
+    }
+
     /// How many items are asked for.
     pub(crate) fn limit(&self) -> Result<usize, Problem> {
         let Some(text) = self.get("limit") else { return Ok(LIMIT_DEFAULT) };
@@ -79,7 +84,7 @@ impl Asked {
             None => None,
             Some(text) => {
                 let decoded = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-                Some(decoded.ok_or_else(|| self.wrong("cursor", "it is no cursor", "the `next` of a former answer"))?)
+                Some(decoded.ok_or_else(|| self.wrong_cursor())?)
             }
         };
         Ok(PageRequest { limit, after })

@@ -9,7 +9,8 @@ pub(crate) mod redemption;
 
 use crate::problem::{FieldError, Problem};
 use chrono::DateTime;
-use fanfare_core::time::Ts;
+use fanfare_core::{ids::StoreId, model::RuntimePlan, time::Ts};
+use fanfare_engine::fault::nearest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -79,6 +80,20 @@ impl Faults {
         if let Some(text) = text {
             self.text(pointer, text);
         }
+    }
+
+    /// A store, one of those that the Runtime lists where it lists any.
+    pub(crate) fn store(&mut self, pointer: impl Into<String>, id: Option<&String>, runtime: &RuntimePlan) {
+        let Some(id) = id else { return };
+        if runtime.stores.is_empty() || id.trim().is_empty() || runtime.stores.contains_key(&StoreId::from(id.as_str()))
+        {
+            return self.text(pointer, id);
+        }
+        let remedy = match nearest(id, runtime.stores.keys().map(StoreId::as_str)) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "the id of a store that the CampaignRuntime lists, or add it there".into(),
+        };
+        self.add(pointer, "the CampaignRuntime lists no such store", remedy);
     }
 
     /// A time, RFC 3339 with offset.

@@ -2,6 +2,7 @@
 
 use crate::support::{Shop, credential};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use fanfare_core::model::reward::CodeSource;
 use fanfare_core::{
     ids::{MemberId, Name},
     model::{
@@ -226,4 +227,72 @@ async fn whoever_guesses_too_often_waits_and_nobody_else() {
     let metrics = String::from_utf8(shop.get("", "/metrics").await.bytes).unwrap();
     assert!(metrics.contains("fanfare_http_wrong_codes_total{caller=\"till\"} 51"), "{metrics}");
     assert!(metrics.contains("fanfare_http_throttled_total{caller=\"member\"} 1"), "{metrics}");
+}
+
+async fn import(shop: &Shop, who: &str, path: &str, media_type: &str, text: &str) -> crate::support::Answer {
+    let headers = [("authorization", &*format!("Bearer {who}")), ("content-type", media_type)];
+    shop.send("POST", path, &headers, text.to_owned()).await
+}
+
+#[tokio::test]
+async fn codes_are_imported_line_by_line_and_duplicates_are_named() {
+    let shop = Shop::open().await;
+    let codes = CodeRule { source: CodeSource::Imported, ..CodeRule::default() };
+    shop.publish("coupon", Plan::Reward(RewardPlan { codes, ..coupon(Guard::default()) })).await;
+    let path = "/v1/rewards/coupon/codes";
+    let text = "code,comment\nPART-0001,a\n\nPART0002\npart 0001\nshort\nPART0003,\"x\"\n";
+    let told = import(&shop, &shop.integration, path, "text/csv", text).await.is(200);
+    assert_eq!((&told["accepted"], &told["known"], &told["left"]), (&json!(3), &json!(0), &json!(3)), "{told}");
+    let rejected = told["rejected"].as_array().unwrap();
+    assert_eq!((&rejected[0]["line"], &rejected[0]["reason"]), (&json!(5), &json!("line 2 has the same code")));
+    assert_eq!((&rejected[1]["line"], &told["rejectedTotal"]), (&json!(6), &json!(2)));
+
+    let ndjson = "{\"code\":\"PART0001\"}\n{\"code\":\"PART0004\"}\n{\"kode\":\"PART0005\"}\n";
+    let again = import(&shop, &shop.integration, path, "application/x-ndjson", ndjson).await.is(200);
+    assert_eq!((&again["accepted"], &again["known"], &again["left"]), (&json!(1), &json!(1), &json!(4)), "{again}");
+    assert_eq!(again["rejected"][0]["line"], 3);
+
+    let give = || shop.engine.execute(Give("m1".into()));
+    let token = shop.login("m1").await;
+    let grant = give().await.unwrap().0.unwrap();
+    assert_eq!(code_of(&shop, &token, &grant).await["payload"], "PART0001");
+    import(&shop, &shop.till, path, "text/csv", text).await.is_problem(403, "forbidden");
+    import(&shop, &shop.integration, path, "image/png", text).await.is_problem(415, "unsupported-media-type");
+    import(&shop, &shop.integration, "/v1/rewards/none/codes", "text/csv", text).await.is_problem(404, "not-found");
+    let drawn = RewardPlan { name: "drawn".into(), ..coupon(Guard::default()) };
+    shop.publish("drawn", Plan::Reward(drawn)).await;
+    import(&shop, &shop.integration, "/v1/rewards/drawn/codes", "text/csv", text).await.is_problem(422, "invalid");
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_codes_are_imported() {
+    let shop = Shop::open().await;
+    let codes = CodeRule { source: CodeSource::Imported, ..CodeRule::default() };
+    shop.publish("coupon", Plan::Reward(RewardPlan { codes, ..coupon(Guard::default()) })).await;
+    let text: String = (0..100_000).map(|n| format!("PART{n:08}\n")).collect();
+    let began = std::time::Instant::now();
+    let told = import(&shop, &shop.integration, "/v1/rewards/coupon/codes", "text/plain", &text).await.is(200);
+    println!("100,000 codes in {:?}", began.elapsed());
+    assert_eq!((&told["accepted"], &told["left"]), (&json!(100_000), &json!(100_000)));
+}
+
+#[tokio::test]
+async fn vouchers_for_paper_are_made_once_a_key_and_used_by_anyone() {
+    let shop = Shop::open().await;
+    shop.publish("coupon", Plan::Reward(coupon(Guard::default()))).await;
+    let path = "/v1/rewards/coupon/prints";
+    let body = json!({"batch": "leaflet", "count": 3});
+    let made = shop.post_with(&shop.integration, "b1", path, &body).await.is(201);
+    let again = shop.post_with(&shop.integration, "b1", path, &body).await.is(201);
+    assert_eq!(made, again);
+    assert_eq!((made["vouchers"].as_array().unwrap().len(), &made["symbology"]), (3, &json!("Qr")));
+    let code = &made["vouchers"][0]["code"];
+    shop.post(&shop.till, "/v1/redemptions", &redemption(code)).await.is(201);
+    for (wrong, pointer) in [(0, "/count"), (501, "/count")] {
+        let body = json!({"batch": "leaflet", "count": wrong});
+        let problem = shop.post(&shop.integration, path, &body).await.is_problem(422, "invalid");
+        assert_eq!(problem["errors"][0]["pointer"], pointer);
+    }
+    shop.post(&shop.till, path, &body).await.is_problem(403, "forbidden");
+    shop.post(&shop.integration, "/v1/rewards/none/prints", &body).await.is_problem(404, "not-found");
 }

@@ -23,6 +23,21 @@ fn what_people_type_reads_as_what_was_printed() {
 }
 
 #[test]
+fn a_line_of_a_list_says_one_code() {
+    for (line, code) in [
+        ("abcd-1234", Some("ABCD1234")),
+        ("  \"ab12\" , used, 2026 \r\n", Some("AB12")),
+        ("\u{feff}AB12;x", Some("AB12")),
+        ("Code,comment", None),
+        ("", None),
+        ("\r\n", None),
+        (",x", None),
+    ] {
+        assert_eq!(of_line(line).as_ref().map(Code::as_str), code, "{line:?}");
+    }
+}
+
+#[test]
 fn a_prefix_belongs_to_the_code_and_is_read_with_the_same_forgiveness() {
     let rule = rule(Alphabet::Crockford, 8, "hello-");
     let code = generate(&rule, &mut Seeded(1));

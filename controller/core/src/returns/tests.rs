@@ -166,6 +166,8 @@ proptest! {
             let sold = Sold { order: &order, lines: &lines, priced: &priced, returned: &returned, called_back: &called_back };
             let back = give_back(&sold, &step, &restore).unwrap();
             prop_assert!(back.refund >= Minor::ZERO);
+            let back_of_discounts: Minor = back.discounts.iter().map(|(_, amount)| *amount).sum();
+            prop_assert_eq!(back.refund.plus(back_of_discounts), back.total);
             refund = refund.plus(back.refund);
             total = total.plus(back.total);
             for (index, amount) in &back.discounts {

@@ -278,7 +278,7 @@ fn refund(tx: &mut Tx<'_>, order: &mut Order, back: &Awaited) -> Result<Option<S
         () if whole => left,
         () => Vec::new(),
     };
-    let told = Back { return_id: &back.return_id, lines: &lines, reason: "order.refunded", paid_back: back.total };
+    let told = Back { return_id: &back.return_id, lines: &lines, reason: ORDER_REFUNDED, paid_back: back.total };
     if lines.is_empty() {
         returns::money_only(tx, order, told)?;
     } else {

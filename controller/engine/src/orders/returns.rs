@@ -26,6 +26,7 @@ use fanfare_core::{
     reason::Reason,
     returns::{self, GivenBack, Sold},
     reward,
+    segment::ORDER_REFUNDED,
 };
 use fanfare_store::{
     Keys,
@@ -63,7 +64,11 @@ impl Command for ReturnOrder {
         let Some(mut order) = tx.order(&self.id)?.filter(|order| !super::is_awaited(order)).cloned() else {
             return Ok(None);
         };
-        if order.returns.iter().any(|back| back.id == self.return_id) {
+        if let Some(known) = order.returns.iter().find(|back| back.id == self.return_id) {
+            if !self.is(known) {
+                let detail = "this return id was used for another return; give each return an id of its own";
+                return refuse(Reason::ReturnIdReused, detail);
+            }
             return placed(tx, order, false).map(Some);
         }
         match order.state {
@@ -75,6 +80,20 @@ impl Command for ReturnOrder {
         apply(tx, &mut order, back)?;
         facts::refunded(tx, &order, &self.return_id)?;
         placed(tx, order, true).map(Some)
+    }
+}
+
+impl ReturnOrder {
+    /// Whether this is that return, sent again. One that an event told has the event's words, and perhaps no lines.
+    fn is(&self, known: &Return) -> bool {
+        let sorted = |lines: &[(String, i64)]| {
+            let mut lines = lines.to_vec();
+            lines.sort();
+            lines
+        };
+        let told = known.reason == ORDER_REFUNDED;
+        let same_lines = sorted(&known.lines) == sorted(&self.lines) || (told && known.lines.is_empty());
+        same_lines && (told || known.reason == self.reason)
     }
 }
 

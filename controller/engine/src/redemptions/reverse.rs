@@ -32,7 +32,11 @@ impl Command for Reverse {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt> {
         let Some(mut redemption) = find(tx, &self.id)? else { return Ok(None) };
-        if redemption.reversals.iter().any(|(id, ..)| *id == self.reversal_id) {
+        if let Some((_, amount, reason)) = redemption.reversals.iter().find(|(id, ..)| *id == self.reversal_id) {
+            if *reason != self.reason || self.amount.is_some_and(|asked| asked != *amount) {
+                let detail = "this reversal id was used for another reversal; give each reversal an id of its own";
+                return refuse(Reason::ReversalIdReused, detail);
+            }
             return outcome(tx, redemption).map(Some);
         }
         match redemption.state {

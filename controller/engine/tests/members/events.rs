@@ -43,16 +43,16 @@ async fn an_event_counts_once_however_often_it_comes() {
     let again = |count| vec![event.clone(); count];
     let (one, two) =
         tokio::join!(shop.engine.ingest(again(3), &Sender::Shop), shop.engine.ingest(again(3), &Sender::Shop));
-    let all = [one.unwrap(), two.unwrap()].concat();
+    let all = [one.unwrap().0, two.unwrap().0].concat();
     assert_eq!(all.iter().filter(|result| result.status == Status::Accepted).count(), 1);
     assert_eq!(all.iter().filter(|result| result.status == Status::Duplicate).count(), 5);
     assert_eq!(facts(&shop, "m1"), 1);
     let other = Incoming { data: json!({"storeId": "bkk-02"}), ..event.clone() };
-    let result = shop.engine.ingest(vec![other], &Sender::Shop).await.unwrap().remove(0);
+    let result = shop.engine.ingest(vec![other], &Sender::Shop).await.unwrap().0.remove(0);
     assert_eq!(result.problem.unwrap().code, "event-id-reused");
     let shop = shop.reopen().await;
     assert_eq!(facts(&shop, "m1"), 1);
-    let result = shop.engine.ingest(again(1), &Sender::Shop).await.unwrap().remove(0);
+    let result = shop.engine.ingest(again(1), &Sender::Shop).await.unwrap().0.remove(0);
     assert_eq!(result.status, Status::Duplicate);
     assert!(shop.engine.member(&id("m1")).await.unwrap().is_some(), "its member is known now");
     shop.verify().await;
@@ -67,7 +67,7 @@ async fn one_bad_event_never_sinks_its_batch() {
     events[20] = visit("e20", "m20", "2026-11-01T00:10:00Z");
     events[30] = Incoming { data: json!([1]), ..events[30].clone() };
     events[40] = Incoming { kind: String::new(), ..events[40].clone() };
-    let results = shop.engine.ingest(events, &Sender::Shop).await.unwrap();
+    let results = shop.engine.ingest(events, &Sender::Shop).await.unwrap().0;
     assert_eq!(results.len(), 1_000);
     let code = |n: usize| results[n].problem.as_ref().map(|problem| problem.code.clone());
     assert_eq!(code(10).as_deref(), Some("event-too-old"));
@@ -91,7 +91,7 @@ async fn a_member_tells_only_what_members_may() {
     ] {
         let event =
             Incoming { kind: kind.into(), id: kind.into(), time: None, ..visit("", "m2", "2026-11-01T00:00:00Z") };
-        let result = shop.engine.ingest(vec![event], &me).await.unwrap().remove(0);
+        let result = shop.engine.ingest(vec![event], &me).await.unwrap().0.remove(0);
         assert_eq!(result.status, status, "{kind}");
     }
     assert_eq!((facts(&shop, "m1"), facts(&shop, "m2")), (2, 0), "it is about the member who sends it");
@@ -127,7 +127,7 @@ fn prize(of: &str, reward: Option<&str>, weight: i64, quantity: Option<i64>) -> 
 async fn share(shop: &Shop, event_id: &str, member: &str) -> serde_json::Value {
     let event =
         Incoming { kind: "campaign.shared".into(), time: None, ..visit(event_id, member, "2026-11-11T05:00:00Z") };
-    shop.engine.ingest(vec![event], &Sender::Shop).await.unwrap().remove(0).decisions
+    shop.engine.ingest(vec![event], &Sender::Shop).await.unwrap().0.remove(0).decisions
 }
 
 fn draw(member: &str) -> DoAction {
@@ -219,7 +219,7 @@ async fn a_reported_order_counts_once_and_a_refund_may_come_first() {
         order("e4", "order.paid", "o2", "50.00"),
         order("e5", "order.paid", "o3", "5x"),
     ];
-    let results = shop.engine.ingest(events, &Sender::Shop).await.unwrap();
+    let results = shop.engine.ingest(events, &Sender::Shop).await.unwrap().0;
     let states: Vec<Status> = results.iter().map(|result| result.status).collect();
     use Status::{Accepted, Duplicate, Rejected};
     assert_eq!(states, [Accepted, Accepted, Duplicate, Accepted, Rejected], "{results:#?}");

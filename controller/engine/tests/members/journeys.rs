@@ -29,7 +29,7 @@ fn event(event_id: &str, kind: &str, member: &str) -> Incoming {
 }
 
 async fn tell(shop: &Shop, event_id: &str, kind: &str, member: &str) {
-    let results = shop.engine.ingest(vec![event(event_id, kind, member)], &Sender::Shop).await.unwrap();
+    let results = shop.engine.ingest(vec![event(event_id, kind, member)], &Sender::Shop).await.unwrap().0;
     assert_eq!(results[0].status, Status::Accepted, "{results:?}");
 }
 

@@ -5,5 +5,7 @@ mod events;
 mod feed;
 mod journeys;
 mod people;
+mod replicas;
 mod settlement;
+mod shared;
 mod support;

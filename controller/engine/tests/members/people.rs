@@ -82,6 +82,32 @@ async fn a_command_that_cannot_be_written_does_not_take_its_batch_with_it() {
 }
 
 #[tokio::test]
+async fn of_several_commands_of_one_call_each_is_decided_on_its_own_and_in_their_order() {
+    let shop = Shop::open("2026-11-01T00:00:00Z").await;
+    let add = |members: &[&str]| AddToList {
+        list: name("vips"),
+        members: members.iter().map(|member| id(member)).collect(),
+        actor: "test".into(),
+    };
+    let all: Vec<_> = (0..300).map(|number| upsert(&format!("m{number}"), json!({}), &[])).collect();
+    let saved = shop.engine.execute_all(all).await.unwrap();
+    let ids: Vec<String> = saved.into_iter().map(|(one, _)| one.unwrap().unwrap().member.account.to_string()).collect();
+    let distinct: std::collections::BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(distinct.len(), 300, "each command has its own chance");
+
+    // What cannot be written stops its call; what stood before it is there, and the batch of others is not touched.
+    let (bad, good) = tokio::join!(
+        shop.engine.execute_all(vec![add(&["m1"]), add(&["a\0b"]), add(&["m2"])]),
+        shop.engine.execute_all(vec![upsert("n1", json!({}), &[]), upsert("n2", json!({}), &[])]),
+    );
+    assert!(bad.is_err(), "{bad:?}");
+    assert_eq!(good.unwrap().len(), 2);
+    let listed = |member: &str| shop.engine.audience().with(&id(member), |record| record.lists.contains(&name("vips")));
+    assert_eq!([listed("m1"), listed("m2")], [true, false]);
+    shop.verify().await;
+}
+
+#[tokio::test]
 async fn an_identity_belongs_to_one_member() {
     let shop = Shop::open("2026-11-01T00:00:00Z").await;
     shop.run(upsert("m1", json!({}), &[("phone", "+66 81-234 5678")])).await.unwrap();
@@ -153,7 +179,7 @@ async fn a_segment_of_one_member_equals_the_scan_of_all() {
             time: Some("2026-11-08T00:00:00Z".parse().unwrap()),
             data: json!({"storeId": "bkk-01"}),
         });
-        shop.engine.ingest(visits.collect(), &Sender::Shop).await.unwrap();
+        shop.engine.ingest(visits.collect(), &Sender::Shop).await.unwrap().0;
     }
     let actor = || "test".to_owned();
     shop.run(PutList { list: name("vips"), members: vec![id("m1"), id("m3"), id("m1")], actor: actor() }).await;

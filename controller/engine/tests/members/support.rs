@@ -31,6 +31,14 @@ pub(crate) const BANGKOK: Tz = Tz::Asia__Bangkok;
 pub(crate) struct TestClock(AtomicI64);
 
 impl TestClock {
+    pub(crate) fn at(at: &str) -> Self {
+        Self(AtomicI64::new(ts(at).timestamp_millis()))
+    }
+
+    pub(crate) fn forward(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000, Ordering::SeqCst);
+    }
+
     pub(crate) fn set(&self, at: &str) {
         self.0.store(ts(at).timestamp_millis(), Ordering::SeqCst);
     }

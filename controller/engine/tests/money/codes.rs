@@ -18,6 +18,8 @@ use fanfare_core::{
 use fanfare_engine::{
     carts::Validate,
     orders::{ReturnOrder, VoidOrder},
+    pool::{ImportCodes, Imported, taken_key},
+    prints::Print,
     redemptions::{Mode, Redeem, Reverse, Void},
 };
 use fanfare_store::{
@@ -325,5 +327,88 @@ async fn drawn_codes_that_clash_are_drawn_again() {
         codes.insert(shop.voucher("m1", "tiny", None).await.code.unwrap());
     }
     assert_eq!(codes.len(), 80, "eighty of the hundred codes that there are, none twice");
+    shop.verify().await;
+}
+
+fn imported() -> RewardPlan {
+    let mut plan = voucher("partner", 10_000, 10_000);
+    plan.codes.source = CodeSource::Imported;
+    plan
+}
+
+#[tokio::test]
+async fn imported_codes_are_given_in_order_until_the_pool_is_empty() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(imported())).await;
+    shop.publish(Plan::Reward(voucher("drawn", 100, 0))).await;
+    let drawn = shop.voucher("m1", "drawn", None).await.code.unwrap();
+    let import =
+        |codes: &[&str]| ImportCodes { reward: "partner".into(), codes: codes.iter().map(|c| normalise(c)).collect() };
+    let empty = shop.give("m1", "partner", 1, None).await;
+    assert_eq!(empty.refused.unwrap().reason, Reason::OutOfStock);
+
+    let found =
+        shop.run(import(&["part-0001", "PART0002", "part 0001", "x", drawn.as_str(), "PART_0003"])).await.unwrap();
+    let expect =
+        [Imported::Added, Imported::Added, Imported::Known, Imported::Unusable, Imported::Elsewhere, Imported::Added];
+    assert_eq!(found, expect);
+    assert_eq!(shop.run(import(&["PART0001"])).await.unwrap(), [Imported::Known]);
+    let given = shop.give("m1", "partner", 2, None).await;
+    let mut codes = Vec::new();
+    for id in &given.grants {
+        codes.push(shop.grant(id).await.code.unwrap().to_string());
+    }
+    assert_eq!(codes, ["PART0001", "PART0002"]);
+    let last = shop.give("m2", "partner", 2, None).await;
+    assert_eq!((last.grants.len(), last.refused.unwrap().reason), (1, Reason::OutOfStock));
+    shop.run(redeem(&normalise("part-0002"), Mode::Commit)).await.unwrap();
+    shop.run(import(&["PART0004"])).await.unwrap();
+    assert_eq!(shop.voucher("m2", "partner", None).await.code.unwrap().as_str(), "PART0004");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn many_imported_codes_are_taken_and_given_each_once() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(imported())).await;
+    for part in 0..3 {
+        let codes = (0..2_000).map(|n| Code::from(format!("P{part}N{n:04}"))).collect();
+        let found = shop.run(ImportCodes { reward: "partner".into(), codes }).await.unwrap();
+        assert!(found.iter().all(|one| *one == Imported::Added));
+    }
+    let calls = (0..40).map(|_| shop.give("m1", "partner", 100, None));
+    let given: usize = futures::future::join_all(calls).await.iter().map(|given| given.grants.len()).sum();
+    assert_eq!(given, 4_000);
+    assert_eq!(shop.counter(&taken_key(&"partner".into())).await, 4_000);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_printed_voucher_reserves_the_budget_and_is_whoever_s_uses_it_first() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Campaign(campaign("sale", Some(3_000_000)))).await;
+    shop.publish(Plan::Reward(voucher("coupon", 20_000, 12_000))).await;
+    let print = |count| Print {
+        reward: "coupon".into(),
+        count,
+        campaign: Some("sale".into()),
+        batch: "leaflet".into(),
+        actor: "key:k1".into(),
+    };
+    let part = shop.run(print(200)).await.unwrap();
+    assert_eq!(part.vouchers.len(), 200);
+    assert_eq!(shop.budget("sale").await, (600_000, 2_400_000, 0));
+    assert_eq!(shop.run(print(51)).await.unwrap_err().refusal.reason, Reason::BudgetExhausted);
+    assert_eq!(shop.budget("sale").await, (600_000, 2_400_000, 0), "all of a part or nothing");
+    let code = &part.vouchers[0].code;
+    let placed = place("o-1", Mode::Commit, cart(Some("m2"), vec![line("1", 1, 50_000)], vec![code.clone()]));
+    shop.run(placed).await.unwrap();
+    assert_eq!(shop.grant(&part.vouchers[0].grant).await.member, MemberId::from("m2"));
+    shop.run(redeem(&part.vouchers[1].code, Mode::Commit)).await.unwrap();
+    assert_eq!(shop.grant(&part.vouchers[1].grant).await.member, MemberId::from(""), "nobody said who it was");
+    assert_eq!(shop.budget("sale").await.2, 40_000);
+    shop.publish(Plan::Reward(RewardPlan { name: "shown".into(), ..rotating(false) })).await;
+    let changing = Print { reward: "shown".into(), ..print(1) };
+    assert_eq!(shop.run(changing).await.unwrap_err().refusal.reason, Reason::NotCombinable);
     shop.verify().await;
 }

@@ -34,7 +34,7 @@ fn event(id: &str, kind: &str, data: Value) -> Incoming {
 }
 
 async fn send(shop: &Shop, event: Incoming) -> Status {
-    shop.engine.ingest(vec![event], &Sender::Shop).await.unwrap().remove(0).status
+    shop.engine.ingest(vec![event], &Sender::Shop).await.unwrap().0.remove(0).status
 }
 
 fn order(id: &str, total: &str) -> Value {

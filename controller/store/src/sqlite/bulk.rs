@@ -3,8 +3,11 @@
 //! A row is an array; statements pick its columns by place. Texts never hold NUL: SQLite would cut them there.
 
 use super::error::refused;
-use crate::{Error, Result};
-use fanfare_core::time::Ts;
+use crate::{
+    Error, Result,
+    chain::{self, Link},
+    encode::{Put, to_json, unwritable},
+};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
@@ -13,18 +16,21 @@ use sqlx::SqliteConnection;
 pub(super) struct Bulk {
     json: Vec<u8>,
     rows: u64,
+    /// Whether the row being written has a column already.
+    begun: bool,
     fault: Option<Error>,
 }
 
 impl Bulk {
     /// The rows that `write` makes of `items`.
-    pub(super) fn of<T>(items: impl IntoIterator<Item = T>, write: impl Fn(&mut Columns<'_>, T)) -> Self {
+    pub(super) fn of<T>(items: impl IntoIterator<Item = T>, write: impl Fn(&mut Self, T)) -> Self {
         let mut bulk = Self::default();
         for item in items {
             bulk.json.push(if bulk.rows == 0 { b'[' } else { b',' });
             bulk.json.push(b'[');
             bulk.rows += 1;
-            write(&mut Columns { bulk: &mut bulk, first: true }, item);
+            bulk.begun = false;
+            write(&mut bulk, item);
             bulk.json.push(b']');
         }
         bulk.json.extend_from_slice(if bulk.rows == 0 { b"[]" } else { b"]" });
@@ -66,64 +72,57 @@ pub(super) fn keys<'a, T: AsRef<str> + 'a>(keys: impl IntoIterator<Item = &'a T>
     to_json(&keys.into_iter().map(AsRef::as_ref).collect::<Vec<&str>>())
 }
 
-/// A value as JSON.
-pub(super) fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| Error::Corrupt(format!("a row cannot be written: {error}")))
-}
-
-/// The columns of one row, written in order.
-pub(super) struct Columns<'a> {
-    bulk: &'a mut Bulk,
-    first: bool,
-}
-
-impl Columns<'_> {
-    /// A text.
-    pub(super) fn text(&mut self, value: impl AsRef<str>) -> &mut Self {
+impl Put for Bulk {
+    fn text(&mut self, value: impl AsRef<str>) -> &mut Self {
         let value = value.as_ref();
         if value.as_bytes().contains(&0) {
-            self.bulk.fault = Some(Error::Conflict("a text holds the character NUL".into()));
+            self.fault = Some(Error::Conflict("a text holds the character NUL".into()));
         }
         self.json(value)
     }
 
-    /// A text or NULL.
-    pub(super) fn opt_text(&mut self, value: Option<impl AsRef<str>>) -> &mut Self {
+    fn opt_text(&mut self, value: Option<impl AsRef<str>>) -> &mut Self {
         match value {
             Some(value) => self.text(value),
             None => self.json(&()),
         }
     }
 
-    /// A number.
-    pub(super) fn int(&mut self, value: i64) -> &mut Self {
+    fn int(&mut self, value: i64) -> &mut Self {
         self.json(&value)
     }
 
-    /// Yes or no, as 1 or 0.
-    pub(super) fn flag(&mut self, value: bool) -> &mut Self {
+    fn opt_int(&mut self, value: Option<i64>) -> &mut Self {
+        self.json(&value)
+    }
+
+    /// As 1 or 0.
+    fn flag(&mut self, value: bool) -> &mut Self {
         self.int(i64::from(value))
     }
 
-    /// An instant.
-    pub(super) fn at(&mut self, value: Ts) -> &mut Self {
-        self.int(value.timestamp_micros())
-    }
-
-    /// An instant or NULL.
-    pub(super) fn opt_at(&mut self, value: Option<Ts>) -> &mut Self {
-        self.json(&value.map(|at| at.timestamp_micros()))
-    }
-
-    /// A structure; the statement picks it with `->`, which keeps it JSON.
-    pub(super) fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> &mut Self {
-        if !self.first {
-            self.bulk.json.push(b',');
+    /// The statement picks it with `->`, which keeps it JSON.
+    fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> &mut Self {
+        if self.begun {
+            self.json.push(b',');
         }
-        self.first = false;
-        if let Err(error) = serde_json::to_writer(&mut self.bulk.json, value) {
-            self.bulk.fault = Some(Error::Corrupt(format!("a row cannot be written: {error}")));
+        self.begun = true;
+        if let Err(error) = serde_json::to_writer(&mut self.json, value) {
+            self.fault = Some(unwritable(error));
         }
         self
+    }
+
+    /// As two columns: a text and 0, or, where they are no text, hexadecimal digits and 1.
+    fn bytes(&mut self, value: &[u8]) -> &mut Self {
+        match std::str::from_utf8(value) {
+            Ok(text) if !value.contains(&0) => self.text(text).flag(false),
+            _ => self.text(value.iter().map(|byte| format!("{byte:02x}")).collect::<String>()).flag(true),
+        }
+    }
+
+    /// As hexadecimal digits.
+    fn link(&mut self, value: &Link) -> &mut Self {
+        self.text(chain::hex(value))
     }
 }

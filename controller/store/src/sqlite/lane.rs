@@ -3,11 +3,12 @@
 //! The pool of the writer has one connection, and its queue is the lane. A dropped batch is rolled back before the
 //! connection is handed on; a connection that still has a transaction open is thrown away.
 
-use super::{SqliteStore, WAIT_MAX, decode::Cursor, error::refused, load, write};
+use super::{SqliteStore, WAIT_MAX, error::refused, load, write};
 use crate::{
-    Answer, Batch, Error, Keys, Position, Result, Rows, Writes,
+    Answer, Batch, Error, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
-    fold,
+    decode::Cursor,
+    fault_points, fold,
 };
 use fanfare_core::ids::Namespace;
 use futures::FutureExt;
@@ -87,6 +88,10 @@ impl Batch for SqliteBatch<'_> {
         Position(self.lane.seq)
     }
 
+    fn news<'a>(&'a mut self, _: Position) -> Answer<'a, Option<News>> {
+        Box::pin(async { Ok(Some(News::new())) })
+    }
+
     fn load<'a>(&'a mut self, keys: &'a Keys) -> Answer<'a, Rows> {
         Box::pin(async move {
             match self.lane.ns {
@@ -115,7 +120,9 @@ async fn commit(batch: SqliteBatch<'_>, mut writes: Writes) -> Result<Position> 
         None => found(&mut transaction, namespace).await?,
     };
     let lane = write::write(&mut transaction, namespace, ns, lane, &writes).await?;
+    fault_points::reach("written-not-committed");
     transaction.commit().await.map_err(refused)?;
+    fault_points::reach("committed");
     Ok(Position(lane.seq))
 }
 

@@ -1,12 +1,7 @@
 //! What a batch reads: each table at most one query, its keys as JSON arrays.
 
-use super::{
-    SqliteStore,
-    bulk::{keys, to_json},
-    decode::{self},
-    error::refused,
-};
-use crate::{Keys, Result, Rows};
+use super::{SqliteStore, bulk::keys, error::refused, terms};
+use crate::{Keys, Result, Rows, decode, encode::to_json};
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 /// The rows of a table whose ids are in `?2`.
@@ -55,13 +50,15 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
         runs_of: _,
         messages,
         jobs,
+        pool_places,
+        pool_codes,
         idempotency,
     } = asked;
     Ok(Rows {
         members: one(conn, ns, concat!("SELECT ", member_columns!(), by_id!("members")), keys(members)?)
             .await?
             .decode(decode::member)?,
-        identities: pairs(conn, ns, IDENTITIES, identities).await?.decode(identity)?,
+        identities: pairs(conn, ns, IDENTITIES, identities).await?.decode(decode::identity)?,
         grants: grants(store, conn, ns, asked).await?,
         orders: one(conn, ns, concat!("SELECT ", order_columns!(), by_id!("orders")), keys(orders)?)
             .await?
@@ -72,7 +69,7 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
             .decode(decode::hold)?,
         participations: pairs(conn, ns, PARTICIPATIONS, participations).await?.decode(decode::participation)?,
         counters: one(conn, ns, COUNTERS, keys(counters)?).await?.decode(decode::count)?,
-        balances: pairs(conn, ns, BALANCES, balances).await?.decode(balance)?,
+        balances: pairs(conn, ns, BALANCES, balances).await?.decode(decode::balance)?,
         events: pairs(conn, ns, EVENTS, events).await?.decode(decode::event)?,
         runs: runs(store, conn, ns, asked).await?,
         messages: one(conn, ns, concat!("SELECT ", message_columns!(), by_id!("messages")), keys(messages)?)
@@ -81,10 +78,19 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
         jobs: one(conn, ns, concat!("SELECT ", job_columns!(), by_id!("jobs")), keys(jobs)?)
             .await?
             .decode(decode::job)?,
+        pool: [
+            one(conn, ns, POOL_BY_PLACE, keys(pool_places)?).await?.decode(decode::pooled)?,
+            one(conn, ns, POOL_BY_CODE, keys(pool_codes)?).await?.decode(decode::pooled)?,
+        ]
+        .concat(),
         idempotency: pairs(conn, ns, IDEMPOTENCY, idempotency).await?.decode(decode::stored)?,
     })
 }
 
+const POOL_BY_PLACE: &str =
+    "SELECT place, code FROM code_pool WHERE ns = ?1 AND place IN (SELECT value FROM json_each(?2))";
+const POOL_BY_CODE: &str =
+    "SELECT place, code FROM code_pool WHERE ns = ?1 AND code IN (SELECT value FROM json_each(?2))";
 const COUNTERS: &str = "SELECT key, value FROM counters WHERE ns = ?1 AND key IN (SELECT value FROM json_each(?2))";
 const IDENTITIES: &str = by_pair!("t.type, t.value, t.member", "identities", "type", "value");
 const BALANCES: &str = by_pair!("t.account, t.unit, t.amount", "balances", "account", "unit");
@@ -152,7 +158,7 @@ pub(super) async fn decode_grants(
     rows: &[SqliteRow],
 ) -> Result<Vec<crate::rows::Grant>> {
     let terms = rows.iter().map(decode::terms_of).collect::<Result<_>>()?;
-    let plans = store.rewards.resolve(conn, terms).await?;
+    let plans = terms::resolve(&store.rewards, conn, terms).await?;
     decode::all(rows, |row| decode::grant(row, &plans))
 }
 
@@ -187,7 +193,7 @@ pub(super) async fn decode_runs(
     rows: &[SqliteRow],
 ) -> Result<Vec<crate::rows::Run>> {
     let terms = rows.iter().map(decode::terms_of).collect::<Result<_>>()?;
-    let plans = store.automations.resolve(conn, terms).await?;
+    let plans = terms::resolve(&store.automations, conn, terms).await?;
     decode::all(rows, |row| decode::run(row, &plans))
 }
 
@@ -216,14 +222,4 @@ async fn pairs<P: serde::Serialize>(
     keys: &std::collections::BTreeSet<P>,
 ) -> Result<Found> {
     if keys.is_empty() { Ok(Found(Vec::new())) } else { one(conn, ns, sql, to_json(keys)?).await }
-}
-
-fn identity(row: &SqliteRow) -> Result<(String, String, fanfare_core::ids::MemberId)> {
-    let mut c = decode::Cursor::new(row);
-    Ok((c.text()?, c.text()?, c.text()?))
-}
-
-fn balance(row: &SqliteRow) -> Result<(String, String, i64)> {
-    let mut c = decode::Cursor::new(row);
-    Ok((c.text()?, c.text()?, c.int()?))
 }

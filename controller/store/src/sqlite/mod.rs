@@ -4,11 +4,7 @@
 //! batch that finds the file changed by another program is refused. Start at [`SqliteStore::open`]; a batch is in
 //! `lane`, its statements in `load` and `write`, what needs no transaction in `read`, the invariants in `verify`.
 
-#[macro_use]
-mod columns;
-
 mod bulk;
-mod decode;
 mod error;
 mod lane;
 mod load;
@@ -20,7 +16,7 @@ mod terms;
 mod verify;
 mod write;
 
-use crate::{Error, Result};
+use crate::{Error, Result, fault_points, terms::Cache};
 use error::{not_migrated, refused};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
@@ -39,7 +35,10 @@ use std::{
 
 /// Every migration: its version, what it is and its SQL. Applied ones never change. They are listed by hand, since the
 /// macro that reads a folder would compile SQLite a second time.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
+    (5, "code pool", include_str!("../../migrations/sqlite/0005_code_pool.sql")),
+];
 
 /// Hands the list over.
 #[derive(Debug)]
@@ -74,8 +73,8 @@ pub struct SqliteStore {
     /// What `PRAGMA data_version` said when the writer connected; 0 when it has to be asked.
     data_version: Arc<AtomicI64>,
     incarnation: i64,
-    rewards: terms::Cache<RewardPlan>,
-    automations: terms::Cache<AutomationPlan>,
+    rewards: Cache<RewardPlan>,
+    automations: Cache<AutomationPlan>,
     _holder: Holder,
     _scratch: Option<Scratch>,
 }
@@ -133,8 +132,8 @@ impl SqliteStore {
             readers,
             data_version,
             incarnation,
-            rewards: terms::Cache::default(),
-            automations: terms::Cache::default(),
+            rewards: Cache::default(),
+            automations: Cache::default(),
             _holder: holder,
             _scratch: scratch,
         })
@@ -161,6 +160,7 @@ async fn prepare(options: &SqliteConnectOptions, path: &Path) -> Result<i64> {
     migrator.run(&mut conn).await.map_err(not_migrated)?;
     let incarnation = sqlx::query_scalar("SELECT max(number) FROM incarnation").fetch_one(&mut conn).await;
     let incarnation = incarnation.map_err(refused)?;
+    fault_points::reach("migrated");
     conn.close().await.map_err(refused)?;
     Ok(incarnation)
 }

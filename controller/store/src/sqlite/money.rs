@@ -1,7 +1,7 @@
 //! What money depends on: the ledger's transactions and entries, and the sums that are kept of them.
 
 use super::bulk::Bulk;
-use crate::{Result, chain::Link, fold};
+use crate::{Result, chain::Link, encode, fold};
 use fanfare_core::{ledger::Posting, time::Ts};
 use sqlx::SqliteConnection;
 
@@ -16,28 +16,19 @@ pub(super) async fn append(
     let placed = fold::place(postings, at, seq, link)?;
     let Some(last) = placed.last().map(|last| (last.seq, last.link)) else { return Ok((seq, link)) };
 
-    let transactions = Bulk::of(&placed, |c, row| {
-        c.int(row.seq).at(at).text(&row.posting.rule).text(&row.posting.reference);
-        c.text(crate::chain::hex(&row.link));
-    });
+    let transactions = Bulk::of(&placed, |c, row| encode::transaction(c, at, row));
     let sql = "INSERT INTO ledger (ns, seq, at, rule, reference, chain)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', unhex(value->>'$[4]')
         FROM jsonb_each(?2)";
     transactions.run_each(conn, ns, "the ledger", sql).await?;
 
-    let lines =
-        placed.iter().flat_map(|row| (0_i64..).zip(&row.posting.entries).map(|(line, entry)| (row.seq, line, entry)));
-    let entries = Bulk::of(lines, |c, (seq, line, entry)| {
-        c.int(seq).int(line).text(&entry.account).text(&entry.unit).int(entry.amount);
-    });
+    let entries = Bulk::of(fold::lines(&placed), encode::entry);
     let sql = "INSERT INTO entries (ns, seq, line, account, unit, amount)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]'
         FROM jsonb_each(?2)";
     entries.run_each(conn, ns, "the ledger's entries", sql).await?;
 
-    let balances = Bulk::of(fold::balances(postings)?, |c, ((account, unit), delta)| {
-        c.text(account).text(unit).int(delta);
-    });
+    let balances = Bulk::of(fold::balances(postings)?, encode::balance);
     let sql = "INSERT INTO balances (ns, account, unit, amount)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]' FROM jsonb_each(?2) WHERE true
         ON CONFLICT (ns, account, unit) DO UPDATE SET amount = amount + excluded.amount";
@@ -47,9 +38,7 @@ pub(super) async fn append(
 
 /// Adds the deltas to the counters.
 pub(super) async fn count(conn: &mut SqliteConnection, ns: i64, deltas: &[(String, i64)]) -> Result<()> {
-    let counters = Bulk::of(fold::counters(deltas)?, |c, (key, delta)| {
-        c.text(key).int(delta);
-    });
+    let counters = Bulk::of(fold::counters(deltas)?, encode::counter);
     let sql = "INSERT INTO counters (ns, key, value)
         SELECT ?1, value->>'$[0]', value->>'$[1]' FROM jsonb_each(?2) WHERE true
         ON CONFLICT (ns, key) DO UPDATE SET value = value + excluded.value";

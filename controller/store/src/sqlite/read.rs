@@ -1,13 +1,9 @@
 //! What needs no transaction: reads on their own connections, which see what was committed last.
 
-use super::{
-    SqliteStore,
-    decode::{self, Cursor, instant},
-    error::refused,
-    lane, load, verify,
-};
+use super::{SqliteStore, error::refused, lane, load, verify};
 use crate::{
-    Answer, Batch, CREDENTIALS_MAX, Error, PAGE_MAX, Page, Position, Result, Store,
+    Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
+    decode::{self, Cursor, instant},
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
         Redemption, RefreshToken, Run,
@@ -82,6 +78,10 @@ impl Store for SqliteStore {
         Box::pin(async move { Ok(Box::new(lane::begin(self, namespace).await?) as Box<dyn Batch + 'a>) })
     }
 
+    fn shared(&self) -> bool {
+        false
+    }
+
     fn incarnation(&self) -> i64 {
         self.incarnation
     }
@@ -104,6 +104,14 @@ impl Store for SqliteStore {
                 false => Err(Error::Locked("the database was restored meanwhile; restart to read it anew".into())),
             }
         })
+    }
+
+    fn time(&self) -> Answer<'_, Option<Ts>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn news<'a>(&'a self, _: &'a Namespace, _: Position) -> Answer<'a, Option<News>> {
+        Box::pin(async { Ok(Some(News::new())) })
     }
 
     fn published<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<Published>> {
@@ -130,10 +138,7 @@ impl Store for SqliteStore {
 
     fn lists<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<(Name, MemberId)>> {
         let sql = in_ns!("SELECT list, member FROM list_members WHERE ns", " ORDER BY list, member");
-        self.stream(query(sql, ns), |row| {
-            let mut c = Cursor::new(row);
-            Ok((c.text()?, c.text()?))
-        })
+        self.stream(query(sql, ns), decode::listed)
     }
 
     fn participations<'a>(&'a self, ns: &'a Namespace) -> BoxStream<'a, Result<Participation>> {
@@ -334,6 +339,16 @@ impl Store for SqliteStore {
                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";
             sqlx::query(sql).bind(name).bind(value).execute(&self.writer).await.map_err(refused)?;
             Ok(())
+        })
+    }
+
+    fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>> {
+        Box::pin(async move {
+            // The update changes nothing: it makes the row that stands come back.
+            let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2)
+                ON CONFLICT (name) DO UPDATE SET value = settings.value RETURNING value";
+            let query = sqlx::query_scalar(sql).bind(name).bind(value);
+            query.fetch_one(&self.writer).await.map_err(refused)
         })
     }
 

@@ -1,13 +1,13 @@
 //! Members and what stands around the money: lists, participations, holds, runs, messages, published revisions, credentials.
 
-use super::{bulk::Bulk, terms::Distinct};
+use super::{bulk::Bulk, terms};
 use crate::{
-    Error, Result,
+    Result, encode, fold, retention,
     rows::{Credential, Hold, Member, Message, Participation, Published, RefreshToken, Run},
+    terms::Distinct,
 };
-use chrono::TimeDelta;
 use fanfare_core::{
-    ids::{MemberId, Name, Namespace},
+    ids::{Code, MemberId, Name, Namespace},
     model::Kind,
 };
 use sqlx::SqliteConnection;
@@ -17,10 +17,7 @@ pub(super) async fn members(conn: &mut SqliteConnection, ns: i64, members: &[Mem
     if members.is_empty() {
         return Ok(());
     }
-    let rows = Bulk::of(members, |c, row| {
-        c.text(&row.id).text(&row.account).json(&row.attributes).json(&row.tags).json(&row.consent);
-        c.json(&row.identities).at(row.created_at).opt_text(row.merged_into.as_ref());
-    });
+    let rows = Bulk::of(members, encode::member);
     let sql = "INSERT INTO members (ns, id, account, attributes, tags, consent, identities, created_at, merged_into)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->'$[2]', value->'$[3]', value->'$[4]', value->'$[5]',
             value->>'$[6]', value->>'$[7]'
@@ -30,16 +27,12 @@ pub(super) async fn members(conn: &mut SqliteConnection, ns: i64, members: &[Mem
             created_at = excluded.created_at, merged_into = excluded.merged_into";
     rows.run_each(conn, ns, "members", sql).await?;
 
-    let ids = Bulk::of(members, |c, row| {
-        c.text(&row.id);
-    });
+    let ids = Bulk::of(members.iter().map(|row| &row.id), encode::key);
     let sql = "DELETE FROM identities WHERE ns = ?1 AND member IN (SELECT value->>'$[0]' FROM jsonb_each(?2))";
     ids.run(conn, ns, sql).await?;
 
     let pairs = members.iter().flat_map(|row| row.identities.iter().map(move |identity| (identity, &row.id)));
-    let identities = Bulk::of(pairs, |c, ((kind, value), member)| {
-        c.text(kind).text(value).text(member);
-    });
+    let identities = Bulk::of(pairs, encode::identity);
     let sql = "INSERT INTO identities (ns, type, value, member)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]' FROM jsonb_each(?2)";
     identities.run_each(conn, ns, "identities", sql).await
@@ -47,11 +40,7 @@ pub(super) async fn members(conn: &mut SqliteConnection, ns: i64, members: &[Mem
 
 /// Inserts or replaces holds.
 pub(super) async fn holds(conn: &mut SqliteConnection, ns: i64, holds: &[Hold]) -> Result<()> {
-    let rows = Bulk::of(holds, |c, row| {
-        c.text(&row.id).text(&row.campaign).text(&row.mechanic).text(&row.sku).int(row.quantity);
-        c.text(&row.member).opt_text(row.store.as_ref()).at(row.expires_at).text(row.state.as_str());
-        c.opt_text(row.order.as_ref());
-    });
+    let rows = Bulk::of(holds, encode::hold);
     let sql =
         "INSERT INTO holds (ns, id, campaign, mechanic, sku, quantity, member, store, expires_at, state, order_id)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]',
@@ -65,10 +54,7 @@ pub(super) async fn holds(conn: &mut SqliteConnection, ns: i64, holds: &[Hold]) 
 
 /// Inserts or replaces participations.
 pub(super) async fn participations(conn: &mut SqliteConnection, ns: i64, rows: &[Participation]) -> Result<()> {
-    let rows = Bulk::of(rows, |c, row| {
-        c.text(&row.campaign).text(&row.member).at(row.joined_at).at(row.touched_at).flag(row.converted);
-        c.text(&row.revision);
-    });
+    let rows = Bulk::of(rows, encode::participation);
     let sql = "INSERT INTO participations (ns, campaign, member, joined_at, touched_at, converted, revision)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]'
         FROM jsonb_each(?2) WHERE true
@@ -85,24 +71,18 @@ pub(super) async fn lists(
     added: &[(Name, MemberId)],
     removed: &[(Name, MemberId)],
 ) -> Result<()> {
-    let replaced = Bulk::of(set, |c, (list, _)| {
-        c.text(list);
-    });
+    let replaced = Bulk::of(set.iter().map(|(list, _)| list), encode::key);
     let sql = "DELETE FROM list_members WHERE ns = ?1 AND list IN (SELECT value->>'$[0]' FROM jsonb_each(?2))";
     replaced.run(conn, ns, sql).await?;
 
     let members = set.iter().flat_map(|(list, members)| members.iter().map(move |member| (list, member)));
-    let pairs = Bulk::of(members.chain(added.iter().map(|(list, member)| (list, member))), |c, (list, member)| {
-        c.text(list).text(member);
-    });
+    let pairs = Bulk::of(members.chain(added.iter().map(|(list, member)| (list, member))), encode::pair);
     let sql = "INSERT INTO list_members (ns, list, member)
         SELECT ?1, value->>'$[0]', value->>'$[1]' FROM jsonb_each(?2) WHERE true
         ON CONFLICT (ns, list, member) DO NOTHING";
     pairs.run(conn, ns, sql).await?;
 
-    let pairs = Bulk::of(removed, |c, (list, member)| {
-        c.text(list).text(member);
-    });
+    let pairs = Bulk::of(removed.iter().map(|(list, member)| (list, member)), encode::pair);
     let sql = "DELETE FROM list_members WHERE ns = ?1 AND (list, member) IN
         (SELECT value->>'$[0]', value->>'$[1]' FROM jsonb_each(?2))";
     pairs.run(conn, ns, sql).await.map(drop)
@@ -114,11 +94,8 @@ pub(super) async fn runs(conn: &mut SqliteConnection, ns: i64, runs: &[Run]) -> 
         return Ok(());
     }
     let terms = Distinct::new(runs.iter().map(|row| &row.plan))?;
-    terms.write(conn, ns).await?;
-    let rows = Bulk::of(runs.iter().zip(terms.digests()), |c, (row, digest)| {
-        c.text(&row.id).text(&row.plan.name).text(digest).text(&row.member).text(row.state.as_str());
-        c.int(i64::try_from(row.step).unwrap_or(i64::MAX)).at(row.entered_at).opt_at(row.left_at).json(&row.trigger);
-    });
+    terms::write(&terms, conn, ns).await?;
+    let rows = Bulk::of(runs.iter().zip(terms.digests()), encode::run);
     let sql = "INSERT INTO runs (ns, id, automation, terms, member, state, step, entered_at, left_at, trigger_data)
         SELECT ?1, value->>'$[0]', value->>'$[1]',
             (SELECT t.id FROM terms t WHERE t.ns = ?1 AND t.digest = value->>'$[2]'),
@@ -131,12 +108,7 @@ pub(super) async fn runs(conn: &mut SqliteConnection, ns: i64, runs: &[Run]) -> 
 
 /// Inserts or replaces messages.
 pub(super) async fn messages(conn: &mut SqliteConnection, ns: i64, messages: &[Message]) -> Result<()> {
-    let rows = Bulk::of(messages, |c, row| {
-        c.text(&row.id).text(&row.member).text(&row.channel).flag(row.in_app).text(&row.template).text(&row.cause);
-        c.opt_text(row.campaign.as_ref()).text(&row.subject).text(&row.body).text(&row.locale);
-        c.flag(row.skip_when_ambiguous).flag(row.marketing).text(row.state.as_str()).opt_text(row.reason.as_ref());
-        c.int(row.attempts).at(row.created_at).opt_at(row.sent_at).opt_at(row.read_at);
-    });
+    let rows = Bulk::of(messages, encode::message);
     let sql = "INSERT INTO messages (ns, id, member, channel, in_app, template, cause, campaign, subject, body, locale,
             skip_when_ambiguous, marketing, state, reason, attempts, created_at, sent_at, read_at)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]',
@@ -172,15 +144,8 @@ pub(super) async fn published(conn: &mut SqliteConnection, ns: i64, published: &
             at = CASE served WHEN 1 THEN at ELSE excluded.at END,
             ordinal = CASE served WHEN 1 THEN ordinal ELSE excluded.ordinal END, served = excluded.served";
     for row in published {
-        if row.plan.kind() != row.kind {
-            return Err(Error::Conflict(format!("the plan of {} {} is of another kind", row.kind.as_str(), row.name)));
-        }
-        let rows = || {
-            Bulk::of([row], |c, row| {
-                c.text(row.kind.as_str()).text(&row.name).text(&row.revision).json(&row.plan).int(row.generation);
-                c.at(row.at).opt_text(row.author.as_ref()).flag(row.settled).flag(row.retired);
-            })
-        };
+        fold::plan_of_its_kind(row)?;
+        let rows = || Bulk::of([row], encode::published);
         rows().run(conn, ns, former).await?;
         rows().run_each(conn, ns, "published revisions", present).await?;
     }
@@ -189,9 +154,7 @@ pub(super) async fn published(conn: &mut SqliteConnection, ns: i64, published: &
 
 /// Serves these resources no longer.
 pub(super) async fn retired(conn: &mut SqliteConnection, ns: i64, retired: &[(Kind, Name)]) -> Result<()> {
-    let rows = Bulk::of(retired, |c, (kind, name)| {
-        c.text(kind.as_str()).text(name);
-    });
+    let rows = Bulk::of(retired, encode::retired);
     let sql = "UPDATE published SET served = 0, retired = 1 FROM (SELECT t.rowid AS at, k.value FROM jsonb_each(?2) k CROSS JOIN published t
             ON t.ns = ?1 AND t.kind = k.value->>'$[0]' AND t.name = k.value->>'$[1]' AND t.served = 1 LIMIT -1) k
         WHERE published.rowid = k.at";
@@ -205,11 +168,8 @@ pub(super) async fn credentials(
     namespace: &Namespace,
     credentials: &[Credential],
 ) -> Result<()> {
-    same_namespace(namespace, credentials.iter().map(|row| &row.namespace))?;
-    let rows = Bulk::of(credentials, |c, row| {
-        c.text(&row.id).text(&row.digest).opt_text(row.store.as_ref()).json(&row.scopes).text(&row.label);
-        c.opt_at(row.expires_at).flag(row.revoked);
-    });
+    fold::same_namespace(namespace, credentials.iter().map(|row| &row.namespace))?;
+    let rows = Bulk::of(credentials, encode::credential);
     let sql = "INSERT INTO credentials (ns, id, digest, store, scopes, label, expires_at, revoked)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->'$[3]', value->>'$[4]', value->>'$[5]',
             value->>'$[6]'
@@ -220,9 +180,6 @@ pub(super) async fn credentials(
     rows.run_each(conn, ns, "credentials", sql).await
 }
 
-/// Longer than any refresh token lives.
-const REFRESH_LIFE_MAX: TimeDelta = TimeDelta::days(400);
-
 /// Inserts or replaces refresh tokens, marks every token of a revoked family as used, and deletes those that have lapsed.
 pub(super) async fn refresh_tokens(
     conn: &mut SqliteConnection,
@@ -231,10 +188,8 @@ pub(super) async fn refresh_tokens(
     tokens: &[RefreshToken],
     revoked: &[String],
 ) -> Result<()> {
-    same_namespace(namespace, tokens.iter().map(|row| &row.namespace))?;
-    let rows = Bulk::of(tokens, |c, row| {
-        c.text(&row.digest).text(&row.member).at(row.expires_at).flag(row.used).text(&row.family);
-    });
+    fold::same_namespace(namespace, tokens.iter().map(|row| &row.namespace))?;
+    let rows = Bulk::of(tokens, encode::refresh_token);
     let sql = "INSERT INTO refresh_tokens (ns, digest, member, expires_at, used, family)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]'
         FROM jsonb_each(?2) WHERE true
@@ -242,28 +197,25 @@ pub(super) async fn refresh_tokens(
             used = excluded.used, family = excluded.family WHERE ns = excluded.ns";
     rows.run_each(conn, ns, "refresh tokens", sql).await?;
 
-    let families = Bulk::of(revoked, |c, family| {
-        c.text(family);
-    });
+    let families = Bulk::of(revoked, encode::key);
     let sql = "UPDATE refresh_tokens SET used = 1
         WHERE ns = ?1 AND family IN (SELECT value->>'$[0]' FROM jsonb_each(?2))";
     families.run(conn, ns, sql).await?;
 
-    // Tokens live in real time, which a batch does not know: its instant is business time. What ends so long before a
-    // token that is made now has ended.
     let Some(newest) = tokens.iter().map(|row| row.expires_at).max() else { return Ok(()) };
     sqlx::query("DELETE FROM refresh_tokens WHERE ns = ?1 AND expires_at < ?2")
         .bind(ns)
-        .bind((newest - REFRESH_LIFE_MAX).timestamp_micros())
+        .bind((newest - retention::REFRESH_LIFE_MAX).timestamp_micros())
         .execute(conn)
         .await
         .map_err(super::error::refused)?;
     Ok(())
 }
 
-fn same_namespace<'a>(namespace: &Namespace, mut others: impl Iterator<Item = &'a Namespace>) -> Result<()> {
-    match others.find(|other| *other != namespace) {
-        Some(other) => Err(Error::Conflict(format!("a batch of {namespace} writes a credential of {other}"))),
-        None => Ok(()),
-    }
+/// Puts imported codes into their pools.
+pub(super) async fn pool(conn: &mut SqliteConnection, ns: i64, rows: &[(String, Code)]) -> Result<()> {
+    let rows = Bulk::of(rows.iter().map(|(place, code)| (place, code)), encode::pair);
+    let sql = "INSERT INTO code_pool (ns, place, code)
+        SELECT ?1, value->>'$[0]', value->>'$[1]' FROM jsonb_each(?2)";
+    rows.run_each(conn, ns, "imported codes", sql).await
 }

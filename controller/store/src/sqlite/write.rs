@@ -1,15 +1,11 @@
 //! What a batch writes: one statement a table. Changes of rows come before new rows, so that a code or a voucher that one
 //! command gives up can be taken by the next.
 
-use super::{
-    bulk::{Bulk, to_json},
-    lane::Lane,
-    money, subjects,
-    terms::Distinct,
-};
+use super::{bulk::Bulk, lane::Lane, money, subjects, terms};
 use crate::{
-    Error, Result, Writes, chain,
+    Error, Result, Writes, chain, encode, fold, retention,
     rows::{Audit, Event, Grant, Job, Order, Redemption, Stored},
+    terms::Distinct,
 };
 use fanfare_core::{ids::Namespace, time::Ts};
 use sqlx::SqliteConnection;
@@ -40,6 +36,7 @@ pub(super) async fn write(
         messages,
         jobs,
         done_jobs,
+        new_pool,
         idempotency,
         published,
         retired,
@@ -50,6 +47,7 @@ pub(super) async fn write(
         refresh_tokens,
         revoked_families,
         audit,
+        news: _,
     } = writes;
     let at = at.ok_or_else(|| Error::Conflict("the batch names no instant".into()))?;
 
@@ -71,6 +69,7 @@ pub(super) async fn write(
     subjects::messages(conn, ns, messages).await?;
     end_jobs(conn, ns, done_jobs).await?;
     set_jobs(conn, ns, jobs).await?;
+    subjects::pool(conn, ns, new_pool).await?;
     add_answers(conn, ns, at, idempotency).await?;
     subjects::published(conn, ns, published).await?;
     subjects::retired(conn, ns, retired).await?;
@@ -102,10 +101,7 @@ async fn move_lane(conn: &mut SqliteConnection, ns: i64, from: i64, to: &Lane) -
 /// Replaces what may change of a grant. CROSS JOIN makes SQLite look each key up, and LIMIT keeps it from undoing that:
 /// left to itself it reads the whole table for each key. Member and code are indexed, so they are touched only where they differ.
 async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -> Result<()> {
-    let rows = Bulk::of(grants, |c, row| {
-        c.text(&row.id).text(row.state.as_str()).opt_at(row.claim_by).opt_at(row.claimed_at);
-        c.opt_at(row.valid_from).opt_at(row.valid_until).int(row.uses_left).int(row.reserved.0).json(&row.history);
-    });
+    let rows = Bulk::of(grants, encode::grant_change);
     let sql = "UPDATE grants SET state = k.value->>'$[1]', claim_by = k.value->>'$[2]',
             claimed_at = k.value->>'$[3]', valid_from = k.value->>'$[4]', valid_until = k.value->>'$[5]',
             uses_left = k.value->>'$[6]', reserved = k.value->>'$[7]', history = k.value->'$[8]'
@@ -113,9 +109,7 @@ async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -
             CROSS JOIN grants t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE grants.row = k.at";
     rows.run_each(conn, ns, "grants", sql).await?;
 
-    let holders = Bulk::of(grants, |c, row| {
-        c.text(&row.id).text(&row.member).opt_text(row.code.as_ref());
-    });
+    let holders = Bulk::of(grants, encode::holder);
     let sql = "UPDATE grants SET member = k.value->>'$[1]', code = k.value->>'$[2]'
         FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
             CROSS JOIN grants t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE grants.row = k.at
@@ -128,14 +122,8 @@ async fn add_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -> R
         return Ok(());
     }
     let terms = Distinct::new(grants.iter().map(|row| &row.terms))?;
-    terms.write(conn, ns).await?;
-    let rows = Bulk::of(grants.iter().zip(terms.digests()), |c, (row, digest)| {
-        c.text(&row.id).text(&row.member).text(&row.terms.name).text(digest);
-        c.opt_text(row.campaign.as_ref()).opt_text(row.mechanic.as_ref()).text(&row.cause);
-        c.opt_text(row.code.as_ref()).text(row.state.as_str()).at(row.issued_at).opt_at(row.claim_by);
-        c.opt_at(row.claimed_at).opt_at(row.valid_from).opt_at(row.valid_until).int(row.uses_left);
-        c.int(row.reserved.0).json(&row.history);
-    });
+    terms::write(&terms, conn, ns).await?;
+    let rows = Bulk::of(grants.iter().zip(terms.digests()), encode::grant);
     let sql = "INSERT INTO grants (ns, id, member, reward, terms, campaign, mechanic, cause, code, state, issued_at,
             claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]',
@@ -147,15 +135,6 @@ async fn add_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -> R
     rows.run_each(conn, ns, "new grants", sql).await
 }
 
-fn order_rows(orders: &[Order]) -> Bulk {
-    Bulk::of(orders, |c, row| {
-        c.text(&row.id).text(row.state.as_str()).text(&row.digest).json(&row.cart).json(&row.evaluation);
-        c.text(&row.revision).json(&row.booking).opt_at(row.expires_at).opt_text(row.receipt_number.as_ref());
-        c.opt_text(row.business_date.as_ref()).at(row.occurred_at).opt_at(row.committed_at).json(&row.returns);
-        c.opt_text(row.exception.as_ref()).flag(row.reported);
-    })
-}
-
 async fn change_orders(conn: &mut SqliteConnection, ns: i64, orders: &[Order]) -> Result<()> {
     let sql = "UPDATE orders SET state = k.value->>'$[1]', digest = k.value->>'$[2]', cart = k.value->'$[3]',
             evaluation = k.value->'$[4]', revision = k.value->>'$[5]', booking = k.value->'$[6]',
@@ -164,7 +143,7 @@ async fn change_orders(conn: &mut SqliteConnection, ns: i64, orders: &[Order]) -
             exception = k.value->>'$[13]', reported = k.value->>'$[14]'
         FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
             CROSS JOIN orders t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE orders.row = k.at";
-    order_rows(orders).run_each(conn, ns, "orders", sql).await
+    Bulk::of(orders, encode::order).run_each(conn, ns, "orders", sql).await
 }
 
 async fn add_orders(conn: &mut SqliteConnection, ns: i64, orders: &[Order]) -> Result<()> {
@@ -174,15 +153,7 @@ async fn add_orders(conn: &mut SqliteConnection, ns: i64, orders: &[Order]) -> R
             value->'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]', value->>'$[10]', value->>'$[11]',
             value->'$[12]', value->>'$[13]', value->>'$[14]'
         FROM jsonb_each(?2)";
-    order_rows(orders).run_each(conn, ns, "new orders", sql).await
-}
-
-fn redemption_rows<'a>(redemptions: impl Iterator<Item = &'a Redemption>) -> Bulk {
-    Bulk::of(redemptions, |c, row| {
-        c.text(&row.id).text(&row.grant).opt_text(row.order.as_ref()).opt_text(row.store.as_ref());
-        c.opt_text(row.terminal.as_ref()).text(row.state.as_str()).flag(row.state.is_live()).int(row.amount.0);
-        c.opt_at(row.expires_at).at(row.created_at).json(&row.reversals);
-    })
+    Bulk::of(orders, encode::order).run_each(conn, ns, "new orders", sql).await
 }
 
 /// Those that free their voucher come first: the index of live ones is checked row by row.
@@ -193,7 +164,7 @@ async fn change_redemptions(conn: &mut SqliteConnection, ns: i64, redemptions: &
         FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
             CROSS JOIN redemptions t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE redemptions.row = k.at AND redemptions.grant_id = k.value->>'$[1]'";
     for live in [false, true] {
-        let rows = redemption_rows(redemptions.iter().filter(|row| row.state.is_live() == live));
+        let rows = Bulk::of(redemptions.iter().filter(|row| row.state.is_live() == live), encode::redemption);
         rows.run_each(conn, ns, "redemptions", sql).await?;
     }
     Ok(())
@@ -205,14 +176,11 @@ async fn add_redemptions(conn: &mut SqliteConnection, ns: i64, redemptions: &[Re
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]',
             value->>'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]', value->'$[10]'
         FROM jsonb_each(?2)";
-    redemption_rows(redemptions.iter()).run_each(conn, ns, "new redemptions", sql).await
+    Bulk::of(redemptions, encode::redemption).run_each(conn, ns, "new redemptions", sql).await
 }
 
 async fn add_events(conn: &mut SqliteConnection, ns: i64, events: &[Event]) -> Result<()> {
-    let rows = Bulk::of(events, |c, row| {
-        c.text(&row.source).text(&row.id).text(&row.kind).opt_text(row.member.as_ref()).at(row.time);
-        c.text(&row.digest).json(&row.data).json(&row.decisions);
-    });
+    let rows = Bulk::of(events, encode::event);
     let sql = "INSERT INTO events (ns, source, id, type, member, time, digest, data, decisions)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]',
             value->'$[6]', value->'$[7]'
@@ -221,74 +189,46 @@ async fn add_events(conn: &mut SqliteConnection, ns: i64, events: &[Event]) -> R
 }
 
 async fn end_jobs(conn: &mut SqliteConnection, ns: i64, ids: &[String]) -> Result<()> {
-    let rows = Bulk::of(ids, |c, id| {
-        c.text(id);
-    });
+    let rows = Bulk::of(ids, encode::key);
     let sql = "DELETE FROM jobs WHERE ns = ?1 AND id IN (SELECT value->>'$[0]' FROM jsonb_each(?2))";
     rows.run(conn, ns, sql).await.map(drop)
 }
 
 async fn set_jobs(conn: &mut SqliteConnection, ns: i64, jobs: &[Job]) -> Result<()> {
-    let rows = Bulk::of(jobs, |c, row| {
-        c.text(&row.id).at(row.due_at).json(&row.task);
-    });
+    let rows = Bulk::of(jobs, encode::job);
     let sql = "INSERT INTO jobs (ns, id, due_at, task)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->'$[2]' FROM jsonb_each(?2) WHERE true
         ON CONFLICT (ns, id) DO UPDATE SET due_at = excluded.due_at, task = excluded.task";
     rows.run_each(conn, ns, "jobs", sql).await
 }
 
-/// How many days the answer to an idempotent call is kept.
-const ANSWERS_KEPT_DAYS: i64 = 7;
-/// How many outdated answers are deleted for each new one, so that the table shrinks after a burst.
-const OUTDATED_PER_NEW: i64 = 2;
-
 async fn add_answers(conn: &mut SqliteConnection, ns: i64, at: Ts, answers: &[Stored]) -> Result<()> {
     if answers.is_empty() {
         return Ok(());
     }
-    let rows = Bulk::of(answers, |c, row| {
-        c.text(&row.scope).text(&row.key).text(&row.digest).int(row.status.into()).at(row.at);
-        match std::str::from_utf8(&row.body) {
-            Ok(body) if !row.body.contains(&0) => c.text(body).flag(false),
-            _ => c.text(row.body.iter().map(|byte| format!("{byte:02x}")).collect::<String>()).flag(true),
-        };
-    });
+    let rows = Bulk::of(answers, encode::stored);
     let sql = "INSERT INTO idempotency (ns, scope, key, digest, status, at, body)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]',
             CASE value->>'$[6]' WHEN 1 THEN unhex(value->>'$[5]') ELSE CAST(value->>'$[5]' AS BLOB) END
         FROM jsonb_each(?2)";
     rows.run_each(conn, ns, "stored answers", sql).await?;
 
-    let outdated = at - chrono::TimeDelta::days(ANSWERS_KEPT_DAYS);
-    let most = i64::try_from(answers.len()).unwrap_or(i64::MAX).saturating_mul(OUTDATED_PER_NEW);
+    let outdated = at - retention::ANSWERS_KEPT;
     sqlx::query(
         "DELETE FROM idempotency WHERE row IN
             (SELECT row FROM (SELECT row, at FROM idempotency ORDER BY row LIMIT ?2) WHERE at < ?1)",
     )
     .bind(outdated.timestamp_micros())
-    .bind(most)
+    .bind(retention::answers_cleared(answers.len()))
     .execute(conn)
     .await
     .map_err(super::error::refused)?;
     Ok(())
 }
 
-async fn add_audit(
-    conn: &mut SqliteConnection,
-    ns: i64,
-    mut link: chain::Link,
-    audit: &[Audit],
-) -> Result<chain::Link> {
-    let mut linked = Vec::with_capacity(audit.len());
-    for row in audit {
-        let detail = to_json(&row.detail)?;
-        link = chain::audit(&link, row, &detail);
-        linked.push((row, detail, chain::hex(&link)));
-    }
-    let rows = Bulk::of(&linked, |c, (row, detail, link)| {
-        c.text(&row.id).at(row.at).text(&row.actor).text(&row.action).text(&row.object).text(detail).text(link);
-    });
+async fn add_audit(conn: &mut SqliteConnection, ns: i64, link: chain::Link, audit: &[Audit]) -> Result<chain::Link> {
+    let (linked, link) = fold::audit(link, audit)?;
+    let rows = Bulk::of(&linked, encode::audit);
     let sql = "INSERT INTO audit (ns, id, at, actor, action, object, detail, chain)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]',
             unhex(value->>'$[6]')

@@ -1,7 +1,11 @@
-//! One suite over `dyn Store`, run on every database that this room has, and what only SQLite promises.
+//! One suite over `dyn Store`, run on every database that this room has, and what only one of them promises.
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod postgres;
+#[cfg(test)]
+mod server;
 #[cfg(test)]
 mod sqlite;
 #[cfg(test)]
@@ -15,6 +19,13 @@ macro_rules! contract {
             async fn $test() {
                 let file = crate::fixtures::File::new(concat!("contract-", stringify!($test)));
                 crate::suite::$module::$test(&file.open().await).await;
+            })*
+        }
+        mod on_postgresql {
+            $(#[tokio::test]
+            async fn $test() {
+                let database = crate::server::Database::new(stringify!($test)).await;
+                crate::suite::$module::$test(&database.open().await).await;
             })*
         }
         mod on_sqlite_in_memory {
@@ -37,6 +48,7 @@ contract! {
     batches::a_cancelled_batch_frees_the_lane;
     batches::an_empty_batch_moves_nothing;
     batches::batches_of_one_lane_follow_each_other;
+    batches::news_follow_their_batches;
     batches::namespaces_do_not_see_each_other;
     money::counters_and_balances_add_up;
     money::the_ledger_is_one_chain_in_order;
@@ -51,5 +63,6 @@ contract! {
     subjects::identities_move_with_their_member;
     subjects::tokens_are_used_revoked_and_forgotten;
     subjects::settings_are_kept;
+    subjects::imported_codes_stand_at_their_place_and_once;
     subjects::answers_are_kept_seven_days;
 }

@@ -284,3 +284,24 @@ pub(crate) async fn namespaces_do_not_see_each_other(store: &dyn Store) {
         assert_eq!(store.events(&ns).try_collect::<Vec<_>>().await.unwrap().len(), 1);
     }
 }
+
+pub(crate) async fn news_follow_their_batches(store: &dyn Store) {
+    let ns = shop();
+    let told = |body: &[u8]| Writes { counters: vec![("c".into(), 1)], news: Some(body.to_vec()), ..writes() };
+    assert_eq!(store.news(&ns, Position(0)).await.unwrap(), Some(vec![]));
+    assert_eq!(commit(store, told(b"one")).await.unwrap(), Position(1));
+    let two = Writes { postings: vec![posting("1", "a", "b", 1), posting("2", "a", "b", 1)], ..told(&[0, 255]) };
+    assert_eq!(commit(store, two).await.unwrap(), Position(3), "one a transaction of the ledger");
+    commit(store, Writes { jobs: vec![job("quiet", 1)], ..writes() }).await.unwrap();
+    assert_eq!(commit(store, Writes { news: Some(b"alone".to_vec()), ..writes() }).await.unwrap(), Position(4));
+    let all = match store.shared() {
+        true => vec![(Position(1), b"one".to_vec()), (Position(3), vec![0, 255])],
+        false => Vec::new(),
+    };
+    for (since, kept) in [(0, &all[..]), (1, all.get(1..).unwrap_or(&[])), (3, &[]), (4, &[])] {
+        assert_eq!(store.news(&ns, Position(since)).await.unwrap().as_deref(), Some(kept), "{since}");
+        let mut batch = store.begin(&ns).await.unwrap();
+        assert_eq!(batch.news(Position(since)).await.unwrap().as_deref(), Some(kept), "{since}");
+    }
+    assert_eq!(store.news(&Namespace::from("other"), Position(0)).await.unwrap(), Some(vec![]));
+}

@@ -4,7 +4,7 @@ use crate::fixtures::*;
 use fanfare_core::{ledger::Posting, money::Minor};
 use fanfare_store::{
     Error, Keys, Position, Store, Writes,
-    rows::{GrantState, RedemptionState},
+    rows::{GrantState, MessageState, RedemptionState},
 };
 use futures::TryStreamExt;
 
@@ -121,5 +121,43 @@ pub(crate) async fn rows_written_several_times_are_there_as_written_last(store: 
     renamed.identities.clear();
     commit(store, Writes { members: vec![member("m-1"), renamed.clone()], ..writes() }).await.unwrap();
     assert_eq!(store.member(&ns, &"m-1".into()).await.unwrap(), Some(renamed));
+
+    let mut held = hold("h-1");
+    held.quantity = 1;
+    let mut touched = participation("double-11", "m-1");
+    touched.touched_at = at(7);
+    let mut sent = message("msg-1", "m-1");
+    sent.state = MessageState::Sent;
+    let mut moved = run("run-1", "m-1");
+    (moved.step, moved.plan.revision) = (3, "rev-2".into());
+    let mut revoked = credential("t-1");
+    revoked.revoked = true;
+    let mut used = token("tok-1", "fam", 100);
+    used.used = true;
+    let twice = Writes {
+        holds: vec![hold("h-1"), held.clone()],
+        participations: vec![participation("double-11", "m-1"), touched.clone()],
+        messages: vec![message("msg-1", "m-1"), sent.clone()],
+        runs: vec![run("run-1", "m-1"), moved.clone()],
+        jobs: vec![job("j-1", 5), job("j-2", 6), job("j-1", 7)],
+        credentials: vec![credential("t-1"), revoked.clone()],
+        refresh_tokens: vec![token("tok-1", "fam", 100), used.clone()],
+        ..writes()
+    };
+    commit(store, twice).await.unwrap();
+    let keys = Keys {
+        holds: ["h-1".into()].into(),
+        participations: [("double-11".into(), "m-1".into())].into(),
+        messages: ["msg-1".into()].into(),
+        runs: ["run-1".into()].into(),
+        ..Keys::default()
+    };
+    let rows = load(store, keys).await;
+    moved.plan = run("run-1", "m-1").plan;
+    assert_eq!((rows.holds, rows.participations), (vec![held], vec![touched]));
+    assert_eq!((rows.messages, rows.runs), (vec![sent], vec![moved]), "under the plan that it entered under");
+    assert_eq!(store.due(&ns, at(99), 9).await.unwrap(), [job("j-2", 6), job("j-1", 7)]);
+    assert_eq!(store.credential("digest-t-1").await.unwrap(), Some(revoked));
+    assert_eq!(store.refresh_token("tok-1").await.unwrap(), Some(used));
     assert_eq!(store.verify(&ns).await.unwrap(), [""; 0]);
 }

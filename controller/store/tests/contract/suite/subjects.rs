@@ -2,14 +2,14 @@
 
 use crate::fixtures::*;
 use fanfare_core::{
-    ids::{MemberId, MessageId},
+    ids::{Code, MemberId, MessageId},
     model::Kind,
 };
 use fanfare_store::{
     Error, Keys, PAGE_MAX, Page, Store, Writes,
     rows::{GrantState, MessageState, RunState},
 };
-use futures::TryStreamExt;
+use futures::{TryStreamExt, future::join_all};
 
 pub(crate) async fn pages_go_on_where_the_last_ended(store: &dyn Store) {
     let ns = shop();
@@ -198,6 +198,12 @@ pub(crate) async fn settings_are_kept(store: &dyn Store) {
     store.set_setting("key", &[0, 1, 255]).await.unwrap();
     store.set_setting("key", &[0, 2, 255]).await.unwrap();
     assert_eq!(store.setting("key").await.unwrap(), Some(vec![0, 2, 255]));
+    let first = store.first_setting("key", &[9]).await.unwrap();
+    assert_eq!(first, [0, 2, 255], "one that stands is not replaced");
+    assert_eq!(store.first_setting("made once", &[1]).await.unwrap(), [1]);
+    assert_eq!(store.first_setting("made once", &[2]).await.unwrap(), [1]);
+    let made = join_all([1, 2, 3, 4].map(async |n| store.first_setting("race", &[n]).await.unwrap())).await;
+    assert!(made.iter().all(|value| *value == made[0]), "{made:?}");
 }
 
 pub(crate) async fn answers_are_kept_seven_days(store: &dyn Store) {
@@ -225,4 +231,17 @@ pub(crate) async fn answers_are_kept_seven_days(store: &dyn Store) {
         assert!(find(key).await.is_none(), "{key}");
     }
     assert!(find("same week").await.is_some());
+}
+
+pub(crate) async fn imported_codes_stand_at_their_place_and_once(store: &dyn Store) {
+    let row = |place: &str, code: &str| (place.to_owned(), Code::from(code));
+    let pool = |rows: Vec<(String, Code)>| Writes { new_pool: rows, ..writes() };
+    commit(store, pool(vec![row("partner|1", "AAA"), row("partner|2", "BBB")])).await.unwrap();
+    for taken in [row("partner|1", "CCC"), row("partner|3", "AAA")] {
+        assert!(matches!(commit(store, pool(vec![taken])).await, Err(Error::Conflict(_))));
+    }
+    let by_place = Keys { pool_places: ["partner|2".to_owned(), "partner|3".to_owned()].into(), ..Keys::default() };
+    assert_eq!(load(store, by_place).await.pool, [row("partner|2", "BBB")]);
+    let by_code = Keys { pool_codes: [Code::from("AAA"), Code::from("CCC")].into(), ..Keys::default() };
+    assert_eq!(load(store, by_code).await.pool, [row("partner|1", "AAA")]);
 }

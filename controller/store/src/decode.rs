@@ -1,87 +1,137 @@
-//! Rows of SQLite as rows of the domain. Each function reads the columns in the order that `columns` lists.
+//! Rows of a database as rows of the domain. Each function reads the columns in the order that `columns` lists; how a
+//! column is read is the only thing that a database says here.
 
-use super::{error::refused, terms::Resolved};
 use crate::{
     Error, Result,
     rows::{
         Audit, Credential, Event, Grant, GrantState, Hold, HoldState, Job, LedgerLine, Member, Message, MessageState,
         Order, OrderState, Participation, Published, Redemption, RedemptionState, RefreshToken, Run, RunState, Stored,
     },
+    terms::Resolved,
 };
 use chrono::DateTime;
 use fanfare_core::{
+    ids::{Code, MemberId, Name},
     ledger::Entry,
     model::{AutomationPlan, Kind, RewardPlan},
     money::Minor,
     time::Ts,
 };
 use serde::de::DeserializeOwned;
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Row as _, postgres::PgRow, sqlite::SqliteRow};
+
+/// A row of a database, whose columns are read by place.
+pub(crate) trait Source {
+    /// A text or NULL.
+    fn text_at(&self, at: usize) -> Result<Option<&str>>;
+    /// A number or NULL.
+    fn int_at(&self, at: usize) -> Result<Option<i64>>;
+    /// Bytes or NULL.
+    fn bytes_at(&self, at: usize) -> Result<Option<&[u8]>>;
+    /// Yes, no or NULL.
+    fn flag_at(&self, at: usize) -> Result<Option<bool>>;
+}
+
+macro_rules! sources {
+    ($($row:ty)*) => {$(
+        impl Source for $row {
+            fn text_at(&self, at: usize) -> Result<Option<&str>> {
+                self.try_get(at).map_err(unreadable)
+            }
+
+            fn int_at(&self, at: usize) -> Result<Option<i64>> {
+                self.try_get(at).map_err(unreadable)
+            }
+
+            fn bytes_at(&self, at: usize) -> Result<Option<&[u8]>> {
+                self.try_get(at).map_err(unreadable)
+            }
+
+            fn flag_at(&self, at: usize) -> Result<Option<bool>> {
+                self.try_get(at).map_err(unreadable)
+            }
+        }
+    )*};
+}
+
+sources!(SqliteRow PgRow);
+
+fn unreadable(error: sqlx::Error) -> Error {
+    Error::Corrupt(error.to_string())
+}
 
 /// Reads a row's columns one after another.
-pub(super) struct Cursor<'r> {
-    row: &'r SqliteRow,
+pub(crate) struct Cursor<'r, R> {
+    row: &'r R,
     next: usize,
 }
 
-impl<'r> Cursor<'r> {
-    pub(super) fn new(row: &'r SqliteRow) -> Self {
+impl<'r, R: Source> Cursor<'r, R> {
+    pub(crate) fn new(row: &'r R) -> Self {
         Self { row, next: 0 }
     }
 
-    fn get<T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>>(&mut self) -> Result<T> {
+    /// Goes on behind the next column, which must not be NULL.
+    fn next<T>(&mut self, get: impl Fn(&'r R, usize) -> Result<Option<T>>) -> Result<T> {
         let at = self.next;
         self.next += 1;
-        self.row.try_get(at).map_err(refused)
+        get(self.row, at)?.ok_or_else(|| Error::Corrupt(format!("column {at} is NULL")))
+    }
+
+    /// Goes on behind the next column.
+    fn opt<T>(&mut self, get: impl Fn(&'r R, usize) -> Result<Option<T>>) -> Result<Option<T>> {
+        let at = self.next;
+        self.next += 1;
+        get(self.row, at)
     }
 
     /// Goes on behind the next `columns`.
-    pub(super) fn skip(&mut self, columns: usize) {
+    pub(crate) fn skip(&mut self, columns: usize) {
         self.next += columns;
     }
 
-    pub(super) fn str(&mut self) -> Result<&'r str> {
-        self.get()
+    pub(crate) fn str(&mut self) -> Result<&'r str> {
+        self.next(R::text_at)
     }
 
-    pub(super) fn text<T: From<&'r str>>(&mut self) -> Result<T> {
+    pub(crate) fn text<T: From<&'r str>>(&mut self) -> Result<T> {
         self.str().map(T::from)
     }
 
-    pub(super) fn opt_text<T: From<&'r str>>(&mut self) -> Result<Option<T>> {
-        Ok(self.get::<Option<&str>>()?.map(T::from))
+    pub(crate) fn opt_text<T: From<&'r str>>(&mut self) -> Result<Option<T>> {
+        Ok(self.opt(R::text_at)?.map(T::from))
     }
 
-    pub(super) fn int(&mut self) -> Result<i64> {
-        self.get()
+    pub(crate) fn int(&mut self) -> Result<i64> {
+        self.next(R::int_at)
     }
 
-    pub(super) fn opt_int(&mut self) -> Result<Option<i64>> {
-        self.get()
+    pub(crate) fn opt_int(&mut self) -> Result<Option<i64>> {
+        self.opt(R::int_at)
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'r [u8]> {
-        self.get()
+    pub(crate) fn bytes(&mut self) -> Result<&'r [u8]> {
+        self.next(R::bytes_at)
     }
 
-    pub(super) fn flag(&mut self) -> Result<bool> {
-        Ok(self.int()? != 0)
+    pub(crate) fn flag(&mut self) -> Result<bool> {
+        self.next(R::flag_at)
     }
 
-    pub(super) fn at(&mut self) -> Result<Ts> {
+    pub(crate) fn at(&mut self) -> Result<Ts> {
         instant(self.int()?)
     }
 
-    pub(super) fn opt_at(&mut self) -> Result<Option<Ts>> {
-        self.get::<Option<i64>>()?.map(instant).transpose()
+    pub(crate) fn opt_at(&mut self) -> Result<Option<Ts>> {
+        self.opt_int()?.map(instant).transpose()
     }
 
-    pub(super) fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+    pub(crate) fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
         let text = self.str()?;
         serde_json::from_str(text).map_err(|error| Error::Corrupt(format!("column {}: {error}", self.next - 1)))
     }
 
-    pub(super) fn link(&mut self) -> Result<[u8; 32]> {
+    pub(crate) fn link(&mut self) -> Result<[u8; 32]> {
         self.bytes()?.try_into().map_err(|_| Error::Corrupt("a chain's link has not 32 bytes".into()))
     }
 
@@ -92,16 +142,16 @@ impl<'r> Cursor<'r> {
 }
 
 /// An instant of its microseconds.
-pub(super) fn instant(micros: i64) -> Result<Ts> {
+pub(crate) fn instant(micros: i64) -> Result<Ts> {
     DateTime::from_timestamp_micros(micros).ok_or_else(|| Error::Corrupt(format!("{micros} µs is no instant")))
 }
 
 /// Decodes every row.
-pub(super) fn all<T>(rows: &[SqliteRow], decode: impl Fn(&SqliteRow) -> Result<T>) -> Result<Vec<T>> {
+pub(crate) fn all<R, T>(rows: &[R], decode: impl Fn(&R) -> Result<T>) -> Result<Vec<T>> {
     rows.iter().map(decode).collect()
 }
 
-pub(super) fn member(row: &SqliteRow) -> Result<Member> {
+pub(crate) fn member<R: Source>(row: &R) -> Result<Member> {
     let mut c = Cursor::new(row);
     Ok(Member {
         id: c.text()?,
@@ -116,11 +166,11 @@ pub(super) fn member(row: &SqliteRow) -> Result<Member> {
 }
 
 /// The terms of a grant or a run: the first column.
-pub(super) fn terms_of(row: &SqliteRow) -> Result<i64> {
+pub(crate) fn terms_of<R: Source>(row: &R) -> Result<i64> {
     Cursor::new(row).int()
 }
 
-pub(super) fn grant(row: &SqliteRow, plans: &Resolved<RewardPlan>) -> Result<Grant> {
+pub(crate) fn grant<R: Source>(row: &R, plans: &Resolved<RewardPlan>) -> Result<Grant> {
     let mut c = Cursor::new(row);
     Ok(Grant {
         terms: plans.of(c.int()?)?,
@@ -142,7 +192,7 @@ pub(super) fn grant(row: &SqliteRow, plans: &Resolved<RewardPlan>) -> Result<Gra
     })
 }
 
-pub(super) fn order(row: &SqliteRow) -> Result<Order> {
+pub(crate) fn order<R: Source>(row: &R) -> Result<Order> {
     let mut c = Cursor::new(row);
     Ok(Order {
         id: c.text()?,
@@ -163,7 +213,7 @@ pub(super) fn order(row: &SqliteRow) -> Result<Order> {
     })
 }
 
-pub(super) fn redemption(row: &SqliteRow) -> Result<Redemption> {
+pub(crate) fn redemption<R: Source>(row: &R) -> Result<Redemption> {
     let mut c = Cursor::new(row);
     Ok(Redemption {
         id: c.text()?,
@@ -179,7 +229,7 @@ pub(super) fn redemption(row: &SqliteRow) -> Result<Redemption> {
     })
 }
 
-pub(super) fn hold(row: &SqliteRow) -> Result<Hold> {
+pub(crate) fn hold<R: Source>(row: &R) -> Result<Hold> {
     let mut c = Cursor::new(row);
     Ok(Hold {
         id: c.text()?,
@@ -195,7 +245,7 @@ pub(super) fn hold(row: &SqliteRow) -> Result<Hold> {
     })
 }
 
-pub(super) fn participation(row: &SqliteRow) -> Result<Participation> {
+pub(crate) fn participation<R: Source>(row: &R) -> Result<Participation> {
     let mut c = Cursor::new(row);
     Ok(Participation {
         campaign: c.text()?,
@@ -207,7 +257,7 @@ pub(super) fn participation(row: &SqliteRow) -> Result<Participation> {
     })
 }
 
-pub(super) fn event(row: &SqliteRow) -> Result<Event> {
+pub(crate) fn event<R: Source>(row: &R) -> Result<Event> {
     let mut c = Cursor::new(row);
     Ok(Event {
         source: c.text()?,
@@ -221,7 +271,7 @@ pub(super) fn event(row: &SqliteRow) -> Result<Event> {
     })
 }
 
-pub(super) fn run(row: &SqliteRow, plans: &Resolved<AutomationPlan>) -> Result<Run> {
+pub(crate) fn run<R: Source>(row: &R, plans: &Resolved<AutomationPlan>) -> Result<Run> {
     let mut c = Cursor::new(row);
     Ok(Run {
         plan: plans.of(c.int()?)?,
@@ -235,7 +285,7 @@ pub(super) fn run(row: &SqliteRow, plans: &Resolved<AutomationPlan>) -> Result<R
     })
 }
 
-pub(super) fn message(row: &SqliteRow) -> Result<Message> {
+pub(crate) fn message<R: Source>(row: &R) -> Result<Message> {
     let mut c = Cursor::new(row);
     Ok(Message {
         id: c.text()?,
@@ -259,12 +309,12 @@ pub(super) fn message(row: &SqliteRow) -> Result<Message> {
     })
 }
 
-pub(super) fn job(row: &SqliteRow) -> Result<Job> {
+pub(crate) fn job<R: Source>(row: &R) -> Result<Job> {
     let mut c = Cursor::new(row);
     Ok(Job { id: c.text()?, due_at: c.at()?, task: c.json()? })
 }
 
-pub(super) fn stored(row: &SqliteRow) -> Result<Stored> {
+pub(crate) fn stored<R: Source>(row: &R) -> Result<Stored> {
     let mut c = Cursor::new(row);
     Ok(Stored {
         scope: c.text()?,
@@ -276,7 +326,7 @@ pub(super) fn stored(row: &SqliteRow) -> Result<Stored> {
     })
 }
 
-pub(super) fn published(row: &SqliteRow) -> Result<Published> {
+pub(crate) fn published<R: Source>(row: &R) -> Result<Published> {
     let mut c = Cursor::new(row);
     Ok(Published {
         kind: c.named(Kind::parse)?,
@@ -291,12 +341,12 @@ pub(super) fn published(row: &SqliteRow) -> Result<Published> {
     })
 }
 
-pub(super) fn audit(row: &SqliteRow) -> Result<Audit> {
+pub(crate) fn audit<R: Source>(row: &R) -> Result<Audit> {
     let mut c = Cursor::new(row);
     Ok(Audit { id: c.text()?, at: c.at()?, actor: c.text()?, action: c.text()?, object: c.text()?, detail: c.json()? })
 }
 
-pub(super) fn line(row: &SqliteRow) -> Result<LedgerLine> {
+pub(crate) fn line<R: Source>(row: &R) -> Result<LedgerLine> {
     let mut c = Cursor::new(row);
     Ok(LedgerLine {
         seq: c.int()?,
@@ -312,18 +362,41 @@ pub(super) fn line(row: &SqliteRow) -> Result<LedgerLine> {
 }
 
 /// An account, its unit and an amount.
-pub(super) fn entry(row: &SqliteRow) -> Result<Entry> {
+pub(crate) fn entry<R: Source>(row: &R) -> Result<Entry> {
     let mut c = Cursor::new(row);
     Ok(Entry { account: c.text()?, unit: c.text()?, amount: c.int()? })
 }
 
+/// A type, a value and the member that has it.
+pub(crate) fn identity<R: Source>(row: &R) -> Result<(String, String, MemberId)> {
+    let mut c = Cursor::new(row);
+    Ok((c.text()?, c.text()?, c.text()?))
+}
+
+/// An account, its unit and an amount.
+pub(crate) fn balance<R: Source>(row: &R) -> Result<(String, String, i64)> {
+    let mut c = Cursor::new(row);
+    Ok((c.text()?, c.text()?, c.int()?))
+}
+
+/// A list and a member of it.
+pub(crate) fn listed<R: Source>(row: &R) -> Result<(Name, MemberId)> {
+    let mut c = Cursor::new(row);
+    Ok((c.text()?, c.text()?))
+}
+
 /// A text and a number.
-pub(super) fn count(row: &SqliteRow) -> Result<(String, i64)> {
+pub(crate) fn pooled<R: Source>(row: &R) -> Result<(String, Code)> {
+    let mut c = Cursor::new(row);
+    Ok((c.text()?, c.text()?))
+}
+
+pub(crate) fn count<R: Source>(row: &R) -> Result<(String, i64)> {
     let mut c = Cursor::new(row);
     Ok((c.text()?, c.int()?))
 }
 
-pub(super) fn credential(row: &SqliteRow) -> Result<Credential> {
+pub(crate) fn credential<R: Source>(row: &R) -> Result<Credential> {
     let mut c = Cursor::new(row);
     Ok(Credential {
         id: c.text()?,
@@ -337,7 +410,7 @@ pub(super) fn credential(row: &SqliteRow) -> Result<Credential> {
     })
 }
 
-pub(super) fn refresh_token(row: &SqliteRow) -> Result<RefreshToken> {
+pub(crate) fn refresh_token<R: Source>(row: &R) -> Result<RefreshToken> {
     let mut c = Cursor::new(row);
     Ok(RefreshToken {
         digest: c.text()?,

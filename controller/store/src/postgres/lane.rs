@@ -1,0 +1,101 @@
+//! A batch: one transaction of one connection, from the lock of the namespace's lane to a synced `COMMIT`.
+//!
+//! A dropped batch is rolled back before its connection is handed on. A connection that was cut is thrown away by the pool.
+
+use super::{PostgresStore, error::refused, load, news, write};
+use crate::{
+    Answer, Batch, Keys, News, Position, Result, Rows, Writes,
+    chain::{self, Link},
+    decode::Cursor,
+    fold,
+};
+use fanfare_core::ids::Namespace;
+use sqlx::{PgConnection, Postgres, Transaction};
+
+/// How far a namespace's lane has come.
+pub(super) struct Lane {
+    pub(super) ns: i64,
+    pub(super) seq: i64,
+    pub(super) chain: Link,
+    pub(super) audit: Link,
+}
+
+/// A batch on PostgreSQL.
+pub(super) struct PostgresBatch<'a> {
+    store: &'a PostgresStore,
+    namespace: &'a Namespace,
+    transaction: Transaction<'static, Postgres>,
+    lane: Lane,
+}
+
+/// Waits for the lane and starts a batch.
+pub(super) async fn begin<'a>(store: &'a PostgresStore, namespace: &'a Namespace) -> Result<PostgresBatch<'a>> {
+    // Whatever the database's default is: each statement has to see what was committed before it.
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    let mut transaction = store.writers.begin_with(begin).await.map_err(refused)?;
+    let lane = match lock(&mut transaction, namespace).await? {
+        Some(lane) => lane,
+        None => found(&mut transaction, namespace).await?,
+    };
+    Ok(PostgresBatch { store, namespace, transaction, lane })
+}
+
+/// Locks the lane. A lock that was waited for answers the row as its holder left it.
+async fn lock(conn: &mut PgConnection, namespace: &Namespace) -> Result<Option<Lane>> {
+    let sql = "SELECT ns, seq, chain, audit FROM lane WHERE name = $1 FOR UPDATE";
+    let row = sqlx::query(sql).bind(namespace.as_str()).fetch_optional(conn).await.map_err(refused)?;
+    let Some(row) = row else { return Ok(None) };
+    let mut c = Cursor::new(&row);
+    Ok(Some(Lane { ns: c.int()?, seq: c.int()?, chain: c.link()?, audit: c.link()? }))
+}
+
+/// Gives a namespace its lane, which is there for good once this batch commits. Of several who try at once the others wait
+/// for the first: they lock its lane if it commits, and make one if it does not.
+async fn found(conn: &mut PgConnection, namespace: &Namespace) -> Result<Lane> {
+    /// How often a lane may be made and given up by others in between.
+    const TRIES_MAX: usize = 100;
+    let sql =
+        "INSERT INTO lane (name, seq, chain, audit) VALUES ($1, 0, $2, $2) ON CONFLICT (name) DO NOTHING RETURNING ns";
+    for _ in 0..TRIES_MAX {
+        let made = sqlx::query_scalar(sql).bind(namespace.as_str()).bind(chain::START.as_slice());
+        if let Some(ns) = made.fetch_optional(&mut *conn).await.map_err(refused)? {
+            return Ok(Lane { ns, seq: 0, chain: chain::START, audit: chain::START });
+        }
+        if let Some(lane) = lock(conn, namespace).await? {
+            return Ok(lane);
+        }
+    }
+    Err(crate::Error::Unavailable(format!("the lane of {namespace} could not be made")))
+}
+
+impl Batch for PostgresBatch<'_> {
+    fn position(&self) -> Position {
+        Position(self.lane.seq)
+    }
+
+    fn load<'a>(&'a mut self, keys: &'a Keys) -> Answer<'a, Rows> {
+        Box::pin(load::load(self.store, &mut self.transaction, self.namespace, self.lane.ns, keys))
+    }
+
+    fn news<'a>(&'a mut self, since: Position) -> Answer<'a, Option<News>> {
+        Box::pin(news::read(&mut self.transaction, self.namespace, since))
+    }
+
+    fn commit<'a>(self: Box<Self>, writes: Writes) -> Answer<'a, Position>
+    where
+        Self: 'a,
+    {
+        Box::pin(async move { commit(*self, writes).await })
+    }
+}
+
+async fn commit(batch: PostgresBatch<'_>, mut writes: Writes) -> Result<Position> {
+    let PostgresBatch { store: _, namespace, mut transaction, lane } = batch;
+    if writes.is_empty() {
+        return Ok(Position(lane.seq));
+    }
+    fold::rows(&mut writes);
+    let seq = write::write(&mut transaction, namespace, &lane, &writes).await?;
+    transaction.commit().await.map_err(refused)?;
+    Ok(Position(seq))
+}

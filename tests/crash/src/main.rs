@@ -1,0 +1,61 @@
+//! The crash harness: tills work, the process is ended at a place of its choice, and what it was told holds afterwards.
+//!
+//! Nothing of the product is linked. `cycle` is one crash, `product` the process, `till` the load and its journal, `check`
+//! and `money` what must hold after the next start, `report` the table. Every choice follows from the seed; the order in
+//! which the machine lets calls arrive does not.
+
+mod cycle;
+mod points;
+mod product;
+mod report;
+
+use anyhow::{Context, Result, bail};
+use product::Database;
+use std::{path::PathBuf, process::ExitCode};
+
+/// What was asked for on the command line.
+struct Asked {
+    cycles: usize,
+    seed: u64,
+    tills: usize,
+    database: Database,
+    work: PathBuf,
+    binary: PathBuf,
+}
+
+const USAGE: &str = "tests/crash/run [--cycles N] [--seed S] [--tills N] [--database sqlite|postgres://…]";
+
+fn asked() -> Result<Asked> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let from_env = |name: &str, other: PathBuf| std::env::var_os(name).map_or(other, PathBuf::from);
+    let mut asked = Asked {
+        cycles: 25,
+        seed: 1,
+        tills: 12,
+        database: Database::Sqlite,
+        work: from_env("FANFARE_CRASH_DIR", target.join("crash")),
+        binary: from_env("FANFARE_CRASH_BIN", target.join("debug/fanfare-with-fault-points")),
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(flag) = words.next() {
+        let value = words.next().with_context(|| format!("{flag} needs a value: {USAGE}"))?;
+        match flag.as_str() {
+            "--cycles" => asked.cycles = value.parse().context("--cycles: a number")?,
+            "--seed" => asked.seed = value.parse().context("--seed: a number")?,
+            "--tills" => asked.tills = value.parse().context("--tills: a number")?,
+            "--database" if value == "sqlite" => asked.database = Database::Sqlite,
+            "--database" => asked.database = Database::Postgres(value),
+            _ => bail!("{flag} is not known: {USAGE}"),
+        }
+    }
+    Ok(asked)
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let asked = asked()?;
+    let report = cycle::run(&asked).await?;
+    report.print(&asked);
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
