@@ -67,6 +67,11 @@ impl View {
         Money { amount: self.amount(amount), currency: self.currency() }
     }
 
+    /// A time as people read it, in the Runtime's zone.
+    pub(crate) fn local(&self, at: Ts) -> String {
+        at.with_timezone(&self.runtime.zone).format("%Y-%m-%d %H:%M").to_string()
+    }
+
     /// A time with the Runtime's offset.
     pub(crate) fn time(&self, at: Ts) -> String {
         written(at, self.runtime.zone)

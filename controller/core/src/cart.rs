@@ -100,14 +100,21 @@ impl Line {
     }
 }
 
-/// What a cart costs and why. Amounts of `lines` sum to those of the whole; `discounts` sum to `discount`.
+/// The category of a line that is the cost of shipping.
+pub const SHIPPING: &str = "shipping";
+
+/// What a cart costs and why. Amounts of `lines` sum to those of the whole; those of `discounts` that are no payment sum
+/// to `discount`, the others to `paid`; `total - discount - paid` is `payable`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Before discounts.
     pub total: Minor,
     /// What is taken off.
     pub discount: Minor,
-    /// What is to be paid.
+    /// What gift cards pay.
+    #[serde(default)]
+    pub paid: Minor,
+    /// What is still to be paid.
     pub payable: Minor,
     /// Per line, in the cart's order.
     pub lines: Vec<PricedLine>,
@@ -127,6 +134,11 @@ impl Evaluation {
         let unknown = |one: &&Rejected| matches!(one.subject, Subject::Code(_)) && one.reason == Reason::CodeUnknown;
         self.rejected.iter().filter(unknown).count()
     }
+
+    /// What it costs after discounts, however it is paid.
+    pub fn price(&self) -> Minor {
+        self.payable.plus(self.paid)
+    }
 }
 
 /// What one line costs.
@@ -136,10 +148,12 @@ pub struct PricedLine {
     pub id: String,
     pub total: Minor,
     pub discount: Minor,
+    #[serde(default)]
+    pub paid: Minor,
     pub payable: Minor,
 }
 
-/// A discount that applied: of a campaign's mechanic, of a voucher, or both names for a campaign's voucher.
+/// A discount or payment that applied: of a campaign's mechanic, of a voucher, or both names for a campaign's voucher.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discount {
     /// The campaign that gives it or gave the voucher.
@@ -158,6 +172,9 @@ pub struct Discount {
     pub lines: Vec<LineShare>,
     /// Units that it took from the mechanic's stock, by SKU (flash sales); given back by a void or a return.
     pub units: Vec<(String, i64)>,
+    /// A gift card that pays; no discount.
+    #[serde(default)]
+    pub payment: bool,
 }
 
 /// One line's share of a discount.
@@ -179,6 +196,9 @@ pub struct Earned {
     pub reward: Name,
     /// How many of it.
     pub quantity: i64,
+    /// What all of them are worth in money, where that is known.
+    #[serde(default)]
+    pub amount: Option<Minor>,
     /// The spend that earned it (a tier's threshold), so that a return can tell whether it still holds.
     pub threshold: Option<Minor>,
     /// What each line counted towards it.

@@ -6,7 +6,7 @@ use crate::{
     mechanic::{Act, Acted, Effect, Goal, Happened, Missing, Outcome, Returned, Scene, Undone, key},
     model::{
         CampaignPlan,
-        campaign::{Counted, Join, Mechanic, OnExhausted, Visibility},
+        campaign::{Budget, Counted, Join, Mechanic, OnExhausted, Visibility},
     },
     money::Minor,
     qualify,
@@ -16,6 +16,7 @@ use crate::{
     time::Every,
     world::Visit,
 };
+use serde::{Deserialize, Serialize};
 
 /// What an event came to for one mechanic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,21 +162,68 @@ fn not_joined(plan: &CampaignPlan, visit: &Visit<'_>) -> Option<Refusal> {
     }
 }
 
-/// What a campaign may still spend today and in all; nothing when no bound holds it (no budget, or one that goes on
-/// over its limit).
+/// A bound of a campaign's budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the budget's own fields")]
+pub enum Bound {
+    Total,
+    Day,
+    Store,
+    Member,
+}
+
+/// What a campaign may still spend on a visit, by each bound of its budget; nothing bounds it where this is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Room(Vec<(Bound, Minor)>);
+
+impl Room {
+    /// One bound alone.
+    pub fn only(bound: Bound, left: Minor) -> Self {
+        Self(vec![(bound, left)])
+    }
+
+    /// The first bound that does not hold `amount`, the budget as a whole before its parts.
+    pub fn lacks(&self, amount: Minor) -> Option<Bound> {
+        self.0.iter().find(|(_, left)| amount > left.or_zero()).map(|(bound, _)| *bound)
+    }
+}
+
+/// What a campaign may still spend on this visit; without a bound where there is no budget, or one that goes on over its
+/// limit.
 ///
 /// # Errors
 /// [`Missing`] when a balance or counter is not loaded.
-pub fn room(plan: &CampaignPlan, visit: &Visit<'_>) -> Result<Option<Minor>, Missing> {
+pub fn room(plan: &CampaignPlan, visit: &Visit<'_>) -> Result<Room, Missing> {
     let Some(budget) = plan.budget.filter(|budget| budget.on_exhausted != OnExhausted::Continue) else {
-        return Ok(None);
+        return Ok(Room::default());
     };
-    let available = visit.world.reserves.available(&plan.name)?;
-    let today = match budget.per_day {
-        None => available,
-        Some(per_day) => per_day.minus(Minor(visit.count(&day_key(plan, visit))?)),
-    };
-    Ok(Some(available.min(today).or_zero()))
+    let mut room = vec![(Bound::Total, visit.world.reserves.available(&plan.name)?)];
+    for (bound, key, cap) in parts(plan, budget, visit) {
+        let left = match key {
+            Some(key) => cap.minus(Minor(visit.count(&key)?)),
+            None => Minor::ZERO,
+        };
+        room.push((bound, left));
+    }
+    Ok(Room(room))
+}
+
+/// The bounds of a budget's parts: which, its counter (nothing where it counts per member and nobody is known), how far.
+fn parts(plan: &CampaignPlan, budget: Budget, visit: &Visit<'_>) -> Vec<(Bound, Option<String>, Minor)> {
+    let day = budget.per_day.map(|cap| (Bound::Day, Some(day_key(plan, visit)), cap));
+    // What is given without a store shares one allowance, so that leaving the store out gains nothing.
+    let store = budget.per_store.map(|cap| (Bound::Store, Some(key::budget_store(&plan.name, visit.store)), cap));
+    let of_member = visit.member().map(|member| key::budget_member(&plan.name, member));
+    let member = budget.per_member.map(|cap| (Bound::Member, of_member, cap));
+    [day, store, member].into_iter().flatten().collect()
+}
+
+/// What money off counts against the parts of the budget: (bound, counter, its cap unless the campaign goes on over it).
+pub fn spends(plan: &CampaignPlan, visit: &Visit<'_>) -> Vec<(Bound, String, Option<i64>)> {
+    let Some(budget) = plan.budget else { return Vec::new() };
+    let bounds = budget.on_exhausted != OnExhausted::Continue;
+    let counted = parts(plan, budget, visit).into_iter();
+    counted.filter_map(|(bound, key, cap)| Some((bound, key?, bounds.then_some(cap.0)))).collect()
 }
 
 /// The counter of what a campaign gave out today.
@@ -185,7 +233,8 @@ pub fn day_key(plan: &CampaignPlan, visit: &Visit<'_>) -> String {
 
 /// Whether a mechanic may give `quantity` of a reward to the visit's member now, and what that counts: the reward
 /// itself, the limits of campaign, mechanic and reward, and the budget, of which `spent` is already used up by the same
-/// decision. The effects end with the [`Effect::Grant`]. Reserving the cost in the ledger is the engine's.
+/// decision. The effects end with the [`Effect::Grant`]. Reserving the cost in the ledger, and counting it per store and
+/// per member, is the engine's.
 ///
 /// # Errors
 /// [`Missing`] when a counter is not loaded.
@@ -208,8 +257,8 @@ pub fn grant(
         return Ok(Err(refusal));
     }
     let cost = reward::cost(plan, visit.world.runtime).times(quantity);
-    if room(campaign, visit)?.is_some_and(|room| cost > room.minus(spent)) {
-        return Ok(Err(exhausted(campaign)));
+    if let Some(bound) = room(campaign, visit)?.lacks(cost.plus(spent)).filter(|_| cost > Minor::ZERO) {
+        return Ok(Err(exhausted(campaign, bound)));
     }
     let mut effects = grant_counts(scene, plan, quantity);
     if let Some(budget) = campaign.budget.filter(|budget| budget.per_day.is_some() && cost > Minor::ZERO) {
@@ -231,8 +280,15 @@ pub fn grant_counts(scene: &Scene<'_>, plan: &crate::model::RewardPlan, quantity
 }
 
 /// The refusal of a budget that does not hold something.
-pub fn exhausted(plan: &CampaignPlan) -> Refusal {
-    Refusal::new(Reason::BudgetExhausted, format!("The budget of {} does not hold it any more.", plan.title))
+pub fn exhausted(plan: &CampaignPlan, bound: Bound) -> Refusal {
+    let title = &plan.title;
+    let detail = match bound {
+        Bound::Total => format!("The budget of {title} does not hold it any more."),
+        Bound::Day => format!("What {title} may spend today does not hold it any more; try again tomorrow."),
+        Bound::Store => format!("What {title} may spend in this store does not hold it any more."),
+        Bound::Member => format!("What {title} may spend on one member does not hold it any more."),
+    };
+    Refusal::new(Reason::BudgetExhausted, detail)
 }
 
 #[cfg(test)]

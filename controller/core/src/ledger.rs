@@ -87,6 +87,10 @@ pub mod account {
     pub fn stock_available(reward: &Name) -> String {
         format!("stock/{reward}/available")
     }
+    /// What reserved orders hold of a reward, which they will earn.
+    pub fn stock_reserved(reward: &Name) -> String {
+        format!("stock/{reward}/reserved")
+    }
     /// What was given of a reward.
     pub fn stock_issued(reward: &Name) -> String {
         format!("stock/{reward}/issued")
@@ -94,6 +98,15 @@ pub mod account {
     /// The owner's side of a reward's stock.
     pub fn stock_supply(reward: &Name) -> String {
         format!("stock/{reward}/supply")
+    }
+    /// What is on a gift card; the holder is owed so much.
+    pub fn gift_card(grant: &crate::ids::GrantId) -> String {
+        format!("giftcard/{grant}")
+    }
+    /// The other side of what was given with gift cards of a reward (`given`), paid in on them (`paid`), paid with them
+    /// (`used`) and left on them when their time was over (`breakage`).
+    pub fn gift_cards(reward: &Name, side: &str) -> String {
+        format!("giftcards/{reward}/{side}")
     }
     /// Net revenue of orders that count for a campaign.
     pub fn sales_revenue(campaign: &Name) -> String {

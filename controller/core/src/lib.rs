@@ -28,6 +28,7 @@ pub mod reward;
 pub mod schedule;
 pub mod segment;
 pub mod time;
+pub mod uses;
 pub mod world;
 
 #[cfg(test)]

@@ -156,23 +156,27 @@ impl<'a> Bill<'a> {
         }
     }
 
+    /// What gift cards pay of a line.
+    fn paid_of(&self, line: &str) -> Minor {
+        let payments = self.discounts.iter().filter(|discount| discount.payment);
+        payments.flat_map(|payment| &payment.lines).filter(|share| share.id == line).map(|share| share.amount).sum()
+    }
+
     fn into_priced(self, available: Vec<crate::cart::Available>) -> Priced {
         let lines: Vec<PricedLine> = self
             .basket
             .lines()
-            .map(|(line, payable)| PricedLine {
-                id: line.id.clone(),
-                total: line.total(),
-                discount: line.total().minus(payable),
-                payable,
+            .map(|(line, payable)| {
+                let paid = self.paid_of(&line.id);
+                let discount = line.total().minus(payable).minus(paid);
+                PricedLine { id: line.id.clone(), total: line.total(), discount, paid, payable }
             })
             .collect();
-        let total = lines.iter().map(|line| line.total).sum();
-        let payable = lines.iter().map(|line| line.payable).sum();
         let evaluation = Evaluation {
-            total,
-            discount: Minor::minus(total, payable),
-            payable,
+            total: lines.iter().map(|line| line.total).sum(),
+            discount: lines.iter().map(|line| line.discount).sum(),
+            paid: lines.iter().map(|line| line.paid).sum(),
+            payable: lines.iter().map(|line| line.payable).sum(),
             lines,
             discounts: self.discounts,
             earned: self.earned,

@@ -168,7 +168,7 @@ pub fn counter(campaign: &Name, mechanic: Option<&Name>, limit: &Limit, zone: Tz
         Per::Member => format!("member:{}", visit.member()?),
         // Orders without a store share one allowance, so that leaving the store out gains nothing.
         Per::Store => visit.store.map_or_else(|| "store:".into(), |store| format!("store:{store}")),
-        Per::Campaign => "campaign".into(),
+        Per::Campaign | Per::Reward => "campaign".into(),
     };
     // Two limits of one kind over different stretches, such as per day and per lifetime, have different stretch names.
     Some(key::limit(campaign, mechanic, counted_word(limit.count), &holder, &limit.every.bucket(visit.now(), zone)))
@@ -189,7 +189,7 @@ pub fn limit_detail(limit: &Limit) -> String {
     let whose = match per {
         Per::Member => " per member",
         Per::Store => " per store",
-        Per::Campaign => "",
+        Per::Campaign | Per::Reward => "",
     };
     format!("At most {max} {}{whose}{}; that is reached.", counted_word(*count), stretch_words(*every))
 }

@@ -192,7 +192,8 @@ fn by_campaign(all: &[Discount], back: &[(usize, Minor)]) -> Vec<(Name, Minor)> 
     sums
 }
 
-/// The vouchers all of whose lines are back by this return, and were not before.
+/// The vouchers all of whose lines are back by this return, and were not before. A gift card gets back its share of each
+/// line, so it is none of them.
 fn vouchers(
     discounts: &[Discount],
     steps: &[Step<'_>],
@@ -207,6 +208,7 @@ fn vouchers(
     };
     let freed = discounts
         .iter()
+        .filter(|discount| !discount.payment)
         .filter(|discount| all_back(discount, &|step| step.after) && !all_back(discount, &|step| step.before))
         .filter_map(|discount| discount.grant.clone());
     freed.partition(|grant| on_reversal(grant) == OnReversal::Restore)

@@ -4,13 +4,13 @@
 //! engine's.
 
 use crate::{
-    cart::{Choice, Line},
+    cart::{Choice, Line, SHIPPING},
     ids::{Code, GrantId, MemberId, Name},
     mechanic::{Effect, Missing, key},
     model::{
         RewardPlan, RuntimePlan,
         campaign::{Counted, Per},
-        reward::{Claim, RewardKind, ValidFrom, VoucherWorth},
+        reward::{Claim, RewardKind, ValidFrom, Voucher, VoucherWorth},
     },
     money::Minor,
     payload::Payload,
@@ -123,26 +123,40 @@ pub fn claimable(state: GrantState, suspended: bool, terms: Terms, now: Ts) -> R
 fn valid(plan: &RewardPlan, from: Ts, zone: Tz) -> Terms {
     let validity = &plan.validity;
     let valid_from = validity.not_before.map_or(from, |earliest| earliest.max(from));
-    let lasting = validity.lasts.map(|span| span.after(from, zone));
+    // What cannot be used yet does not run out yet.
+    let lasting = validity.lasts.map(|span| span.after(valid_from, zone));
     let valid_until = [lasting, validity.until].into_iter().flatten().min();
     Terms { claim_by: None, valid_from: Some(valid_from), valid_until }
 }
 
-/// What issuing one is estimated to cost: what the author says, else what it is worth. A budget reserves so much.
+/// What issuing one is estimated to cost: what the author says of each use, else what it is worth. A budget reserves so
+/// much.
 pub fn cost(plan: &RewardPlan, runtime: &RuntimePlan) -> Minor {
-    if plan.unit_cost > Minor::ZERO { plan.unit_cost } else { worth(plan, runtime) }
+    if plan.unit_cost > Minor::ZERO { plan.unit_cost.times(uses(plan)) } else { worth(plan, runtime) }
 }
 
-/// What one is worth to the member, as far as that is known without a cart: nothing for an unbounded percentage.
+/// What one is worth to the member with all its uses, as far as that is known without a cart: nothing for an unbounded
+/// percentage.
 pub fn worth(plan: &RewardPlan, runtime: &RuntimePlan) -> Minor {
     match &plan.kind {
         RewardKind::Points { amount, .. } => runtime.worth_of_points(*amount),
-        RewardKind::Voucher(voucher) => match voucher.worth {
-            VoucherWorth::Amount(amount) => amount,
-            VoucherWorth::Percent { share: _, max } => max.unwrap_or(Minor::ZERO),
-        },
-        RewardKind::FreeItem { .. } => plan.unit_cost,
+        kind => worth_of_use(kind, plan.unit_cost).times(uses(plan)),
     }
+}
+
+/// What one use is worth, as far as that is known without a cart.
+pub fn worth_of_use(kind: &RewardKind, unit_cost: Minor) -> Minor {
+    match kind {
+        RewardKind::Voucher(voucher) => voucher.worth.most().unwrap_or(Minor::ZERO),
+        RewardKind::FreeItem { .. } | RewardKind::Access { .. } => unit_cost,
+        RewardKind::GiftCard { amount } => *amount,
+        RewardKind::Points { .. } | RewardKind::Badge => Minor::ZERO,
+    }
+}
+
+/// How often one is used at most; what has no end of uses is reckoned as one.
+pub fn uses(plan: &RewardPlan) -> i64 {
+    plan.redemption.uses.unwrap_or(1)
 }
 
 /// Whether `quantity` more of a reward can be given to the visit's member by `campaign`: it is not suspended, in stock
@@ -166,7 +180,12 @@ pub fn issuable(
         let counter = key::reward_limit(&plan.name, &holder, &limit.every.bucket(visit.now(), visit.zone()));
         if visit.count(&counter)?.saturating_add(quantity) > limit.max {
             let stretch = crate::qualify::stretch_words(limit.every);
-            let detail = format!("At most {} of the reward {}{stretch}.", limit.max, plan.title);
+            let whose = match limit.per {
+                Per::Member => " per member",
+                Per::Store => " per store",
+                Per::Campaign | Per::Reward => "",
+            };
+            let detail = format!("At most {} of the reward {}{whose}{stretch}.", limit.max, plan.title);
             return Ok(Some(Refusal::new(Reason::LimitReached, detail)));
         }
     }
@@ -194,6 +213,7 @@ fn holders<'a>(
             Per::Member => visit.member().map_or_else(|| "member:".into(), |id| format!("member:{id}")),
             Per::Store => visit.store.map_or_else(|| "store:".into(), |id| format!("store:{id}")),
             Per::Campaign => campaign.map_or_else(|| "campaign:".into(), |name| format!("campaign:{name}")),
+            Per::Reward => "reward".into(),
         };
         (limit, holder)
     })
@@ -220,6 +240,8 @@ pub struct GrantView<'a> {
     pub state: GrantState,
     /// Its times.
     pub terms: Terms,
+    /// What may still be used of a gift card, with what this very order holds of it.
+    pub balance: Option<Minor>,
     /// Why it cannot be used as it was shown: its payload has aged, or a shared code has none left for this shopper. What
     /// is wrong with the voucher itself is told first.
     pub barred: Option<Refusal>,
@@ -291,47 +313,76 @@ fn words(names: &[String]) -> String {
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
-/// What a voucher takes off a cart of which `left` is still to be paid per line: the share of each line, in order.
+/// What a voucher takes off, or a gift card pays of, a cart of which `left` is still to be paid per line: the share of
+/// each line, in order.
 ///
 /// # Errors
 /// `items-not-eligible` or `min-spend-not-met`, with what would make it pass.
 pub fn off(grant: &GrantView<'_>, lines: &[Line], left: &[Minor], visit: &Visit<'_>) -> Result<Vec<Minor>, Refusal> {
+    let refuse = |detail: &str| Err(Refusal::new(Reason::ItemsNotEligible, detail));
     match &grant.plan.kind {
-        RewardKind::Points { .. } => Err(Refusal::new(Reason::ItemsNotEligible, "Points are not redeemed by a code.")),
+        RewardKind::Points { .. } | RewardKind::Badge => refuse("This is not redeemed by a code."),
+        RewardKind::Access { .. } => refuse("This gives entry and takes nothing off a cart; redeem it on its own."),
         RewardKind::FreeItem { sku, quantity } => free_item(sku, *quantity, lines, left),
+        RewardKind::GiftCard { .. } => {
+            let open: Vec<i64> = left.iter().map(|line| line.0.max(0)).collect();
+            let due: Minor = open.iter().map(|line| Minor(*line)).sum();
+            Ok(crate::money::allocate(grant.balance.unwrap_or_default().min(due), &open))
+        }
         RewardKind::Voucher(voucher) => {
-            let meant: Vec<i64> = lines
-                .iter()
-                .zip(left)
-                .map(|(line, left)| if voucher.items.has(line) { left.0.max(0) } else { 0 })
-                .collect();
-            let spend: Minor = meant.iter().map(|amount| Minor(*amount)).sum();
-            if spend <= Minor::ZERO {
-                return Err(Refusal::new(Reason::ItemsNotEligible, items_detail(&voucher.items.only)));
+            let (meant, spend) = meant(voucher, lines, left);
+            if meant.iter().all(|amount| *amount == 0) {
+                return Err(Refusal::new(Reason::ItemsNotEligible, items_detail(voucher)));
             }
             if spend < voucher.min_spend {
                 let (least, more) = (visit.money(voucher.min_spend), visit.money(voucher.min_spend.minus(spend)));
                 let detail = format!("This voucher asks for {least} of the items that it is for; {more} are missing.");
                 return Err(Refusal::new(Reason::MinSpendNotMet, detail));
             }
-            Ok(voucher_off(voucher.worth, spend, &meant))
+            Ok(voucher_off(voucher.worth, lines, &meant))
         }
     }
 }
 
-fn voucher_off(worth: VoucherWorth, spend: Minor, meant: &[i64]) -> Vec<Minor> {
-    match worth {
-        VoucherWorth::Amount(amount) => crate::money::allocate(amount.min(spend), meant),
-        VoucherWorth::Percent { share, max } => {
-            let off: Vec<Minor> = meant.iter().map(|line| share.of(Minor(*line)).min(Minor(*line))).collect();
-            let sum: Minor = off.iter().copied().sum();
-            match max {
-                Some(max) if sum > max => {
-                    crate::money::allocate(max, &off.iter().map(|part| part.0).collect::<Vec<_>>())
-                }
-                Some(_) | None => off,
-            }
+/// What is left of each line that a voucher may lower, and the spend that counts for its minimum: of those lines, or for
+/// free shipping of the goods.
+fn meant(voucher: &Voucher, lines: &[Line], left: &[Minor]) -> (Vec<i64>, Minor) {
+    let of = |has: &dyn Fn(&Line) -> bool| -> Vec<i64> {
+        lines.iter().zip(left).map(|(line, left)| if has(line) { left.0.max(0) } else { 0 }).collect()
+    };
+    let sum = |amounts: &[i64]| amounts.iter().map(|amount| Minor(*amount)).sum();
+    let is_shipping = |line: &Line| line.category.as_deref() == Some(SHIPPING);
+    match voucher.worth {
+        VoucherWorth::Shipping { .. } => {
+            let goods = of(&|line| !is_shipping(line));
+            (of(&is_shipping), sum(&goods))
         }
+        VoucherWorth::Amount(_) | VoucherWorth::Percent { .. } | VoucherWorth::FixedPrice { .. } => {
+            let meant = of(&|line| voucher.items.has(line));
+            let spend = sum(&meant);
+            (meant, spend)
+        }
+    }
+}
+
+fn voucher_off(worth: VoucherWorth, lines: &[Line], meant: &[i64]) -> Vec<Minor> {
+    let meant: Vec<Minor> = meant.iter().map(|line| Minor(*line)).collect();
+    let off: Vec<Minor> = match worth {
+        VoucherWorth::Amount(amount) => {
+            let whole: Minor = meant.iter().copied().sum();
+            let weights: Vec<i64> = meant.iter().map(|line| line.0).collect();
+            return crate::money::allocate(amount.min(whole), &weights);
+        }
+        VoucherWorth::Percent { share, .. } => meant.iter().map(|line| share.of(*line).min(*line)).collect(),
+        VoucherWorth::FixedPrice { price, .. } => {
+            let rest = |(line, left): (&Line, &Minor)| left.minus(price.times(line.quantity)).or_zero();
+            lines.iter().zip(&meant).map(rest).collect()
+        }
+        VoucherWorth::Shipping { .. } => meant,
+    };
+    match worth.most() {
+        Some(max) => crate::mechanic::basket::capped(off, max),
+        None => off,
     }
 }
 
@@ -351,8 +402,11 @@ fn free_item(sku: &str, quantity: i64, lines: &[Line], left: &[Minor]) -> Result
     Ok(off)
 }
 
-fn items_detail(only: &Choice) -> String {
-    match only {
+fn items_detail(voucher: &Voucher) -> String {
+    if matches!(voucher.worth, VoucherWorth::Shipping { .. }) {
+        return "This voucher pays the shipping; add it as a line of the category shipping.".into();
+    }
+    match &voucher.items.only {
         Choice::All => "Nothing that is left to pay in this cart is eligible for this voucher.".into(),
         Choice::Picked(picks) => {
             let named: Vec<String> =

@@ -3,16 +3,16 @@
 //! A campaign without a budget has no bound and no budget postings; its costs are booked all the same. What was set
 //! aside while there was a budget is given back to it after the author took the budget away, so that its accounts close.
 
-use crate::{Halt, tx::Tx};
+use crate::{Halt, suspend, thresholds, touch, tx::Tx};
 use fanfare_core::{
-    ids::Name,
+    decide::Bound,
+    ids::{MemberId, Name, StoreId},
     ledger::{self, Posting, account},
     mechanic::{State, key},
     model::campaign::{Budget, CampaignPlan, OnExhausted},
     money::Minor,
     reason::{Reason, Refusal},
 };
-use fanfare_store::rows::Published;
 use std::sync::Arc;
 
 /// What a cost is for; each is an account of its campaign.
@@ -70,59 +70,49 @@ fn bounding(plan: &CampaignPlan) -> Option<Budget> {
     })
 }
 
-/// Whether `amount` may be reserved of the campaign's budget now. A no is noted, and suspends the campaign where its
-/// author wants that.
-pub(crate) fn allows(tx: &mut Tx<'_>, plan: &CampaignPlan, amount: Minor) -> Result<Result<(), Refusal>, Halt> {
+/// Who gets something and where, for the parts of a budget.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whose<'a> {
+    pub(crate) member: &'a MemberId,
+    pub(crate) store: Option<&'a StoreId>,
+}
+
+/// The parts of the campaign's budget that count what a grant costs from when it is given until it is over.
+pub(crate) fn counted(plan: &CampaignPlan) -> Vec<Bound> {
+    let Some(Budget { per_store, per_member, .. }) = plan.budget else { return Vec::new() };
+    let parts = [per_store.map(|_| Bound::Store), per_member.map(|_| Bound::Member)];
+    parts.into_iter().flatten().collect()
+}
+
+/// Whether `amount` may be reserved of the campaign's budget now: as a whole, and with `whose` also of what one store and
+/// one member may have (an order's discounts count against those with the order's own counts). A no of the whole is
+/// noted, and suspends the campaign where its author wants that.
+pub(crate) fn allows(
+    tx: &mut Tx<'_>,
+    plan: &CampaignPlan,
+    amount: Minor,
+    whose: Option<Whose<'_>>,
+) -> Result<Result<(), Refusal>, Halt> {
     if amount <= Minor::ZERO {
         return Ok(Ok(()));
     }
-    match room(tx, plan)? {
-        Some(room) if room < amount => {
-            exhausted(tx, plan)?;
-            let detail = format!("the budget of {:?} does not hold this any more; its owner can raise it", plan.title);
-            Ok(Err(Refusal::new(Reason::BudgetExhausted, detail)))
+    if room(tx, plan)?.is_some_and(|room| room < amount) {
+        suspend::exhausted(tx, plan)?;
+        let detail = format!("the budget of {:?} does not hold this any more; its owner can raise it", plan.title);
+        return Ok(Err(Refusal::new(Reason::BudgetExhausted, detail)));
+    }
+    let Some((budget, whose)) = bounding(plan).zip(whose) else { return Ok(Ok(())) };
+    let store = budget.per_store.map(|cap| (key::budget_store(&plan.name, whose.store), cap, "in one store"));
+    let member = budget.per_member.map(|cap| (key::budget_member(&plan.name, whose.member), cap, "on one member"));
+    let parts: Vec<_> = [store, member].into_iter().flatten().collect();
+    touch::all(parts.iter().map(|(key, ..)| Ok(tx.count(key)?)))?;
+    for (key, cap, what) in parts {
+        if Minor(tx.count(&key)?).plus(amount) > cap {
+            let detail = format!("what {:?} may spend {what} does not hold this any more", plan.title);
+            return Ok(Err(Refusal::new(Reason::BudgetExhausted, detail)));
         }
-        Some(_) | None => Ok(Ok(())),
     }
-}
-
-/// The figure that says when a campaign's budget first ran out.
-pub(crate) fn exhausted_key(campaign: &Name) -> String {
-    key::metric(campaign, "exhausted")
-}
-
-/// Notes when the budget first ran out, as seconds since 1970 in the figure `exhausted`, and suspends the campaign when
-/// its budget says so: until a new revision of it is published.
-pub(crate) fn exhausted(tx: &mut Tx<'_>, plan: &CampaignPlan) -> Result<(), Halt> {
-    let figure = exhausted_key(&plan.name);
-    if tx.count(&figure)? == 0 {
-        tx.count_up(&figure, tx.now.timestamp())?;
-    }
-    let suspends = plan.budget.is_some_and(|budget| budget.on_exhausted == OnExhausted::Suspend);
-    let Some(served) = tx.plans.campaigns.get(&plan.name).filter(|_| suspends && !plan.suspended) else {
-        return Ok(());
-    };
-    let revision = served.plan.revision.clone();
-    let (settled, generation) = (served.settled, served.generation);
-    let suspended = CampaignPlan { suspended: true, ..(*served.plan).clone() };
-    let Some((published, _)) = tx.plans.revisions.get(&(fanfare_core::model::Kind::Campaign, plan.name.clone())) else {
-        return Ok(());
-    };
-    let row = Published {
-        kind: fanfare_core::model::Kind::Campaign,
-        name: plan.name.clone(),
-        revision: published.clone(),
-        plan: fanfare_core::model::Plan::Campaign(suspended),
-        generation,
-        at: tx.now,
-        author: None,
-        settled,
-        retired: false,
-    };
-    tx.publish(row);
-    let detail = serde_json::json!({ "reason": "budget-exhausted", "revision": revision });
-    tx.audit("fanfare", "suspend", &format!("Campaign/{}", plan.name), detail);
-    Ok(())
+    Ok(Ok(()))
 }
 
 /// Sets `amount` aside, without asking whether it is there: see [`allows`].
@@ -134,6 +124,7 @@ pub(crate) fn reserve(tx: &mut Tx<'_>, plan: &CampaignPlan, amount: Minor, why: 
     if let Some(posting) = ledger::reserve_budget(why.rule, why.reference, &unit, &plan.name, amount) {
         tx.post(posting);
     }
+    thresholds::look(tx, plan)?;
     Ok(amount)
 }
 
@@ -175,7 +166,10 @@ pub(crate) fn spend(tx: &mut Tx<'_>, campaign: &Name, spent: Spent, why: Why<'_>
     if !entries.is_empty() {
         tx.post(Posting { rule: why.rule.into(), reference: why.reference.into(), entries });
     }
-    Ok(())
+    match served(tx, campaign).filter(|_| has_budget && actual > reserved) {
+        Some(plan) => thresholds::look(tx, &plan),
+        None => Ok(()),
+    }
 }
 
 /// What is taken back of a budget's spending: never more than was spent of it, which was nothing while there was none.

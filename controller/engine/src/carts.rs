@@ -25,14 +25,14 @@ use fanfare_store::{
     Keys,
     rows::{self, Grant, HoldState, Order},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What pricing reads beside the plans: rows that were loaded for one cart.
 struct Gathered {
     grants: Vec<Shown>,
     holds: Vec<Hold>,
-    /// Grants and holds that the order at hand has itself.
-    own: BTreeSet<GrantId>,
+    /// What the order at hand holds of grants itself.
+    own: BTreeMap<GrantId, Minor>,
     /// When a till that was offline took the codes, as it says.
     occurred: Option<Ts>,
 }
@@ -87,13 +87,20 @@ pub(crate) fn price(tx: &mut Tx<'_>, cart: &Cart, at: Ts) -> Result<Priced, Halt
 /// The same for a till that says when it happened, which may be while it was offline.
 pub(crate) fn price_of_till(tx: &mut Tx<'_>, cart: &Cart, at: Ts, occurred: Option<Ts>) -> Result<Priced, Halt> {
     let gathered = Gathered { occurred, ..gather(tx, cart, None)? };
-    ask(tx, cart, at, &gathered, pricing::evaluate)
+    ask(tx, cart, at, &gathered, &[], pricing::evaluate)
 }
 
 /// Prices the final cart of an order within what it has reserved.
 pub(crate) fn recompute(tx: &mut Tx<'_>, order: &Order, cart: &Cart, reserved: &Priced) -> Result<Priced, Halt> {
     let gathered = gather(tx, cart, Some(order))?;
-    ask(tx, cart, order.occurred_at, &gathered, |ask| pricing::recompute(ask, reserved))
+    // What was reserved stands, also where its campaign was suspended meanwhile.
+    let promised = |plan: &&Arc<CampaignPlan>| {
+        plan.suspended && reserved.consumed.iter().any(|consumed| consumed.campaign == plan.name)
+    };
+    let served = tx.plans.campaigns.values().filter(|served| !served.settled).map(|served| &served.plan);
+    let promised: Vec<CampaignPlan> =
+        served.filter(promised).map(|plan| CampaignPlan { suspended: false, ..(**plan).clone() }).collect();
+    ask(tx, cart, order.occurred_at, &gathered, &promised, |ask| pricing::recompute(ask, reserved))
 }
 
 fn gather(tx: &mut Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathered, Halt> {
@@ -115,7 +122,7 @@ fn gather(tx: &mut Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathere
         }
     }
     let used = order.into_iter().flat_map(|order| &order.evaluation.discounts);
-    let own = used.filter_map(|discount| discount.grant.clone()).collect();
+    let own = used.filter_map(|discount| Some((discount.grant.clone()?, discount.amount))).collect();
     Ok(Gathered { grants, holds, own, occurred: None })
 }
 
@@ -149,12 +156,14 @@ fn ask<'a, T>(
     cart: &Cart,
     at: Ts,
     gathered: &'a Gathered,
+    promised: &[CampaignPlan],
     decide: impl FnOnce(&Ask<'_>) -> Result<T, fanfare_core::mechanic::Missing>,
 ) -> Result<T, Halt> {
+    let served = tx.plans.campaigns.values().filter(|served| !served.settled).map(|served| &*served.plan);
     let campaigns: Vec<&CampaignPlan> =
-        tx.plans.campaigns.values().filter(|served| !served.settled).map(|served| &*served.plan).collect();
+        served.map(|plan| promised.iter().find(|other| other.name == plan.name).unwrap_or(plan)).collect();
     let met = |Shown { grant, barred }: &'a Shown| {
-        let view = shown::met(tx, grant, gathered.own.contains(&grant.id), gathered.occurred);
+        let view = shown::met(tx, grant, gathered.own.get(&grant.id).copied(), gathered.occurred);
         GrantView { barred: barred.clone().or(view.barred), ..view }
     };
     let grants: Vec<GrantView<'_>> = gathered.grants.iter().map(met).collect();
@@ -248,7 +257,7 @@ pub struct Validated {
     /// Why it cannot be used; nothing when it can.
     pub refusal: Option<Refusal>,
     /// The voucher that has this code.
-    pub grant: Option<GrantId>,
+    pub grant: Option<Grant>,
     /// What it takes off, where that is known.
     pub amount: Option<Minor>,
 }
@@ -283,14 +292,15 @@ impl Validate {
             },
         };
         let coming = Coming { member: None, store, channel, at: tx.now, points: 0 };
-        let view = shown::met(tx, &found, false, None);
+        let view = shown::met(tx, &found, None, None);
         let met = GrantView { barred: barred.or(view.barred.clone()), ..view };
         let refusal = knowledge::visit(tx, coming, |visit| {
             reward::usable(&met, visit).and_then(|()| reward::held(&met, None)).err()
         })?;
         let worth = crate::redemptions::remaining(&found, tx.now);
         let amount = refusal.is_none().then_some(worth).filter(|worth| *worth > Minor::ZERO);
-        Ok(Validated { code: code.clone(), refusal, grant: shared::known(&found.id), amount })
+        let grant = shared::known(&found.id).map(|_| found);
+        Ok(Validated { code: code.clone(), refusal, grant, amount })
     }
 
     fn in_cart(&self, tx: &mut Tx<'_>, cart: &Cart) -> Result<Vec<Validated>, Halt> {
@@ -307,9 +317,9 @@ impl Validate {
                 (None, None) => Some(Refusal::new(Reason::ItemsNotEligible, "it takes nothing off this cart")),
             };
             let amount = used.map(|discount| discount.amount);
-            let grant = match used.and_then(|discount| discount.grant.as_ref()) {
-                Some(id) => shared::known(id),
-                None => tx.grant_by_code(code)?.map(|grant| grant.id.clone()),
+            let grant = match used.and_then(|discount| discount.grant.as_ref()).and_then(shared::known) {
+                Some(id) => tx.grant(&id)?.cloned(),
+                None => tx.grant_by_code(code)?.cloned(),
             };
             Ok(Validated { code: code.clone(), refusal, grant, amount })
         };

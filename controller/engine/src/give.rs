@@ -8,6 +8,7 @@
 use crate::{
     Halt,
     budget::{self, Why},
+    cards::{self, Side},
     pool,
     tx::Tx,
     vouchers::{self, Scene},
@@ -27,6 +28,7 @@ use fanfare_core::{
     reason::{Reason, Refusal},
     reward::{self, Terms},
     time::{Ts, Tz},
+    uses::{Card, Usage},
 };
 use fanfare_store::rows::{Grant, GrantState};
 use std::{collections::BTreeMap, sync::Arc};
@@ -251,7 +253,10 @@ impl Issue<'_> {
         let worth =
             if self.is_paid_at_once() { given(tx, self.terms)? } else { reward::cost(self.terms, tx.runtime()?) };
         match self.payer {
-            Some(payer) => Ok(budget::allows(tx, payer, worth)?.map(|()| worth)),
+            Some(payer) => {
+                let whose = budget::Whose { member: self.to.member, store: self.to.store };
+                Ok(budget::allows(tx, payer, worth, Some(whose))?.map(|()| worth))
+            }
             None => Ok(Ok(worth)),
         }
     }
@@ -275,14 +280,11 @@ impl Issue<'_> {
                 Per::Member => format!("member:{}", self.to.member),
                 Per::Store => format!("store:{}", self.to.store.map_or("", StoreId::as_str)),
                 Per::Campaign => format!("campaign:{}", self.to.campaign.map_or("", Name::as_str)),
+                Per::Reward => "reward".into(),
             };
             key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(at, zone))
         };
         own.map(|limit| (key(limit), limit.max)).collect()
-    }
-
-    fn zone(&self, tx: &Tx<'_>) -> Tz {
-        self.payer.map_or(tx.zone(), |payer| payer.schedule.zone)
     }
 
     /// Writes the grant and everything that it moves.
@@ -292,12 +294,20 @@ impl Issue<'_> {
             tx.count_up(key, 1)?;
         }
         self.take_stock(tx, &id);
-        let mut grant = self.grant(tx, id.clone(), code);
+        let mut grant = self.grant(tx, id.clone(), code)?;
         vouchers::enter(&mut grant, GrantState::Granted, tx.now, Scene { store: self.to.store, ..Scene::default() });
+        if let (Some(payer), Some(first)) = (self.payer, grant.history.first_mut()) {
+            first.counted = budget::counted(payer);
+        }
         vouchers::tally(tx, &grant, "issued", 1);
         if let Some(payer) = self.payer.filter(|_| !self.is_paid_at_once()) {
             let why = Why { rule: "grant-issued", reference: id.as_str() };
             grant.reserved = budget::reserve(tx, payer, worth, why)?;
+            vouchers::count(tx, &grant, grant.reserved)?;
+        }
+        if let Some(card) = grant.usage.card {
+            let why = Why { rule: "gift-card-issued", reference: id.as_str() };
+            cards::put_on(tx, &grant, Side::Given, card.given, why)?;
         }
         if self.terms.claim == Claim::Auto {
             claim(tx, &mut grant, self.account)?;
@@ -323,9 +333,14 @@ impl Issue<'_> {
         }
     }
 
-    fn grant(&self, tx: &Tx<'_>, id: GrantId, code: Option<Code>) -> Grant {
-        let Terms { claim_by, valid_from, valid_until } = reward::terms(self.terms, tx.now, self.zone(tx));
-        Grant {
+    fn grant(&self, tx: &Tx<'_>, id: GrantId, code: Option<Code>) -> Result<Grant, Halt> {
+        let zone = vouchers::zone_for(tx, self.to.member, self.to.campaign)?;
+        let Terms { claim_by, valid_from, valid_until } = reward::terms(self.terms, tx.now, zone);
+        let card = match self.terms.kind {
+            RewardKind::GiftCard { amount } => Some(Card::of(amount)),
+            _ => None,
+        };
+        Ok(Grant {
             id,
             member: self.to.member.clone(),
             terms: self.terms.clone(),
@@ -339,10 +354,11 @@ impl Issue<'_> {
             claimed_at: None,
             valid_from,
             valid_until,
-            uses_left: 1,
+            uses_left: reward::uses(self.terms),
             reserved: Minor::ZERO,
             history: Vec::new(),
-        }
+            usage: Usage { card, ..Usage::default() },
+        })
     }
 }
 
@@ -354,7 +370,7 @@ fn given(tx: &Tx<'_>, terms: &RewardPlan) -> Result<Minor, Halt> {
 
 /// A grant becomes the member's to use: vouchers and free items are Claimed, points are credited and thereby Redeemed.
 pub(crate) fn claim(tx: &mut Tx<'_>, grant: &mut Grant, account: &AccountId) -> Result<(), Halt> {
-    let zone = vouchers::zone(tx, grant.campaign.as_ref());
+    let zone = vouchers::zone_for(tx, &grant.member, grant.campaign.as_ref())?;
     grant.claimed_at = Some(tx.now);
     let times = reward::claimed(&grant.terms, vouchers::terms(grant), tx.now, zone);
     (grant.valid_from, grant.valid_until) = (times.valid_from, times.valid_until);

@@ -43,6 +43,9 @@ impl Command for Claim {
             return Ok(None);
         };
         match vouchers::state_at(&grant, tx.now) {
+            GrantState::Granted if vouchers::met(tx, &grant, None).suspended => {
+                return refuse(Reason::Suspended, "this reward is suspended; try again later");
+            }
             GrantState::Granted => {}
             GrantState::Claimed | GrantState::Reserved | GrantState::Redeemed => return Ok(Some(grant)),
             GrantState::Pending => return refuse(Reason::ClaimClosed, "this is not given yet; try again later"),
@@ -70,6 +73,8 @@ pub fn close(tx: &mut Tx<'_>, id: &GrantId) -> Result<(), Halt> {
     }
     tx.done(&crate::jobs::Task::CloseGrant(id.clone()).id());
     match (grant.state, &grant.terms.kind) {
+        // Held in part: whoever holds it lets it go or uses it, and then it expires.
+        _ if grant.usage.held > 0 => Ok(()),
         (GrantState::Pending | GrantState::Granted | GrantState::Claimed, _)
             if vouchers::closes_at(&grant).is_some() =>
         {

@@ -10,6 +10,7 @@ use crate::{
     jobs::Task,
     members, outbox,
     tx::Tx,
+    vouchers::zone_for,
 };
 use fanfare_core::{
     ids::{MemberId, MessageId, Name, RunId},
@@ -19,7 +20,7 @@ use fanfare_core::{
     model::{
         AutomationPlan, RuntimePlan, automation::OnAmbiguous, message::Category, runtime::Attribute, segment::Scalar,
     },
-    time::{Ts, Tz},
+    time::Ts,
 };
 use fanfare_store::rows::{Member, Message, MessageState, Run, RunState};
 use serde_json::{Map, Value, json};
@@ -65,7 +66,7 @@ pub(crate) fn heard(tx: &mut Tx<'_>, heard: Heard<'_>) -> Result<(), Halt> {
                 still_active = true;
             }
         }
-        let zone = zone_of(tx, heard.member)?;
+        let zone = zone_for(tx, heard.member, None)?;
         if starts_here && enters(&plan, Entries { active: still_active, last }, tx.now, zone) {
             enter(tx, &plan, &heard);
         }
@@ -115,7 +116,7 @@ pub(crate) fn step(tx: &mut Tx<'_>, id: &RunId) -> Result<(), Halt> {
         leave(tx, run, RunState::Stopped);
         return Ok(());
     }
-    let zone = zone_of(tx, &run.member)?;
+    let zone = zone_for(tx, &run.member, None)?;
     for _ in 0..STEPS_AT_ONCE_MAX {
         let (doing, then) = match next(&run.plan, run.step, tx.now, zone) {
             Next::End => {
@@ -254,14 +255,4 @@ fn locale_of(member: &Member) -> Option<String> {
         Some(Scalar::Text(text)) if !text.is_empty() => Some(text.clone()),
         _ => None,
     })
-}
-
-/// The zone of a member, where an attribute names one; else the Runtime's.
-fn zone_of(tx: &Tx<'_>, member: &MemberId) -> Result<Tz, Halt> {
-    let Some(row) = tx.member(member)? else { return Ok(tx.zone()) };
-    let named = match row.attributes.get("timeZone") {
-        Some(Scalar::Text(text)) => text.parse::<Tz>().ok(),
-        _ => None,
-    };
-    Ok(named.unwrap_or_else(|| tx.zone()))
 }

@@ -4,7 +4,7 @@
 //! A change of a cap moves only the difference, so re-creating a resource never refills a budget and lowering a cap
 //! revokes nothing.
 
-use crate::{Command, Halt, jobs::Task, plans::Plans, tx::Tx};
+use crate::{Command, Halt, jobs::Task, plans::Plans, suspend, thresholds, tx::Tx};
 use fanfare_core::{
     ids::{Name, Revision},
     ledger::{Posting, account, stock_unit},
@@ -51,7 +51,7 @@ impl Command for Publish {
             Plan::Campaign(plan) => {
                 keys.balances.insert((account::budget_limit(&plan.name), money.clone()));
                 keys.balances.insert((account::cost(&plan.name, "fixed"), money));
-                keys.counters.insert(key::metric(&plan.name, SETTLED));
+                keys.counters.extend([key::metric(&plan.name, SETTLED), suspend::limit_key(&plan.name)]);
             }
             Plan::Reward(plan) => {
                 keys.balances.insert((account::stock_supply(&plan.name), stock_unit(&plan.name)));
@@ -68,10 +68,15 @@ impl Command for Publish {
         }
         // Counted, since a campaign that was deleted and is made again is in no plan.
         let settled = kind == Kind::Campaign && tx.count(&key::metric(&self.name, SETTLED))? > 0;
+        let mut plan = self.plan.clone();
         match &self.plan {
             // What a settlement gave back is not filled up again.
             Plan::Campaign(_) if settled => {}
-            Plan::Campaign(plan) => open_books(tx, plan)?,
+            Plan::Campaign(written) => {
+                open_books(tx, written)?;
+                let kept = suspend::keep(tx, written, self.author.as_deref().unwrap_or("unknown"))?;
+                plan = Plan::Campaign(kept);
+            }
             Plan::Reward(plan) => stock(tx, plan)?,
             Plan::Segment(_)
             | Plan::Automation(_)
@@ -83,7 +88,7 @@ impl Command for Publish {
             kind,
             name: self.name.clone(),
             revision: self.revision.clone(),
-            plan: self.plan.clone(),
+            plan: plan.clone(),
             generation: self.generation,
             at: tx.now,
             author: self.author.clone(),
@@ -93,6 +98,12 @@ impl Command for Publish {
         let object = format!("{}/{}", kind.as_str(), self.name);
         let detail = json!({ "revision": self.revision, "generation": self.generation });
         tx.audit(self.author.as_deref().unwrap_or("unknown"), "publish", &object, detail);
+        // A limit may have been lowered to less than is spent already.
+        if let Plan::Campaign(plan) = &plan
+            && !settled
+        {
+            thresholds::look(tx, plan)?;
+        }
         Ok(PublishOutcome::Published)
     }
 }

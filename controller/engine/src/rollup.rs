@@ -3,12 +3,12 @@
 //! Each is a command that changes nothing, so that all its figures are of one cut: those of the batch that answers it,
 //! whose position comes with the answer. Rates and sums of money as text are `core::metrics`'.
 
-use crate::{Command, Engine, Halt, plans::Plans, tx::Tx};
+use crate::{Command, Engine, Halt, plans::Plans, suspend, thresholds, tx::Tx};
 use fanfare_core::{
     ids::Name,
     ledger::{account, stock_unit},
     mechanic::{State, key},
-    model::reward::RewardKind,
+    model::{CampaignPlan, reward::RewardKind},
     money::{BasisPoints, Minor},
     time::Ts,
 };
@@ -75,6 +75,10 @@ pub struct BudgetFigures {
     pub remaining: Minor,
     /// When it first ran out.
     pub exhausted_at: Option<Ts>,
+    /// The largest share of the limit that was told to be reached.
+    pub reached: Option<BasisPoints>,
+    /// Whether it suspended its campaign.
+    pub suspended: bool,
 }
 
 impl BudgetFigures {
@@ -118,6 +122,10 @@ impl Command for AskCampaign {
             keys.balances.extend(accounts(&self.name).map(|account| (account, money.to_owned())));
         }
         keys.counters.extend(COUNTS.map(|what| key::metric(&self.name, what)));
+        keys.counters.insert(suspend::limit_key(&self.name));
+        if let Some(plan) = plans.campaigns.get(&self.name).map(|campaign| &campaign.plan) {
+            keys.counters.extend(told(plan).map(|(key, _)| key));
+        }
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Option<CampaignFigures>, Halt> {
@@ -135,6 +143,13 @@ impl Command for AskCampaign {
         let [revenue, cost_rewards, cost_messages, cost_fixed, discounts, reserved, actual, remaining] = balances;
         let [participants, conversions, orders, issued, claimed, redeemed, released, exhausted] = counts;
         let exhausted_at = if exhausted > 0 { Ts::from_timestamp(exhausted, 0) } else { None };
+        let suspended = tx.count(&suspend::limit_key(&self.name))? > 0;
+        let mut reached = None;
+        for (key, share) in told(&campaign.plan) {
+            if tx.count(&key)? > 0 {
+                reached = reached.max(Some(share));
+            }
+        }
         let budget = campaign.plan.budget.map(|budget| BudgetFigures {
             limit: budget.limit,
             reserved,
@@ -142,6 +157,8 @@ impl Command for AskCampaign {
             released: Minor(released),
             remaining,
             exhausted_at,
+            reached,
+            suspended,
         });
         Ok(Some(CampaignFigures {
             as_of: tx.now,
@@ -163,6 +180,12 @@ impl Command for AskCampaign {
             suspended: campaign.plan.suspended,
         }))
     }
+}
+
+/// The counters that say which shares of the budget's limit were told to be reached.
+fn told(plan: &CampaignPlan) -> impl Iterator<Item = (String, BasisPoints)> {
+    let shares = plan.budget.iter().flat_map(|budget| plan.notify_at.iter().map(move |share| (budget, *share)));
+    shares.map(|(budget, share)| (thresholds::told_key(plan, budget, share), share))
 }
 
 /// The figures of a reward.

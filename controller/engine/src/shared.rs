@@ -19,6 +19,7 @@ use fanfare_core::{
     money::Minor,
     reason::{Reason, Refusal},
     reward,
+    uses::Usage,
 };
 use fanfare_store::rows::{Grant, GrantState, Order};
 use std::sync::Arc;
@@ -66,6 +67,7 @@ pub(crate) fn offer(tx: &mut Tx<'_>, typed: Typed<'_>) -> Result<Option<Offer>, 
         valid_from: times.valid_from,
         valid_until: times.valid_until,
         uses_left: 1,
+        usage: Usage::default(),
         reserved: Minor::ZERO,
         history: Vec::new(),
     };

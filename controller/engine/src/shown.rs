@@ -40,15 +40,19 @@ pub(crate) fn taken(tx: &Tx<'_>, grant: &Grant, code: &Code, occurred: Option<Ts
 /// When the voucher was last held or used.
 fn last_use(grant: &Grant) -> Option<Ts> {
     let uses = grant.history.iter().rev();
-    let mut used = uses.filter(|past| matches!(past.state, GrantState::Reserved | GrantState::Redeemed));
+    // Of a voucher with several uses each says so by its reason.
+    let mut used = uses.filter(|past| {
+        matches!(past.state, GrantState::Reserved | GrantState::Redeemed)
+            || matches!(past.reason.as_deref(), Some("held" | "used"))
+    });
     used.next().map(|past| past.at)
 }
 
 /// A grant as core's decisions meet it, shown at a till as `grant.code` says. One that the order at hand holds was shown
 /// when it was taken; one that a till took offline is met as it was then.
-pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: bool, occurred: Option<Ts>) -> GrantView<'a> {
+pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: Option<Minor>, occurred: Option<Ts>) -> GrantView<'a> {
     let mut view = vouchers::met(tx, grant, own);
-    if let Some(code) = grant.code.as_ref().filter(|_| !own) {
+    if let Some(code) = grant.code.as_ref().filter(|_| own.is_none()) {
         match taken(tx, grant, code, occurred) {
             Ok(Taken::Now) => {}
             Ok(Taken::Offline(_)) => view.state = vouchers::core_state(then(grant)),

@@ -4,23 +4,30 @@
 use crate::{
     Halt,
     budget::{self, Cost, Spent, Why},
+    cards::{self, Side},
     give,
     jobs::Task,
-    shared,
+    refuse, shared, touch,
     tx::Tx,
     wallet,
 };
 use chrono::TimeDelta;
 use fanfare_core::{
+    decide::Bound,
     ids::{GrantId, MemberId, Name, OrderId, StoreId},
     ledger::{Posting, account, stock_unit},
-    mechanic::key,
-    model::reward::{OnReversal, RewardKind},
+    mechanic::{State, key},
+    model::{
+        reward::{OnReversal, RewardKind},
+        segment::Scalar,
+    },
     money::Minor,
+    reason::Reason,
     reward::{self, GrantView, Terms},
     time::{Ts, Tz},
+    uses::share_of,
 };
-use fanfare_store::rows::{Grant, GrantState, Happening};
+use fanfare_store::rows::{Grant, GrantState, Happening, Redemption};
 
 /// How many happenings a grant remembers; the first and the latest stay.
 pub const HISTORY_MAX: usize = 50;
@@ -32,13 +39,64 @@ pub(crate) struct Scene<'a> {
     pub(crate) store: Option<&'a StoreId>,
     /// By which order.
     pub(crate) order: Option<&'a OrderId>,
-    /// Why, when someone took it back.
+    /// What or why, where the state alone does not say it.
     pub(crate) reason: Option<&'a str>,
+    /// How much of it.
+    pub(crate) amount: Option<Minor>,
 }
 
-/// The zone in which a grant's days are meant: its campaign's, else the namespace's.
+/// One use of a grant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Use {
+    /// Which of its uses, from 1.
+    pub(crate) place: i64,
+    /// What it gives, or how much of that is meant.
+    pub(crate) amount: Minor,
+}
+
+impl Use {
+    /// The whole use that a redemption is.
+    pub(crate) fn of(redemption: &Redemption) -> Self {
+        Self { place: redemption.place, amount: redemption.amount }
+    }
+}
+
+/// The zone of a campaign, else the namespace's.
 pub(crate) fn zone(tx: &Tx<'_>, campaign: Option<&Name>) -> Tz {
     campaign.and_then(|name| budget::served(tx, name)).map_or(tx.zone(), |plan| plan.schedule.zone)
+}
+
+/// The zone in which the days of a member's grant are meant: the member's own, where the attribute `timeZone` names one,
+/// else its campaign's, else the namespace's.
+pub(crate) fn zone_for(tx: &Tx<'_>, member: &MemberId, campaign: Option<&Name>) -> Result<Tz, Halt> {
+    let own = tx.member(member)?.and_then(|row| match row.attributes.get("timeZone") {
+        Some(Scalar::Text(text)) => text.parse().ok(),
+        _ => None,
+    });
+    Ok(own.unwrap_or_else(|| zone(tx, campaign)))
+}
+
+/// Whether it is used once, so that its state says all of its use.
+fn is_single(grant: &Grant) -> bool {
+    grant.terms.redemption.uses == Some(1)
+}
+
+/// How many uses may begin now; nothing where there is no end of them.
+pub fn free_uses(grant: &Grant) -> Option<i64> {
+    grant.terms.redemption.uses.map(|_| grant.uses_left - grant.usage.held)
+}
+
+/// Where a claimed grant with several uses or parts stands: as long as one more can begin, it can be used.
+pub(crate) fn standing(grant: &Grant) -> GrantState {
+    let open = match &grant.usage.card {
+        Some(card) => card.free() > Minor::ZERO,
+        None => free_uses(grant).is_none_or(|free| free > 0),
+    };
+    match (open, grant.usage.held > 0) {
+        (true, _) => GrantState::Claimed,
+        (false, true) => GrantState::Reserved,
+        (false, false) => GrantState::Redeemed,
+    }
 }
 
 /// Brings a grant into a state and writes down that it did.
@@ -47,9 +105,10 @@ pub(crate) fn enter(grant: &mut Grant, state: GrantState, at: Ts, scene: Scene<'
     if grant.history.len() >= HISTORY_MAX {
         grant.history.remove(1);
     }
-    let Scene { store, order, reason } = scene;
+    let Scene { store, order, reason, amount } = scene;
     let reason = reason.map(ToOwned::to_owned);
-    grant.history.push(Happening { at, state, store: store.cloned(), order: order.cloned(), reason });
+    let (store, order, counted) = (store.cloned(), order.cloned(), Vec::new());
+    grant.history.push(Happening { at, state, store, order, reason, amount, counted });
 }
 
 /// Counts something that the status of the grant's campaign and reward shows.
@@ -64,7 +123,25 @@ pub(crate) fn tally(tx: &mut Tx<'_>, grant: &Grant, what: &str, delta: i64) {
 pub(crate) fn book(tx: &mut Tx<'_>, grant: &Grant, reserved: Minor, actual: Minor, why: Why<'_>) -> Result<(), Halt> {
     tx.tally(&key::reward(&grant.terms.name, "cost"), actual.0);
     let Some(campaign) = &grant.campaign else { return Ok(()) };
+    count(tx, grant, actual.minus(reserved))?;
     budget::spend(tx, campaign, Spent { reserved, actual, cost: Cost::Rewards }, why)
+}
+
+/// Moves what the budget has set aside and spent at the store where a grant was given and for its member, as far as its
+/// campaign counted it there when it was given.
+pub(crate) fn count(tx: &mut Tx<'_>, grant: &Grant, by: Minor) -> Result<(), Halt> {
+    let (Some(campaign), Some(given)) = (&grant.campaign, grant.history.first()) else { return Ok(()) };
+    let key = |bound: &Bound| match bound {
+        Bound::Store => Some(key::budget_store(campaign, given.store.as_ref())),
+        Bound::Member => Some(key::budget_member(campaign, &grant.member)),
+        Bound::Total | Bound::Day => None,
+    };
+    let keys: Vec<String> = given.counted.iter().filter_map(key).collect();
+    touch::all(keys.iter().map(|key| Ok(tx.count(key)?)))?;
+    for key in keys {
+        tx.count_up(&key, by.0)?;
+    }
+    Ok(())
 }
 
 /// When a grant that nobody uses closes by itself.
@@ -99,42 +176,127 @@ pub fn state_at(grant: &Grant, now: Ts) -> GrantState {
     }
 }
 
+/// Begins a use, before it is held or used up; answers its place.
+///
+/// # Errors
+/// Refused where every use is taken, or more is wanted of a gift card than is on it: whoever decided has looked, and this
+/// bound must never break.
+pub(crate) fn begin(grant: &mut Grant, amount: Minor) -> Result<i64, Halt> {
+    if is_single(grant) {
+        return Ok(1);
+    }
+    if let Some(card) = &mut grant.usage.card {
+        if amount > card.free() {
+            return refuse(Reason::ExceedsRemaining, "this is more than is left on the gift card");
+        }
+        card.held = card.held.plus(amount);
+    }
+    match grant.usage.take(grant.terms.redemption.uses) {
+        Some(place) => Ok(place),
+        None => refuse(Reason::ReservedElsewhere, "an order or another till holds it; try again when that is done"),
+    }
+}
+
 /// From claimed to held by an order or a till.
-pub(crate) fn hold(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>) {
-    enter(&mut grant, GrantState::Reserved, tx.now, scene);
+pub(crate) fn hold(tx: &mut Tx<'_>, mut grant: Grant, amount: Minor, scene: Scene<'_>) {
+    if is_single(&grant) {
+        enter(&mut grant, GrantState::Reserved, tx.now, scene);
+    } else {
+        let state = standing(&grant);
+        enter(&mut grant, state, tx.now, Scene { reason: Some("held"), amount: Some(amount), ..scene });
+    }
     tx.put_grant(grant);
 }
 
-/// From held back to claimed; to expired where its time has run out meanwhile.
-pub(crate) fn let_go(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>) -> Result<(), Halt> {
-    enter(&mut grant, GrantState::Claimed, tx.now, scene);
-    if grant.terms.shared_code().is_some() {
-        return shared::take_back(tx, grant, scene);
+/// Less is held of a gift card than was.
+pub(crate) fn hold_less(tx: &mut Tx<'_>, id: &GrantId, less: Minor) -> Result<(), Halt> {
+    let Some(mut grant) = tx.grant(id)?.filter(|grant| grant.usage.card.is_some()).cloned() else { return Ok(()) };
+    if let Some(card) = &mut grant.usage.card {
+        card.held = card.held.minus(less).or_zero();
     }
-    if grant.valid_until.is_some_and(|end| end <= tx.now) {
+    grant.state = standing(&grant);
+    tx.put_grant(grant);
+    Ok(())
+}
+
+/// From held back to claimed; to expired where its time has run out meanwhile.
+pub(crate) fn let_go(tx: &mut Tx<'_>, mut grant: Grant, used: Use, scene: Scene<'_>) -> Result<(), Halt> {
+    if is_single(&grant) {
+        if grant.state != GrantState::Reserved {
+            return Ok(());
+        }
+        enter(&mut grant, GrantState::Claimed, tx.now, scene);
+        if grant.terms.shared_code().is_some() {
+            return shared::take_back(tx, grant, scene);
+        }
+    } else {
+        grant.usage.let_go(used.place);
+        if let Some(card) = &mut grant.usage.card {
+            card.held = card.held.minus(used.amount).or_zero();
+        }
+        let state = standing(&grant);
+        enter(&mut grant, state, tx.now, Scene { reason: Some("released"), amount: Some(used.amount), ..scene });
+    }
+    if grant.usage.held == 0 && grant.valid_until.is_some_and(|end| end <= tx.now) {
         return expire(tx, grant);
     }
     tx.put_grant(grant);
     Ok(())
 }
 
-/// Uses a grant up: what was set aside for it is spent as what it really gave.
+/// Uses a grant up, or one of its uses, or a part of it: what was set aside for that is spent as what it really gave.
 pub(crate) fn use_up(
     tx: &mut Tx<'_>,
     mut grant: Grant,
-    actual: Minor,
+    used: Use,
     at: Ts,
     scene: Scene<'_>,
     why: Why<'_>,
 ) -> Result<(), Halt> {
-    enter(&mut grant, GrantState::Redeemed, at, scene);
-    grant.uses_left = (grant.uses_left - 1).max(0);
-    book(tx, &grant, grant.reserved, actual, why)?;
-    grant.reserved = Minor::ZERO;
-    tally(tx, &grant, "redeemed", 1);
+    let is_first = grant.usage.used == 0;
+    let (part, cost) = spent(&mut grant, used);
+    let scene = Scene { amount: Some(used.amount), ..scene };
+    if is_single(&grant) {
+        enter(&mut grant, GrantState::Redeemed, at, scene);
+    } else {
+        let state = standing(&grant);
+        enter(&mut grant, state, at, Scene { reason: Some("used"), ..scene });
+    }
+    book(tx, &grant, part, cost, why)?;
+    if grant.usage.card.is_some() {
+        cards::take_off(tx, &grant, Side::Used, used.amount, why)?;
+    }
+    grant.reserved = grant.reserved.minus(part);
+    if is_first {
+        tally(tx, &grant, "redeemed", 1);
+    }
     plan_close(tx, &grant);
     tx.put_grant(grant);
     Ok(())
+}
+
+/// Counts a use; answers how much of what is set aside goes with it, and what it costs.
+fn spent(grant: &mut Grant, used: Use) -> (Minor, Minor) {
+    let reserved = grant.reserved;
+    let left = grant.uses_left;
+    if !is_single(grant) {
+        grant.usage.settle();
+    }
+    if let Some(card) = &mut grant.usage.card {
+        let before = card.given;
+        card.held = card.held.minus(used.amount).or_zero();
+        let given = card.spend(used.amount);
+        let part = if given == Minor::ZERO { Minor::ZERO } else { share_of(reserved, given.0, before.0) };
+        return (part, given);
+    }
+    match grant.terms.redemption.uses {
+        Some(_) => {
+            grant.uses_left = (left - 1).max(0);
+            (share_of(reserved, 1, left), used.amount)
+        }
+        // What is set aside for something without an end of uses goes with the first.
+        None => (reserved, used.amount),
+    }
 }
 
 /// Takes back a part of what a used grant gave, without giving the grant back.
@@ -142,47 +304,108 @@ pub(crate) fn refund(tx: &mut Tx<'_>, grant: &Grant, amount: Minor, why: Why<'_>
     book(tx, grant, Minor::ZERO, amount.negated(), why)
 }
 
-/// A use is undone: `amount` of what it gave is taken back, and the grant can be used again where its terms say so and it
+/// A use is undone: its amount of what it gave is taken back, and the grant can be used again where its terms say so and it
 /// is still valid. Answers whether it can.
 pub(crate) fn give_back(
     tx: &mut Tx<'_>,
     id: &GrantId,
-    amount: Minor,
+    used: Use,
     scene: Scene<'_>,
     why: Why<'_>,
 ) -> Result<bool, Halt> {
     let Some(mut grant) = tx.grant(id)?.cloned() else { return Ok(false) };
-    let dead = grant.valid_until.is_some_and(|end| end <= tx.now);
-    let restores = grant.terms.redemption.on_reversal == OnReversal::Restore;
-    if dead || !restores || grant.state != GrantState::Redeemed {
-        refund(tx, &grant, amount, why)?;
+    if !restores(tx, &grant) {
+        refund(tx, &grant, used.amount, why)?;
         return Ok(false);
     }
     if grant.terms.shared_code().is_some() {
-        refund(tx, &grant, amount, why)?;
+        refund(tx, &grant, used.amount, why)?;
         tally(tx, &grant, "redeemed", -1);
         shared::take_back(tx, grant, scene)?;
         return Ok(false);
     }
     // An issued voucher has its money set aside, so what comes back is set aside again: at most what is there, so that
     // a restored voucher never breaks the budget's bound.
-    let again = set_aside_again(tx, &grant, amount)?;
-    book(tx, &grant, again.negated(), amount.negated(), why)?;
-    grant.reserved = again;
-    grant.uses_left += 1;
-    enter(&mut grant, GrantState::Claimed, tx.now, scene);
-    tally(tx, &grant, "redeemed", -1);
+    let again = set_aside_again(tx, &grant, used.amount)?;
+    book(tx, &grant, again.negated(), used.amount.negated(), why)?;
+    grant.reserved = grant.reserved.plus(again);
+    if is_single(&grant) {
+        grant.uses_left += 1;
+        enter(&mut grant, GrantState::Claimed, tx.now, scene);
+    } else {
+        grant.usage.undo(used.place, true);
+        grant.uses_left += i64::from(grant.terms.redemption.uses.is_some());
+        let state = standing(&grant);
+        enter(&mut grant, state, tx.now, Scene { reason: Some("restored"), amount: Some(used.amount), ..scene });
+    }
+    if grant.usage.used == 0 {
+        tally(tx, &grant, "redeemed", -1);
+    }
     plan_close(tx, &grant);
     tx.put_grant(grant);
     Ok(true)
 }
 
+/// Whether an undone use of it can be used again.
+fn restores(tx: &Tx<'_>, grant: &Grant) -> bool {
+    let ended = grant.valid_until.is_some_and(|end| end <= tx.now);
+    let alive = match grant.state {
+        GrantState::Redeemed => true,
+        GrantState::Claimed | GrantState::Reserved => !is_single(grant),
+        GrantState::Pending | GrantState::Granted | GrantState::Expired | GrantState::Revoked => false,
+    };
+    alive && !ended && grant.terms.redemption.on_reversal == OnReversal::Restore
+}
+
+/// Money that a gift card paid goes back on it: `whole` says that nothing of that use stands any more. On a card that takes
+/// nothing back, because its time is over or its terms forfeit it, it is what nobody used in time. Answers whether it can
+/// be used again.
+pub(crate) fn pay_back(
+    tx: &mut Tx<'_>,
+    mut grant: Grant,
+    used: Use,
+    whole: bool,
+    scene: Scene<'_>,
+    why: Why<'_>,
+) -> Result<bool, Halt> {
+    let restores = restores(tx, &grant);
+    let Some(mut card) = grant.usage.card else { return Ok(false) };
+    let given = card.put_back(used.amount);
+    cards::put_on(tx, &grant, Side::Used, used.amount, why)?;
+    let again = if restores { room_again(tx, &grant, given, given)? } else { Minor::ZERO };
+    book(tx, &grant, again.negated(), given.negated(), why)?;
+    grant.reserved = grant.reserved.plus(again);
+    if !restores {
+        (card.given, card.paid) = (card.given.minus(given), card.paid.minus(used.amount.minus(given)));
+        cards::take_off(tx, &grant, Side::Breakage, used.amount, why)?;
+    }
+    grant.usage.card = Some(card);
+    if whole {
+        grant.usage.undo(used.place, true);
+        if grant.usage.used == 0 {
+            tally(tx, &grant, "redeemed", -1);
+        }
+    }
+    let state = if restores { standing(&grant) } else { grant.state };
+    let reason = Some(if restores { "paid-back" } else { "forfeited" });
+    enter(&mut grant, state, tx.now, Scene { reason, amount: Some(used.amount), ..scene });
+    plan_close(tx, &grant);
+    tx.put_grant(grant);
+    Ok(restores)
+}
+
+/// What is set aside again for one use that is undone.
 fn set_aside_again(tx: &Tx<'_>, grant: &Grant, amount: Minor) -> Result<Minor, Halt> {
+    let cost = reward::cost(&grant.terms, tx.runtime()?);
+    room_again(tx, grant, share_of(cost, 1, reward::uses(&grant.terms)), amount)
+}
+
+/// As much of `estimate` as the budget still holds, with the `amount` that comes back to it.
+fn room_again(tx: &Tx<'_>, grant: &Grant, estimate: Minor, amount: Minor) -> Result<Minor, Halt> {
     let Some(plan) = grant.campaign.as_ref().and_then(|name| budget::served(tx, name)) else { return Ok(Minor::ZERO) };
     if plan.budget.is_none() {
         return Ok(Minor::ZERO);
     }
-    let estimate = reward::cost(&grant.terms, tx.runtime()?);
     let room = budget::room(tx, &plan)?.map_or(estimate, |room| room.or_zero().plus(amount));
     Ok(Minor(estimate.0.min(room.0)))
 }
@@ -192,16 +415,36 @@ fn set_aside_again(tx: &Tx<'_>, grant: &Grant, amount: Minor) -> Result<Minor, H
 pub(crate) fn expire(tx: &mut Tx<'_>, mut grant: Grant) -> Result<(), Halt> {
     enter(&mut grant, GrantState::Expired, tx.now, Scene::default());
     free(tx, &mut grant, "grant-expired")?;
+    if let Some(mut card) = grant.usage.card {
+        let rest = card.run_out();
+        grant.usage.card = Some(card);
+        let id = grant.id.clone();
+        let why = Why { rule: "gift-card-expired", reference: id.as_str() };
+        cards::take_off(tx, &grant, Side::Breakage, rest, why)?;
+    }
     tally(tx, &grant, "expired", 1);
     tx.done(&Task::CloseGrant(grant.id.clone()).id());
     tx.put_grant(grant);
     Ok(())
 }
 
-/// Takes a grant back before it was used, with its money and its stock: what brought it about is undone.
+/// Takes a grant back, with its money and its stock: what brought it about is undone. Of a gift card, what was given with
+/// it is taken back; what somebody paid in stays on it.
 pub(crate) fn revoke(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>) -> Result<(), Halt> {
-    enter(&mut grant, GrantState::Revoked, tx.now, scene);
     free(tx, &mut grant, "grant-revoked")?;
+    if let Some(mut card) = grant.usage.card {
+        let given = std::mem::take(&mut card.given);
+        grant.usage.card = Some(card);
+        let id = grant.id.clone();
+        cards::take_off(tx, &grant, Side::Given, given, Why { rule: "gift-card-revoked", reference: id.as_str() })?;
+        if card.paid > Minor::ZERO {
+            let state = standing(&grant);
+            enter(&mut grant, state, tx.now, Scene { amount: Some(given), ..scene });
+            tx.put_grant(grant);
+            return Ok(());
+        }
+    }
+    enter(&mut grant, GrantState::Revoked, tx.now, scene);
     restock(tx, &grant);
     tally(tx, &grant, "revoked", 1);
     tx.done(&Task::CloseGrant(grant.id.clone()).id());
@@ -231,6 +474,7 @@ fn free(tx: &mut Tx<'_>, grant: &mut Grant, rule: &'static str) -> Result<(), Ha
     let reserved = std::mem::take(&mut grant.reserved);
     match &grant.campaign {
         Some(campaign) if reserved != Minor::ZERO => {
+            count(tx, grant, reserved.negated())?;
             budget::release(tx, campaign, reserved, Why { rule, reference: grant.id.as_str() })
         }
         Some(_) | None => Ok(()),
@@ -257,10 +501,10 @@ pub(crate) fn occurred(now: Ts, said: Option<Ts>) -> Ts {
     said.map_or(now, |at| at.clamp(now - LATE_MAX, now))
 }
 
-/// A grant as core's decisions meet it. One that the order `own` holds counts as claimed.
-pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: bool) -> GrantView<'a> {
+/// A grant as core's decisions meet it. One of which the order at hand holds `own` counts as claimed, and that as open.
+pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: Option<Minor>) -> GrantView<'a> {
     let state = match grant.state {
-        GrantState::Reserved if own => reward::GrantState::Claimed,
+        GrantState::Reserved if own.is_some() => reward::GrantState::Claimed,
         state => core_state(state),
     };
     GrantView {
@@ -273,6 +517,7 @@ pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: bool) -> GrantView<'a>
         suspended: tx.plans.rewards.get(&grant.terms.name).is_some_and(|plan| plan.suspended),
         state,
         terms: terms(grant),
+        balance: grant.usage.card.map(|card| card.free().plus(own.unwrap_or_default())),
         barred: None,
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     figures,
     kinds::api_resource,
     observe::{self, Seen},
-    plan::{Fault, Verdict, base_claims, campaign_claims},
+    plan::{Fault, Standing, Verdict, base_claims, campaign_claims, reason},
     queue::Key,
     status::{Change, FIGURES, compare},
 };
@@ -18,6 +18,7 @@ use fanfare_core::{
 use fanfare_engine::{
     CallError,
     publish::{Publish, Retire},
+    suspend::Resume,
 };
 use kube::{api::PostParams, core::DynamicObject};
 use serde_json::{Value, json};
@@ -70,6 +71,18 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
         seen.verdict = Verdict::Keep(Fault::Invalid(format!("{field}: {reason}; {remedy}")));
     }
     if let Verdict::Serve(plan, revision) = &seen.verdict {
+        if let (Plan::Campaign(plan), Some(wished_at)) = (&**plan, seen.resumed_at) {
+            let resume = Resume {
+                name: Name::from(key.name.as_str()),
+                wished_at,
+                plan: plan.clone(),
+                revision: revision.clone(),
+                generation: seen.generation,
+                actor: seen.author.clone().unwrap_or_else(|| "unknown".into()),
+            };
+            let (outcome, _) = context.engine.execute(resume).await?;
+            outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
+        }
         let publish = Publish {
             name: Name::from(key.name.as_str()),
             revision: revision.clone(),
@@ -117,7 +130,7 @@ fn count_again(context: &Context, changed: &Key) {
 async fn report(context: &Context, key: &Key, object: &DynamicObject, seen: &Seen) -> Result<Option<Duration>, Error> {
     let shown = object.data.get("status").cloned().unwrap_or_else(|| json!({}));
     let facts = figures::of(context, key, seen).await?;
-    let wanted = status(context, key, seen, &shown, facts.status, facts.phase, facts.exhausted);
+    let wanted = status(context, key, seen, &shown, facts.status, facts.phase, &facts.standing);
     match compare(&shown, &wanted) {
         Change::None => return Ok(facts.next),
         Change::Figures => {
@@ -157,7 +170,7 @@ fn status(
     shown: &Value,
     figures: Value,
     phase: Phase,
-    exhausted: bool,
+    standing: &Standing,
 ) -> Value {
     let mut claims = base_claims(&seen.verdict);
     let mut status = figures;
@@ -180,7 +193,7 @@ fn status(
         }
     }
     if key.kind == Kind::Campaign {
-        claims.extend(campaign_claims(&seen.verdict, phase, exhausted));
+        claims.extend(campaign_claims(&seen.verdict, phase, standing));
         status["phase"] = json!(phase.as_str());
     }
     let former = shown.get("conditions").cloned().and_then(|c| serde_json::from_value(c).ok()).unwrap_or_default();
@@ -226,14 +239,17 @@ fn transitions(shown: &Value, wanted: &Value) -> Vec<Note> {
     };
     for kind in ["Ready", "WithinBudget"] {
         let (Some(is), was) = (condition(wanted, kind), condition(shown, kind)) else { continue };
-        let same = was.is_some_and(|was| was["status"] == is["status"] && was["reason"] == is["reason"]);
-        let first_and_fine = kind == "WithinBudget" && is["status"] == "True";
+        let told = is["reason"] == reason::REACHED;
+        let same = was.is_some_and(|was| {
+            was["status"] == is["status"] && was["reason"] == is["reason"] && (!told || was["message"] == is["message"])
+        });
+        let first_and_fine = kind == "WithinBudget" && is["status"] == "True" && !told;
         if same || first_and_fine {
             continue;
         }
         let text = |field: &str| is[field].as_str().unwrap_or_default().to_owned();
         notes.push(Note {
-            warning: is["status"] != "True",
+            warning: is["status"] != "True" || told,
             reason: text("reason"),
             action: "Reconcile",
             text: text("message"),

@@ -1,6 +1,12 @@
 //! What the status shows beside conditions: the figures of each kind, from the engine, and when to look again.
 
-use crate::{apply::Error, driver::Context, observe::Seen, plan::Verdict, queue::Key};
+use crate::{
+    apply::Error,
+    driver::Context,
+    observe::Seen,
+    plan::{Standing, Verdict},
+    queue::Key,
+};
 use fanfare_core::{
     ids::Name,
     metrics,
@@ -25,15 +31,15 @@ pub struct Facts {
     pub status: Value,
     /// A campaign's phase; `Draft` for other kinds.
     pub phase: Phase,
-    /// Whether a campaign's budget is used up.
-    pub exhausted: bool,
+    /// Where a campaign's budget stands.
+    pub standing: Standing,
     /// When to look again, if not for a change before.
     pub next: Option<Duration>,
 }
 
 impl Facts {
     fn plain(status: Value) -> Self {
-        Self { status, phase: Phase::Draft, exhausted: false, next: None }
+        Self { status, phase: Phase::Draft, standing: Standing::Within, next: None }
     }
 }
 
@@ -78,17 +84,17 @@ async fn campaign(engine: &Engine, name: &Name) -> Result<Facts, Error> {
     if let Some((phase, at)) = transition {
         status["nextTransition"] = json!({ "phase": phase.as_str(), "at": local(at, zone) });
     }
-    let mut exhausted = false;
+    let mut standing = Standing::Within;
     if let (Some(runtime), Some((figures, position))) = (&plans.runtime, engine.campaign_status(name).await?) {
         let money = &runtime.currency;
-        exhausted = figures.budget.as_ref().is_some_and(used_up);
+        standing = figures.budget.as_ref().map_or(Standing::Within, standing_of);
         status["metrics"] = metrics_of(&figures, money, position);
         status["budget"] = budget_of(figures.budget.as_ref(), money);
         status["audience"] = json!({ "matching": figures.audience, "asOf": stamp(figures.as_of) });
     }
     // The clock that a plan is read by runs as fast as real time, so that the distance is the same in both.
     let next = transition.and_then(|(_, at)| (at - now).to_std().ok()).map(|wait| wait + Duration::from_millis(20));
-    Ok(Facts { status, phase, exhausted, next })
+    Ok(Facts { status, phase, standing, next })
 }
 
 fn kinds(plan: &CampaignPlan) -> String {
@@ -143,6 +149,15 @@ fn used_up(budget: &BudgetFigures) -> bool {
     budget.remaining <= Minor::ZERO && budget.spent() >= budget.limit
 }
 
+fn standing_of(budget: &BudgetFigures) -> Standing {
+    match budget.reached {
+        _ if budget.suspended => Standing::Suspended,
+        _ if used_up(budget) => Standing::Exhausted,
+        Some(share) => Standing::Reached(share.to_string()),
+        None => Standing::Within,
+    }
+}
+
 /// A campaign without a budget shows nothing here: its costs stand in the metrics.
 fn budget_of(budget: Option<&BudgetFigures>, money: &Currency) -> Value {
     let Some(budget) = budget else { return Value::Null };
@@ -157,6 +172,10 @@ fn budget_of(budget: Option<&BudgetFigures>, money: &Currency) -> Value {
     ];
     for (name, amount) in amounts {
         put(&mut shown, name, Some(money.format(amount)));
+    }
+    put(&mut shown, "reached", budget.reached.map(|share| share.to_string()));
+    if budget.suspended {
+        shown.insert("suspended".into(), json!(true));
     }
     put(&mut shown, "exhaustedAt", budget.exhausted_at.map(stamp));
     Value::Object(shown)
@@ -260,6 +279,8 @@ mod tests {
             released: Minor::ZERO,
             remaining: Minor(remaining),
             exhausted_at: None,
+            reached: None,
+            suspended: false,
         };
         let cases =
             [(100, 90, 10, false), (100, 100, 0, true), (80, 100, -20, true), (100, 90, 0, false), (0, 0, 0, true)];

@@ -23,6 +23,9 @@ const GIT: &str = "fanfare.dev/revision";
 /// The annotation with the author, as the commit says.
 const AUTHOR: &str = "fanfare.dev/author";
 
+/// The annotation by which `fanfare resume` says when somebody wished that a campaign goes on.
+pub const RESUMED: &str = "fanfare.dev/resumed";
+
 /// What was found out about one object.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -34,6 +37,8 @@ pub struct Seen {
     pub git: Option<String>,
     /// Who wrote it, unverified.
     pub author: Option<String>,
+    /// When somebody last wished that the campaign goes on after its budget suspended it, in milliseconds since 1970.
+    pub resumed_at: Option<i64>,
 }
 
 /// The resources that others name, as plans; rebuilt when one of them changed.
@@ -110,6 +115,7 @@ pub(crate) fn observe(context: &Context, key: &Key, object: &DynamicObject) -> S
         generation: object.metadata.generation.unwrap_or(1),
         git: annotation(GIT),
         author: annotation(AUTHOR),
+        resumed_at: annotation(RESUMED).and_then(|text| Some(text.parse::<Ts>().ok()?.timestamp_millis())),
     }
 }
 

@@ -48,6 +48,23 @@ pub mod reason {
     pub const WITHIN: &str = "WithinLimit";
     /// The budget is used up.
     pub const EXHAUSTED: &str = "BudgetExhausted";
+    /// A share of the budget was reached that its author wants to be told of.
+    pub const REACHED: &str = "ThresholdReached";
+    /// The budget is used up, and the campaign was suspended for it.
+    pub const SUSPENDED: &str = "SuspendedByBudget";
+}
+
+/// Where a campaign's budget stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing to be told.
+    Within,
+    /// This share of it was reached.
+    Reached(String),
+    /// It is used up.
+    Exhausted,
+    /// It is used up, and the campaign was suspended for it.
+    Suspended,
 }
 
 /// The conditions that every kind has.
@@ -73,14 +90,22 @@ pub fn base_claims(verdict: &Verdict) -> Vec<Claim> {
 }
 
 /// The conditions that a Campaign has beside those.
-pub fn campaign_claims(verdict: &Verdict, phase: Phase, exhausted: bool) -> Vec<Claim> {
+pub fn campaign_claims(verdict: &Verdict, phase: Phase, standing: &Standing) -> Vec<Claim> {
     let visible = match phase {
         Phase::Teaser | Phase::Active | Phase::CoolDown => true,
         Phase::Draft | Phase::Scheduled | Phase::Paused | Phase::Settling | Phase::Ended => false,
     };
     let served = matches!(verdict, Verdict::Serve(..)) || phase != Phase::Draft;
     let published = served && visible;
-    let budget = if exhausted { "the budget is used up" } else { "the budget holds" };
+    let (holds, why, budget) = match standing {
+        Standing::Within => (true, reason::WITHIN, "the budget holds".to_owned()),
+        Standing::Reached(share) => (true, reason::REACHED, format!("{share} of the budget was reached")),
+        Standing::Exhausted => (false, reason::EXHAUSTED, "the budget is used up".to_owned()),
+        Standing::Suspended => {
+            let remedy = "raise spec.budget.limit, or run `fanfare resume`";
+            (false, reason::SUSPENDED, format!("the budget is used up and the campaign was suspended; {remedy}"))
+        }
+    };
     vec![
         Claim {
             kind: "Published",
@@ -88,12 +113,7 @@ pub fn campaign_claims(verdict: &Verdict, phase: Phase, exhausted: bool) -> Vec<
             reason: if published { reason::PUBLISHED } else { reason::NOT_VISIBLE },
             message: format!("the campaign is in phase {}", phase.as_str()),
         },
-        Claim {
-            kind: "WithinBudget",
-            holds: !exhausted,
-            reason: if exhausted { reason::EXHAUSTED } else { reason::WITHIN },
-            message: budget.into(),
-        },
+        Claim { kind: "WithinBudget", holds, reason: why, message: budget },
     ]
 }
 
@@ -123,7 +143,8 @@ mod tests {
 
     #[test]
     fn ready_does_not_depend_on_the_phase_or_the_budget() {
-        let published = campaign_claims(&Verdict::Keep(Fault::Invalid(String::new())), Phase::Active, true);
+        let published =
+            campaign_claims(&Verdict::Keep(Fault::Invalid(String::new())), Phase::Active, &Standing::Exhausted);
         assert_eq!((published[0].holds, published[1].holds), (true, false));
     }
 }

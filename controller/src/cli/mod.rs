@@ -35,7 +35,7 @@ pub enum Command {
     Crds(crds::Args),
     /// Stop a campaign at once, without Git: no joins, discounts or rewards; issued vouchers still redeem.
     Suspend(suspend::SuspendArgs),
-    /// Let a campaign that was suspended by hand go on.
+    /// Let a campaign go on that was suspended by hand or by its budget.
     Resume(suspend::ResumeArgs),
     /// Send events.
     #[command(subcommand)]

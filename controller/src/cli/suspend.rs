@@ -1,7 +1,9 @@
 //! `fanfare suspend` and `fanfare resume`: break-glass, by an annotation that no Git holds and no GitOps tool drops.
 
+use crate::clock::WallClock;
 use anyhow::{Context, bail};
-use fanfare_core::model::Kind;
+use fanfare_core::{model::Kind, time::Clock};
+use fanfare_reconcile::observe::RESUMED;
 use kube::{
     Api, Client, Config,
     api::{Patch, PatchParams},
@@ -58,7 +60,7 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
     if reason.is_empty() || reason.chars().count() > REASON_MAX {
         bail!("--reason: must have 1 to {REASON_MAX} characters; say in a sentence why the campaign stops");
     }
-    annotate(&args.name, &args.target, json!(reason)).await?;
+    annotate(&args.name, &args.target, json!({ SUSPENDED: reason })).await?;
     println!(
         "campaign {} is suspended; issued vouchers still redeem. `fanfare resume {}` lets it go on",
         args.name, args.name
@@ -68,14 +70,15 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
 
 /// Lets a campaign go on.
 pub async fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
-    annotate(&args.name, &args.target, Value::Null).await?;
-    println!("campaign {} is no longer suspended by hand", args.name);
+    let now = WallClock.now().to_rfc3339();
+    annotate(&args.name, &args.target, json!({ SUSPENDED: null, RESUMED: now })).await?;
+    println!("campaign {} is no longer suspended, neither by hand nor by its budget", args.name);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn annotate(name: &str, target: &Target, value: Value) -> anyhow::Result<()> {
+async fn annotate(name: &str, target: &Target, annotations: Value) -> anyhow::Result<()> {
     let api = campaigns(target).await?;
-    let patch = json!({ "metadata": { "annotations": { SUSPENDED: value } } });
+    let patch = json!({ "metadata": { "annotations": annotations } });
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
     match api.patch(name, &params, &Patch::Merge(&patch)).await {
         Ok(_) => Ok(()),

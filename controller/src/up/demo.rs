@@ -330,7 +330,9 @@ impl Visit<'_> {
             }
             let code = member.get(&format!("/v1/grants/{id}/code")).await?;
             let Some(payload) = code["payload"].as_str().filter(|_| index % 2 == 0) else { continue };
-            let redemption = json!({ "code": payload, "mode": "Commit", "storeId": self.store });
+            // What is bought with it, so that the till can see whether it is enough for the voucher.
+            let order = json!({ "id": format!("{}-{index}", self.id), "total": "1500", "currency": self.currency });
+            let redemption = json!({ "code": payload, "mode": "Commit", "storeId": self.store, "order": order });
             self.till.post("/v1/redemptions", &self.key(&format!("redeem-{index}")), redemption).await?;
         }
         Ok(())

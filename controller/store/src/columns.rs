@@ -15,11 +15,11 @@ macro_rules! columns {
 columns! {
     member_columns = "id, account, attributes, tags, consent, identities, created_at, merged_into";
     grant_columns = "terms, id, member, campaign, mechanic, cause, code, state, issued_at, claim_by, claimed_at, \
-        valid_from, valid_until, uses_left, reserved, history";
+        valid_from, valid_until, uses_left, reserved, history, usage";
     order_columns = "id, state, digest, cart, evaluation, revision, booking, expires_at, receipt_number, \
         business_date, occurred_at, committed_at, returns, exception, reported";
     redemption_columns =
-        "id, grant_id, order_id, store, terminal, state, amount, expires_at, created_at, reversals";
+        "id, grant_id, order_id, store, terminal, state, amount, expires_at, created_at, reversals, place";
     hold_columns = "id, campaign, mechanic, sku, quantity, member, store, expires_at, state, order_id";
     participation_columns = "campaign, member, joined_at, touched_at, converted, revision";
     event_columns = "source, id, type, member, time, digest, data, decisions";

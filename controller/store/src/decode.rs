@@ -131,6 +131,11 @@ impl<'r, R: Source> Cursor<'r, R> {
         serde_json::from_str(text).map_err(|error| Error::Corrupt(format!("column {}: {error}", self.next - 1)))
     }
 
+    pub(crate) fn opt_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let text = self.opt(R::text_at)?.map(serde_json::from_str).transpose();
+        text.map_err(|error| Error::Corrupt(format!("column {}: {error}", self.next - 1)))
+    }
+
     pub(crate) fn link(&mut self) -> Result<[u8; 32]> {
         self.bytes()?.try_into().map_err(|_| Error::Corrupt("a chain's link has not 32 bytes".into()))
     }
@@ -189,6 +194,7 @@ pub(crate) fn grant<R: Source>(row: &R, plans: &Resolved<RewardPlan>) -> Result<
         uses_left: c.int()?,
         reserved: Minor(c.int()?),
         history: c.json()?,
+        usage: c.opt_json()?.unwrap_or_default(),
     })
 }
 
@@ -226,6 +232,7 @@ pub(crate) fn redemption<R: Source>(row: &R) -> Result<Redemption> {
         expires_at: c.opt_at()?,
         created_at: c.at()?,
         reversals: c.json()?,
+        place: c.int()?,
     })
 }
 

@@ -15,6 +15,7 @@ use fanfare_core::{
     ledger::Entry,
     model::Kind,
     time::Ts,
+    uses::Usage,
 };
 use serde::Serialize;
 
@@ -79,6 +80,12 @@ pub(crate) fn identity<P: Put>(c: &mut P, ((kind, value), member): (&(String, St
 pub(crate) fn grant_change<P: Put>(c: &mut P, row: &Grant) {
     c.text(&row.id).text(row.state.as_str()).opt_at(row.claim_by).opt_at(row.claimed_at);
     c.opt_at(row.valid_from).opt_at(row.valid_until).int(row.uses_left).int(row.reserved.0).json(&row.history);
+    c.opt_text(usage(row));
+}
+
+/// What of a grant is used, as JSON, where its state does not say it all. It is numbers, so that it always has a JSON.
+fn usage(row: &Grant) -> Option<String> {
+    (row.usage != Usage::default()).then(|| serde_json::to_string(&row.usage).ok()).flatten()
 }
 
 /// Who has a grant and under which code.
@@ -92,7 +99,7 @@ pub(crate) fn grant<P: Put>(c: &mut P, (row, digest): (&Grant, &str)) {
     c.opt_text(row.campaign.as_ref()).opt_text(row.mechanic.as_ref()).text(&row.cause);
     c.opt_text(row.code.as_ref()).text(row.state.as_str()).at(row.issued_at).opt_at(row.claim_by);
     c.opt_at(row.claimed_at).opt_at(row.valid_from).opt_at(row.valid_until).int(row.uses_left);
-    c.int(row.reserved.0).json(&row.history);
+    c.int(row.reserved.0).json(&row.history).opt_text(usage(row));
 }
 
 pub(crate) fn order<P: Put>(c: &mut P, row: &Order) {
@@ -105,7 +112,7 @@ pub(crate) fn order<P: Put>(c: &mut P, row: &Order) {
 pub(crate) fn redemption<P: Put>(c: &mut P, row: &Redemption) {
     c.text(&row.id).text(&row.grant).opt_text(row.order.as_ref()).opt_text(row.store.as_ref());
     c.opt_text(row.terminal.as_ref()).text(row.state.as_str()).flag(row.state.is_live()).int(row.amount.0);
-    c.opt_at(row.expires_at).at(row.created_at).json(&row.reversals);
+    c.opt_at(row.expires_at).at(row.created_at).json(&row.reversals).int(row.place);
 }
 
 pub(crate) fn hold<P: Put>(c: &mut P, row: &Hold) {

@@ -2,6 +2,7 @@
 
 use fanfare_core::{
     cart::{Cart, Evaluation},
+    decide::Bound,
     ids::{
         AccountId, Code, GrantId, HoldId, MemberId, MessageId, Name, Namespace, OrderId, RedemptionId, Revision, RunId,
         StoreId,
@@ -10,6 +11,7 @@ use fanfare_core::{
     model::{AutomationPlan, Kind, Plan, RewardPlan},
     money::Minor,
     time::Ts,
+    uses::Usage,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,6 +178,9 @@ pub struct Grant {
     pub reserved: Minor,
     /// What happened to it.
     pub history: Vec<Happening>,
+    /// What of it is used, where it can be used more than once.
+    #[serde(default)]
+    pub usage: Usage,
 }
 
 /// Something that happened to a grant.
@@ -191,9 +196,15 @@ pub struct Happening {
     /// By which order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderId>,
-    /// Why, when someone took it back.
+    /// What or why, where the state alone does not say it: `used`, `top-up`, or why someone took it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// How much of it, where it is used in parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Minor>,
+    /// Of the first: the parts of its campaign's budget that count its money, at this store and for its member.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<Bound>,
 }
 
 /// The state of an order.
@@ -256,10 +267,20 @@ pub struct Return {
     pub clawed_back: Minor,
     /// Vouchers that can be used again.
     pub restored: Vec<GrantId>,
+    /// What gift cards got back of what they paid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to_cards: Vec<(GrantId, Minor)>,
     /// Why.
     pub reason: String,
     /// When.
     pub at: Ts,
+}
+
+impl Return {
+    /// What the goods were paid with, however: the refund and what went back to gift cards.
+    pub fn net(&self) -> Minor {
+        self.to_cards.iter().map(|(_, amount)| *amount).fold(self.refund, Minor::plus)
+    }
 }
 
 /// The state of a redemption.
@@ -281,7 +302,7 @@ impl RedemptionState {
     }
 }
 
-/// One use of one voucher. A voucher has at most one live redemption: a partial UNIQUE index holds it.
+/// One use of one voucher. Each place of a voucher has at most one live redemption: a partial UNIQUE index holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Redemption {
     /// Time-ordered.
@@ -304,6 +325,13 @@ pub struct Redemption {
     pub created_at: Ts,
     /// Reversals as (id, amount, reason).
     pub reversals: Vec<(String, Minor, String)>,
+    /// Which use of its grant it is, from 1.
+    #[serde(default = "first")]
+    pub place: i64,
+}
+
+fn first() -> i64 {
+    1
 }
 
 /// A hold of flash-sale stock.

@@ -13,12 +13,14 @@ pub(crate) const FINDINGS_MAX: usize = 20;
 
 /// What the checks that are one query each find. Each database has a query for each, in this order; its rows are texts that
 /// name what was found.
-pub(crate) const FINDINGS: [&str; 12] = [
+pub(crate) const FINDINGS: [&str; 14] = [
     "a transaction of the ledger does not sum to zero (sequence, unit, sum)",
     "an entry of the ledger has no transaction (sequence)",
     "a balance is not the sum of its entries (account, unit, balance, sum)",
     "more was issued, or is set aside or spent, than can be (account, unit, balance)",
-    "a voucher has more than one live redemption (grant)",
+    "a use of a voucher has more than one live redemption (grant)",
+    "a voucher has more live redemptions than uses (grant)",
+    "what a gift card says is on it is not what the ledger says (grant)",
     "a redemption is not marked as live as its state says (redemption)",
     "a redemption is of no voucher (redemption)",
     "a grant has fewer than no uses left, or a code that another has (grant)",

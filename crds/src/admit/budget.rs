@@ -9,9 +9,10 @@ use fanfare_core::ids::Name;
 use fanfare_core::mechanic::discount::{MaxPer, Off};
 use fanfare_core::mechanic::{Rule, discount::Discount, spend_threshold::Gives};
 use fanfare_core::model::campaign::{CampaignPlan, Counted, Cover, Limit, Mechanic, Per};
-use fanfare_core::model::reward::{RewardKind, VoucherWorth};
+use fanfare_core::model::reward::RewardKind;
 use fanfare_core::model::{Kind, Plan, RewardPlan, RuntimePlan};
 use fanfare_core::money::Minor;
+use fanfare_core::reward::{uses, worth_of_use};
 use fanfare_core::time::Every;
 
 use super::error::{Findings, Path, code};
@@ -115,7 +116,8 @@ fn given(plan: &CampaignPlan, rewards: &BTreeMap<Name, &RewardPlan>, findings: &
             .map(|(_, most)| most)
             .try_fold(0_i64, |sum, most| Some(sum.saturating_add(most?)));
         let own = lifetime(&plan.participation.limits, Counted::Rewards, Per::Campaign);
-        let count = [places, reward.quantity, own].into_iter().flatten().min();
+        let all = lifetime(&reward.limits, Counted::Rewards, Per::Reward);
+        let count = [places, reward.quantity, own, all].into_iter().flatten().min();
         let Some(count) = count else {
             let reason = format!("nothing bounds how many of `{name}` are given");
             findings.push(limit_path(), code::BUDGET, reason, format!("give the Reward {name} a quantity"));
@@ -138,19 +140,14 @@ fn given(plan: &CampaignPlan, rewards: &BTreeMap<Name, &RewardPlan>, findings: &
     parts
 }
 
-/// The most that one can cost: the estimate, or what the voucher is worth where that is more.
+/// The most that one can cost with all its uses: the estimate, or what it is worth where that is more.
 fn cost_of(reward: &RewardPlan) -> Minor {
-    match &reward.kind {
-        RewardKind::Voucher(voucher) => match voucher.worth {
-            VoucherWorth::Amount(amount) => reward.unit_cost.max(amount),
-            VoucherWorth::Percent { max, .. } => reward.unit_cost.max(max.unwrap_or(Minor::ZERO)),
-        },
-        RewardKind::Points { .. } | RewardKind::FreeItem { .. } => reward.unit_cost,
-    }
+    let each = reward.unit_cost.max(worth_of_use(&reward.kind, reward.unit_cost));
+    each.times(uses(reward))
 }
 
 fn has_no_bound(reward: &RewardPlan) -> bool {
-    matches!(&reward.kind, RewardKind::Voucher(voucher) if matches!(voucher.worth, VoucherWorth::Percent { max: None, .. }))
+    matches!(&reward.kind, RewardKind::Voucher(voucher) if voucher.worth.most().is_none())
 }
 
 fn lifetime(limits: &[Limit], count: Counted, per: Per) -> Option<i64> {

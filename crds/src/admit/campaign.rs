@@ -6,13 +6,14 @@ use fanfare_core::ids::{Name, Revision};
 use fanfare_core::model::CampaignPlan;
 use fanfare_core::model::campaign as plan;
 use fanfare_core::model::schedule::Schedule;
-use fanfare_core::money::Minor;
+use fanfare_core::money::{BasisPoints, Minor};
 use fanfare_core::time::{Span, Ts, Tz};
 
 use super::context::{Context, PlacesAt, labels, limits};
 use super::error::{Path, code};
 use super::{mechanic, names};
 use crate::wire::campaign as wire;
+use crate::wire::text::Money;
 
 /// How long after taking part an order counts, where the author says nothing.
 const ATTRIBUTION_DEFAULT: Span = Span::days(7);
@@ -24,7 +25,7 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignSpec, context: &mut Conte
         description: _,
         objective,
         tags,
-        owner: _,
+        owner,
         suspend,
         schedule,
         visibility,
@@ -66,7 +67,9 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignSpec, context: &mut Conte
         participation,
         mechanics,
         stacking: stacking.as_ref().map(self::stacking),
+        notify_at: budget.as_ref().map_or_else(Vec::new, |budget| shares(budget, context, path.field("budget"))),
         budget: budget.as_ref().map(|budget| self::budget(budget, context, path.field("budget"))),
+        owner: owner.clone(),
         costs,
         attribution_window: context.span_or(window, ATTRIBUTION_DEFAULT, path.field("attribution").field("window")),
         content: content
@@ -169,16 +172,24 @@ fn stacking(stacking: &wire::Stacking) -> plan::Stacking {
 }
 
 fn budget(budget: &wire::Budget, context: &mut Context<'_>, path: Path<'_>) -> plan::Budget {
-    let wire::Budget { limit, per_day, on_exhausted, cover } = budget;
+    let wire::Budget { limit, per_day, per_store, per_member, on_exhausted, notify_at: _, cover } = budget;
     let limit = context.money_above_zero(limit, path.field("limit"));
-    let per_day: Option<Minor> = per_day.as_ref().map(|amount| context.money_above_zero(amount, path.field("perDay")));
-    if limit > Minor::ZERO && per_day.is_some_and(|per_day| per_day > limit) {
-        let remedy = "write a smaller perDay, or leave it out";
-        context.findings.push(path.field("perDay"), code::CONFLICT, "perDay is more than the limit", remedy);
-    }
+    let mut part = |name: &'static str, amount: &Option<Money>| -> Option<Minor> {
+        let most = context.money_above_zero(amount.as_ref()?, path.field(name));
+        if limit > Minor::ZERO && most > limit {
+            let remedy = format!("write a smaller {name}, or leave it out");
+            let reason = format!("{name} is more than the limit");
+            context.findings.push(path.field(name), code::CONFLICT, reason, remedy);
+        }
+        Some(most)
+    };
+    let (per_day, per_store) = (part("perDay", per_day), part("perStore", per_store));
+    let per_member = part("perMember", per_member);
     plan::Budget {
         limit,
         per_day,
+        per_store,
+        per_member,
         on_exhausted: match on_exhausted {
             Some(wire::OnExhausted::Suspend) => plan::OnExhausted::Suspend,
             Some(wire::OnExhausted::Continue) => plan::OnExhausted::Continue,
@@ -189,6 +200,26 @@ fn budget(budget: &wire::Budget, context: &mut Context<'_>, path: Path<'_>) -> p
             Some(wire::Cover::HardStop) | None => plan::Cover::HardStop,
         },
     }
+}
+
+/// The shares of a budget at which somebody is told, rising.
+fn shares(budget: &wire::Budget, context: &mut Context<'_>, path: Path<'_>) -> Vec<BasisPoints> {
+    let at = path.field("notifyAt");
+    let mut shares: Vec<BasisPoints> = Vec::new();
+    for (index, written) in budget.notify_at.iter().enumerate() {
+        let share = context.share(written, at.index(index));
+        if share.0 == 0 {
+            let reason = "is reached before anything is spent";
+            context.findings.push(at.index(index), code::OUT_OF_RANGE, reason, "write a percentage above zero");
+        } else if shares.contains(&share) {
+            let reason = format!("`{}` stands twice", written.as_str());
+            context.findings.push(at.index(index), code::CONFLICT, reason, "write each share once");
+        }
+        shares.push(share);
+    }
+    shares.sort_unstable();
+    shares.dedup();
+    shares
 }
 
 fn content(content: &wire::Content, context: &mut Context<'_>, path: Path<'_>) -> plan::Content {

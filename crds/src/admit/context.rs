@@ -305,7 +305,7 @@ pub(crate) fn count_limits(limits: &[wire::CountLimit], count: Counted) -> Vec<L
         .collect()
 }
 
-fn every(period: wire::Period) -> Every {
+pub(crate) fn every(period: wire::Period) -> Every {
     match period {
         wire::Period::Hour => Every::Hour,
         wire::Period::Day => Every::Day,

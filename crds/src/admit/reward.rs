@@ -4,12 +4,12 @@ use fanfare_core::cart::Items;
 use fanfare_core::codes::{QUANTITY_ASSUMED, is_long_enough, normalise, shortest_for};
 use fanfare_core::ids::{Name, Revision};
 use fanfare_core::model::RewardPlan;
-use fanfare_core::model::campaign::{Combine, Counted};
+use fanfare_core::model::campaign::{Combine, Counted, Limit, Per};
 use fanfare_core::model::reward as plan;
 use fanfare_core::money::Minor;
-use fanfare_core::time::Span;
+use fanfare_core::time::{Every, Span};
 
-use super::context::{Context, PlacesAt, count_limits, items};
+use super::context::{Context, PlacesAt, every, items};
 use super::error::{Path, code};
 use crate::wire::reward as wire;
 
@@ -31,6 +31,9 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
         points,
         voucher,
         free_item,
+        access,
+        badge,
+        gift_card,
         codes,
         quantity,
         limits,
@@ -43,13 +46,19 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
         suspend,
     } = spec;
     let path = Path::SPEC;
-    let kind = match (points, voucher, free_item) {
-        (Some(points), None, None) => self::points(points, context, path.field("points")),
-        (None, Some(voucher), None) => {
+    let kind = match (points, voucher, free_item, access, badge, gift_card) {
+        (Some(points), None, None, None, None, None) => self::points(points, context, path.field("points")),
+        (None, Some(voucher), None, None, None, None) => {
             plan::RewardKind::Voucher(self::voucher(voucher, context, path.field("voucher"))?)
         }
-        (None, None, Some(wire::FreeItemReward { sku, quantity })) => {
+        (None, None, Some(wire::FreeItemReward { sku, quantity }), None, None, None) => {
             plan::RewardKind::FreeItem { sku: sku.0.clone(), quantity: quantity.unwrap_or(1) }
+        }
+        (None, None, None, Some(access), None, None) => plan::RewardKind::Access { key: access.key.0.clone() },
+        (None, None, None, None, Some(wire::BadgeReward {}), None) => plan::RewardKind::Badge,
+        (None, None, None, None, None, Some(wire::GiftCardReward { amount })) => {
+            let amount = context.money_above_zero(amount, path.field("giftCard").field("amount"));
+            plan::RewardKind::GiftCard { amount }
         }
         _ => {
             context.contradiction(path);
@@ -68,20 +77,22 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
         name: Name::from(name),
         revision: Revision::from(""),
         title: title.clone(),
-        kind,
         codes: codes
             .as_ref()
             .map(|codes| self::codes(codes, *quantity, context, path.field("codes")))
             .unwrap_or_default(),
         quantity: shared.map_or(*quantity, |shared| Some(quantity.map_or(shared.max, |all| all.min(shared.max)))),
-        limits: count_limits(limits, Counted::Rewards),
+        limits: self::limits(limits, &kind),
         claim: match claim {
             Some(wire::Claim::Manual) => plan::Claim::Manual,
             Some(wire::Claim::Auto) | None => plan::Claim::Auto,
         },
         claim_within: claim_within.as_ref().map(|span| context.span_above_zero(span, path.field("claimWithin"))),
-        validity: self::validity(validity.as_ref(), context, path.field("validity")),
-        redemption: self::redemption(redemption.as_ref(), context, path.field("redemption")),
+        validity: match access {
+            Some(access) => lasting(access, context, path.field("access")),
+            None => self::validity(validity.as_ref(), context, path.field("validity")),
+        },
+        redemption: self::redemption(redemption.as_ref(), &kind, context, path.field("redemption")),
         stacking: stacking.as_ref().map(|wire::RewardStacking { group, combine }| plan::VoucherStacking {
             group: group.0.clone(),
             combine: match combine {
@@ -89,6 +100,7 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
                 wire::RewardCombine::All => Combine::All,
             },
         }),
+        kind,
         unit_cost,
         suspended: suspend.unwrap_or(false),
     })
@@ -103,13 +115,20 @@ fn points(points: &wire::PointsReward, context: &mut Context<'_>, path: Path<'_>
 }
 
 fn voucher(voucher: &wire::VoucherReward, context: &mut Context<'_>, path: Path<'_>) -> Option<plan::Voucher> {
-    let wire::VoucherReward { amount_off, percent_off, max_amount, min_spend, items: written } = voucher;
-    let worth = match (amount_off, percent_off) {
-        (Some(amount), None) => plan::VoucherWorth::Amount(context.money_above_zero(amount, path.field("amountOff"))),
-        (None, Some(share)) => plan::VoucherWorth::Percent {
-            share: context.share_above_zero(share, path.field("percentOff")),
-            max: max_amount.as_ref().map(|amount| context.money_above_zero(amount, path.field("maxAmount"))),
-        },
+    let wire::VoucherReward { amount_off, percent_off, fixed_price, shipping, max_amount, min_spend, items: written } =
+        voucher;
+    let max = max_amount.as_ref().map(|amount| context.money_above_zero(amount, path.field("maxAmount")));
+    let worth = match (amount_off, percent_off, fixed_price, shipping) {
+        (Some(amount), None, None, None) => {
+            plan::VoucherWorth::Amount(context.money_above_zero(amount, path.field("amountOff")))
+        }
+        (None, Some(share), None, None) => {
+            plan::VoucherWorth::Percent { share: context.share_above_zero(share, path.field("percentOff")), max }
+        }
+        (None, None, Some(price), None) => {
+            plan::VoucherWorth::FixedPrice { price: context.money(price, path.field("fixedPrice")), max }
+        }
+        (None, None, None, Some(_)) => plan::VoucherWorth::Shipping { max },
         _ => {
             context.contradiction(path);
             return None;
@@ -128,12 +147,31 @@ fn estimated_cost(kind: &plan::RewardKind, context: &Context<'_>) -> Minor {
         plan::RewardKind::Points { amount, .. } => {
             context.runtime.map_or(Minor::ZERO, |runtime| runtime.worth_of_points(*amount))
         }
-        plan::RewardKind::Voucher(voucher) => match voucher.worth {
-            plan::VoucherWorth::Amount(amount) => amount,
-            plan::VoucherWorth::Percent { max, .. } => max.unwrap_or(Minor::ZERO),
-        },
-        plan::RewardKind::FreeItem { .. } => Minor::ZERO,
+        kind => fanfare_core::reward::worth_of_use(kind, Minor::ZERO),
     }
+}
+
+/// The limits that are written; a badge is given to each member once.
+fn limits(limits: &[wire::RewardLimit], kind: &plan::RewardKind) -> Vec<Limit> {
+    let written = limits.iter().map(|limit| Limit {
+        count: Counted::Rewards,
+        per: match limit.per {
+            wire::RewardLimitPer::Member => Per::Member,
+            wire::RewardLimitPer::Store => Per::Store,
+            wire::RewardLimitPer::Campaign => Per::Campaign,
+            wire::RewardLimitPer::Reward => Per::Reward,
+        },
+        every: every(limit.every),
+        max: limit.max,
+    });
+    let once = Limit { count: Counted::Rewards, per: Per::Member, every: Every::Lifetime, max: 1 };
+    written.chain(matches!(kind, plan::RewardKind::Badge).then_some(once)).collect()
+}
+
+/// How long access lasts.
+fn lasting(access: &wire::AccessReward, context: &mut Context<'_>, path: Path<'_>) -> plan::Validity {
+    let lasts = Some(context.span_above_zero(&access.lasts, path.field("for")));
+    plan::Validity { from: plan::ValidFrom::Claim, lasts, until: None, not_before: None }
 }
 
 fn codes(codes: &wire::Codes, quantity: Option<i64>, context: &mut Context<'_>, path: Path<'_>) -> plan::CodeRule {
@@ -210,8 +248,14 @@ fn nobody_holds_it(spec: &wire::RewardSpec, context: &mut Context<'_>) {
     if spec.claim == Some(wire::Claim::Manual) {
         refuse(Path::SPEC.field("claim"), "remove claim, or let codes be generated");
     }
+    if spec.gift_card.is_some() || spec.access.is_some() {
+        refuse(Path::SPEC.field("codes").field("shared"), "give a voucher or a freeItem, or let codes be generated");
+    }
     let redemption = Path::SPEC.field("redemption");
     let guarded = spec.redemption.as_ref();
+    if guarded.is_some_and(|redemption| redemption.uses.is_some_and(|uses| uses > 1)) {
+        refuse(redemption.field("uses"), "remove uses; codes.shared.max says how often it is used");
+    }
     if guarded.is_some_and(|redemption| redemption.rotate.is_some()) {
         refuse(redemption.field("rotate"), "remove rotate, or let codes be generated");
     }
@@ -244,9 +288,14 @@ fn validity(validity: Option<&wire::Validity>, context: &mut Context<'_>, path: 
     }
 }
 
-fn redemption(redemption: Option<&wire::Redemption>, context: &mut Context<'_>, path: Path<'_>) -> plan::Redemption {
+fn redemption(
+    redemption: Option<&wire::Redemption>,
+    kind: &plan::RewardKind,
+    context: &mut Context<'_>,
+    path: Path<'_>,
+) -> plan::Redemption {
     let usual = wire::Redemption::default();
-    let wire::Redemption { channels, stores, symbology, reserve_for, rotate, holder_only, offline, on_reversal } =
+    let wire::Redemption { channels, stores, symbology, reserve_for, uses, rotate, holder_only, offline, on_reversal } =
         redemption.unwrap_or(&usual);
     let otherwise = context.runtime.map_or(RESERVE_DEFAULT, |runtime| runtime.reserve_for);
     plan::Redemption {
@@ -259,6 +308,11 @@ fn redemption(redemption: Option<&wire::Redemption>, context: &mut Context<'_>, 
         on_reversal: match on_reversal {
             Some(wire::OnReversal::Forfeit) => plan::OnReversal::Forfeit,
             Some(wire::OnReversal::Restore) | None => plan::OnReversal::Restore,
+        },
+        uses: match kind {
+            plan::RewardKind::GiftCard { .. } => None,
+            plan::RewardKind::Access { .. } => *uses,
+            _ => Some(uses.unwrap_or(1)),
         },
         guard: plan::Guard {
             rotate: rotate.as_ref().map(|span| {

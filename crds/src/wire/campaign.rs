@@ -10,7 +10,7 @@ use super::common::{Audience, Limit, Window};
 use super::mechanic::Mechanic;
 use super::rules;
 use super::status::CampaignStatus;
-use super::text::{Label, LocalTime, Locale, Money, Name, Sha256, Span, Url, Zone};
+use super::text::{Label, LocalTime, Locale, Money, Name, Percent, Sha256, Span, Url, Zone};
 
 /// What the campaign does and when. Only `title`, `objective`, `schedule` and `mechanics` are needed.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,7 +60,8 @@ pub struct CampaignSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub tags: Vec<Label>,
-    /// The team or person who answers for the campaign.
+    /// The team or person who answers for the campaign. Where it is the id of a member, that member is told when a
+    /// share of the budget is reached (see budget.notifyAt).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 120))]
     pub owner: Option<String>,
@@ -206,13 +207,28 @@ pub enum Combine {
 pub struct Budget {
     /// The most that all discounts and rewards together may cost, in the Runtime's currency, for example "500000".
     pub limit: Money,
-    /// The most that one day may cost.
+    /// The most that one day may give out, from midnight to midnight in the campaign's time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_day: Option<Money>,
+    /// The most that discounts and rewards may cost in one store, over the whole campaign. Orders without a store share
+    /// one such amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_store: Option<Money>,
+    /// The most that discounts and rewards may cost for one member, over the whole campaign. With it, shoppers who are
+    /// not known get nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_member: Option<Money>,
     /// What happens when the limit is reached. Stop (the default): no more discounts or rewards. Suspend: the
-    /// campaign is suspended. Continue: it goes on, and only its status says so.
+    /// campaign is suspended until the limit is raised or somebody runs fanfare resume. Continue: it goes on, and only
+    /// its status says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_exhausted: Option<OnExhausted>,
+    /// Shares of the limit at which you are told, for example "50%" and "80%": once each, by the status, by an event of
+    /// the resource, and by the event budget.threshold, which starts Automations for the member whose id is the
+    /// campaign's owner.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub notify_at: Vec<Percent>,
     /// HardStop (the default): the limit holds while the campaign runs. WorstCase: a campaign that could cost more
     /// than the limit, if everything were given, is refused beforehand.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,12 +4,12 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::{CountLimit, Items, UnitCost};
+use super::common::{Items, Period, UnitCost};
 use super::rules;
 use super::status::RewardStatus;
 use super::text::{Label, LocalTime, Money, Name, Percent, Prefix, Span, WordCode};
 
-/// What is given. It needs a title and exactly one of points, voucher and freeItem.
+/// What is given. It needs a title and exactly one of points, voucher, freeItem, access, badge and giftCard.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "fanfare.dev",
@@ -47,6 +47,15 @@ pub struct RewardSpec {
     /// Goods for free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_item: Option<FreeItemReward>,
+    /// Entry to something while it lasts: a lounge, an early sale, a class. The door or the till checks the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessReward>,
+    /// A mark that the member keeps for ever, once. Write `badge: {}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub badge: Option<BadgeReward>,
+    /// Money on a card, spent in parts until nothing is left. It pays; it is no discount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gift_card: Option<GiftCardReward>,
     /// How the codes look that members show at the till.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codes: Option<Codes>,
@@ -54,17 +63,18 @@ pub struct RewardSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub quantity: Option<i64>,
-    /// How many are given at most.
+    /// How many are given at most: to each member, in each store, by each campaign, or in all, in a period.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
-    pub limits: Vec<CountLimit>,
+    pub limits: Vec<RewardLimit>,
     /// Auto (the default): the member has the reward at once. Manual: the member must claim it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
     /// How long a member can claim it, for example 3d. Only with `claim: Manual`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_within: Option<Span>,
-    /// How long it can be used. Leave it out for ever.
+    /// How long it can be used. Leave it out for ever. Days are calendar days in the member's own time zone (the attribute
+    /// timeZone), else the campaign's: 14d ends at the same time of day, 14 days later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validity: Option<Validity>,
     /// Where and how it is used.
@@ -73,7 +83,7 @@ pub struct RewardSpec {
     /// Whether it can be used together with other vouchers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stacking: Option<RewardStacking>,
-    /// What one costs you, as an estimate for the budget. Default: the amount of the voucher, or nothing.
+    /// What one use costs you, as an estimate for the budget. Default: the amount of the voucher or gift card, or nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit_cost: Option<UnitCost>,
     /// True stops giving and redeeming this reward at once.
@@ -104,10 +114,16 @@ pub struct VoucherReward {
     /// A share off, for example "15%".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent_off: Option<Percent>,
-    /// With `percentOff`: never more than this.
+    /// Each piece of the goods below costs this, where that is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed_price: Option<Money>,
+    /// Free shipping: what the lines of the category shipping cost. Write `shipping: true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping: Option<bool>,
+    /// With `percentOff`, `fixedPrice` or `shipping`: never more than this off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_amount: Option<Money>,
-    /// The goods below must cost at least this much together.
+    /// The goods below must cost at least this much together; for shipping, the goods without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_spend: Option<Money>,
     /// The goods it can be used for. Default: all.
@@ -125,6 +141,52 @@ pub struct FreeItemReward {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub quantity: Option<i64>,
+}
+
+/// Entry to something while it lasts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessReward {
+    /// What it opens, for example vip-lounge.
+    pub key: Label,
+    /// How long, from the issue or, with `claim: Manual`, from the claim, for example 30d.
+    #[serde(rename = "for")]
+    pub lasts: Span,
+}
+
+/// A mark that the member keeps for ever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BadgeReward {}
+
+/// Money on a card.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GiftCardReward {
+    /// What is on it when it is given, in the Runtime's currency, for example "500".
+    pub amount: Money,
+}
+
+/// At most so many of a reward in a period.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RewardLimit {
+    /// For whom it is counted: each Member, each Store, each Campaign, or the whole Reward.
+    pub per: RewardLimitPer,
+    /// In which period it is counted, in the Runtime's time zone.
+    pub every: Period,
+    /// The highest number given in the period.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max: i64,
+}
+
+/// For whom a limit of a reward counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RewardLimitPer {
+    Member,
+    Store,
+    Campaign,
+    Reward,
 }
 
 /// How codes come into being: exactly one of generate, import and shared.
@@ -240,6 +302,11 @@ pub struct Redemption {
     /// How long a code is kept for an order that is not paid yet, for example 10m. Default: the Runtime's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserve_for: Option<Span>,
+    /// How often one can be used, from 1 (the default) to 100; an order uses it once. Access without it opens as often as
+    /// the member comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub uses: Option<i64>,
     /// The code is shown as a signed payload that changes: one is good for so long, from 5s to 10m, for example 30s. A
     /// screenshot is worth nothing then. Members see it in your Mini Program; it cannot be printed or typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -188,7 +188,7 @@ pub(super) fn tag_test() -> Value {
 
 pub(super) fn reward() -> Value {
     json!([
-        exactly_one("a reward", &["points", "voucher", "freeItem"]),
+        exactly_one("a reward", &["points", "voucher", "freeItem", "access", "badge", "giftCard"]),
         at("codes", "!(has(self.codes) && has(self.points))", "points have no codes; remove codes"),
         at(
             "redemption",
@@ -199,6 +199,23 @@ pub(super) fn reward() -> Value {
             "validity",
             "!(has(self.validity) && has(self.points))",
             "points have no validity; use points.expireAfter instead"
+        ),
+        at("codes", "!(has(self.codes) && has(self.badge))", "a badge has no code; remove codes"),
+        at(
+            "redemption",
+            "!(has(self.redemption) && has(self.badge))",
+            "a badge is not redeemed at a till; remove redemption"
+        ),
+        at("validity", "!(has(self.validity) && has(self.badge))", "a badge is kept for ever; remove validity"),
+        at(
+            "validity",
+            "!(has(self.validity) && has(self.access))",
+            "access says itself how long it lasts; use access.for instead"
+        ),
+        at(
+            "redemption.uses",
+            "!(has(self.giftCard) && has(self.redemption) && has(self.redemption.uses))",
+            "a gift card is used until nothing is left; remove uses"
         ),
         at(
             "claimWithin",
@@ -225,8 +242,14 @@ pub(super) fn redemption() -> Value {
 
 pub(super) fn voucher() -> Value {
     json!([
-        exactly_one("a voucher", &["amountOff", "percentOff"]),
-        needs("maxAmount", "percentOff", "maxAmount needs percentOff; an amount off is its own maximum"),
+        exactly_one("a voucher", &["amountOff", "percentOff", "fixedPrice", "shipping"]),
+        at(
+            "maxAmount",
+            "!(has(self.maxAmount) && has(self.amountOff))",
+            "maxAmount needs percentOff, fixedPrice or shipping; an amount off is its own maximum"
+        ),
+        at("shipping", "!has(self.shipping) || self.shipping", "shipping can only be true; write shipping: true"),
+        at("items", "!(has(self.items) && has(self.shipping))", "free shipping is not for goods; remove items"),
     ])
 }
 

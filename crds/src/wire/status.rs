@@ -236,6 +236,13 @@ pub struct BudgetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 24))]
     pub remaining: Option<String>,
+    /// The largest share of the limit, of those that the budget's notifyAt names, that was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 12))]
+    pub reached: Option<String>,
+    /// True while the campaign is suspended because the limit was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<bool>,
     /// When the limit was reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 40))]

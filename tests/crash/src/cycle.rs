@@ -1,7 +1,8 @@
 //! One crash after the other.
 
 use crate::{
-    Asked, points,
+    Asked, Fault, points,
+    power::{Leaves, Power},
     product::{Product, Running},
     report::Report,
 };
@@ -61,7 +62,10 @@ pub(crate) async fn run(asked: &Asked) -> Result<Report> {
 
 /// A shop from its first day to its last.
 async fn shop(asked: &Asked, seed: u64, cycles: usize, report: &mut Report) -> Result<()> {
-    let product = Product::new(&asked.binary, &asked.work, asked.database.clone())?;
+    let mut product = Product::new(&asked.binary, &asked.work, asked.database.clone())?;
+    if matches!(asked.fault, Fault::Power | Fault::LyingDisk) {
+        product.disk = Some(Power::new(&asked.shim, &asked.work, asked.fault == Fault::LyingDisk)?);
+    }
     let mut chance = ChaCha8Rng::seed_from_u64(seed);
     let codes = Codes::default();
     let mut tills: Vec<Till> = (0..asked.tills).map(|name| Till::new(name, seed, Arc::clone(&codes))).collect();
@@ -87,6 +91,7 @@ async fn shop(asked: &Asked, seed: u64, cycles: usize, report: &mut Report) -> R
         }
         let place = load(&mut tills, &session, &mut running, end).await?;
         *report.places.entry(place).or_default() += 1;
+        cut(&product, &mut chance, report)?;
         in_vain(&product, &mut chance, cycle, report).await?;
 
         running = product.start(None).await?;
@@ -120,6 +125,23 @@ async fn shop(asked: &Asked, seed: u64, cycles: usize, report: &mut Report) -> R
     Ok(())
 }
 
+/// The power goes with the process.
+fn cut(product: &Product, chance: &mut ChaCha8Rng, report: &mut Report) -> Result<()> {
+    let Some(disk) = &product.disk else { return Ok(()) };
+    let leaves = [Leaves::Nothing, Leaves::Everything, Leaves::SomeBlocks, Leaves::SomeBlocks];
+    let leaves = leaves[chance.random_range(0..leaves.len())];
+    let taken = disk.cut(&product.data, leaves, chance)?;
+    let what = match leaves {
+        Leaves::Nothing => "power cut: nothing unsynced is left",
+        Leaves::Everything => "power cut: all unsynced is left",
+        Leaves::SomeBlocks => "power cut: some unsynced blocks are left",
+    };
+    *report.places.entry(what.to_owned()).or_default() += 1;
+    report.unsynced += taken.unsynced;
+    report.syncs += taken.syncs;
+    Ok(())
+}
+
 /// Every place in turn, each at another time; every third crash is a kill at random.
 fn how(chance: &mut ChaCha8Rng, cycle: usize) -> End {
     let after = Duration::from_millis(chance.random_range(20..LOAD_MAX_MS));
@@ -143,13 +165,14 @@ async fn in_vain(product: &Product, chance: &mut ChaCha8Rng, cycle: usize, repor
     let crash_at = at.map(|name| format!("{name}:1"));
     let most = if at.is_some() { Duration::from_secs(60) } else { after };
     let by_itself = product.start_in_vain(crash_at.as_deref(), most).await?;
+    cut(product, chance, report)?;
     ensure!(by_itself || at.is_none(), "the place {at:?} was not reached at a start");
     let place = at.map_or_else(|| "SIGKILL while it starts".to_owned(), |name| format!("{name} (at start)"));
     *report.places.entry(place).or_default() += 1;
     Ok(())
 }
 
-async fn open(tills: &[Till], running: &Running) -> Result<Session> {
+pub(crate) async fn open(tills: &[Till], running: &Running) -> Result<Session> {
     let at = &running.credentials;
     let wire = Arc::new(Http::new(&at.api_url)?);
     let mut session = Session::new(wire, &at.terminal_key, &at.integration_key);
@@ -199,7 +222,7 @@ async fn load(tills: &mut Vec<Till>, session: &Session, running: &mut Running, e
     Ok(place)
 }
 
-async fn check_all(tills: &mut Vec<Till>, session: &Session, everything: bool) -> Result<Seen> {
+pub(crate) async fn check_all(tills: &mut Vec<Till>, session: &Session, everything: bool) -> Result<Seen> {
     let mut checks = JoinSet::new();
     for mut till in tills.drain(..) {
         let session = session.clone();

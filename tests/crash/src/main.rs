@@ -5,7 +5,9 @@
 //! which the machine lets calls arrive does not.
 
 mod cycle;
+mod disk;
 mod points;
+mod power;
 mod product;
 mod report;
 
@@ -13,23 +15,40 @@ use anyhow::{Context, Result, bail};
 use product::Database;
 use std::{path::PathBuf, process::ExitCode};
 
+/// What happens to the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The process is killed.
+    Kill,
+    /// So it is, and what was not synced is gone.
+    Power,
+    /// The same on a disk that says it has synced and has not: losses are expected.
+    LyingDisk,
+    /// The disk is full, or fails, and heals.
+    Disk,
+}
+
 /// What was asked for on the command line.
 struct Asked {
+    fault: Fault,
     cycles: usize,
     seed: u64,
     tills: usize,
     database: Database,
     work: PathBuf,
     binary: PathBuf,
+    shim: PathBuf,
 }
 
-const USAGE: &str = "tests/crash/run [--cycles N] [--seed S] [--tills N] [--database sqlite|postgres://…]";
+const USAGE: &str = "tests/crash/run [--fault kill|power|disk|lying-disk] [--cycles N] [--seed S] [--tills N] [--database sqlite|postgres://…]";
 
 fn asked() -> Result<Asked> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let from_env = |name: &str, other: PathBuf| std::env::var_os(name).map_or(other, PathBuf::from);
     let mut asked = Asked {
+        fault: Fault::Kill,
+        shim: from_env("FANFARE_CRASH_SHIM", target.join("crash-disk.so")),
         cycles: 25,
         seed: 1,
         tills: 12,
@@ -41,6 +60,15 @@ fn asked() -> Result<Asked> {
     while let Some(flag) = words.next() {
         let value = words.next().with_context(|| format!("{flag} needs a value: {USAGE}"))?;
         match flag.as_str() {
+            "--fault" => {
+                asked.fault = match value.as_str() {
+                    "kill" => Fault::Kill,
+                    "power" => Fault::Power,
+                    "lying-disk" => Fault::LyingDisk,
+                    "disk" => Fault::Disk,
+                    _ => bail!("--fault: kill, power, disk or lying-disk"),
+                }
+            }
             "--cycles" => asked.cycles = value.parse().context("--cycles: a number")?,
             "--seed" => asked.seed = value.parse().context("--seed: a number")?,
             "--tills" => asked.tills = value.parse().context("--tills: a number")?,
@@ -55,6 +83,9 @@ fn asked() -> Result<Asked> {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let asked = asked()?;
+    if asked.fault == Fault::Disk {
+        return disk::run(&asked).await;
+    }
     let report = cycle::run(&asked).await?;
     report.print(&asked);
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

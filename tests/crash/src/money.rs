@@ -28,15 +28,19 @@ pub fn cents(value: &Value) -> i64 {
     whole.parse::<i64>().unwrap_or(0) * 100 + sign * part.parse::<i64>().unwrap_or(0)
 }
 
+/// The campaign's text with another budget limit.
+pub fn with_limit(text: &str, limit: i64) -> String {
+    let line = text.lines().find(|line| line.contains("budget: {limit:")).unwrap_or_default();
+    text.replace(line, &format!("  budget: {{limit: \"{limit}\", onExhausted: Stop}}"))
+}
+
 /// Writes another budget limit into the campaign, as an author would.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write_limit(folder: &Path, limit: i64) -> anyhow::Result<()> {
     let path = folder.join("sale.yaml");
-    let text = fs::read_to_string(&path)?;
-    let line = text.lines().find(|line| line.contains("budget: {limit:")).unwrap_or_default().to_owned();
-    let new = text.replace(&line, &format!("  budget: {{limit: \"{limit}\", onExhausted: Stop}}"));
+    let new = with_limit(&fs::read_to_string(&path)?, limit);
     // Not in place: a file is changed by a rename, so that nobody reads half of it.
     let part = folder.join(".sale.part");
     fs::write(&part, new)?;

@@ -1,5 +1,6 @@
 //! The real binary on a data folder: started, killed, and started again.
 
+use crate::power::Power;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use std::{
@@ -52,7 +53,8 @@ pub(crate) struct Product {
     /// The data folder.
     pub(crate) data: PathBuf,
     database: Database,
-    environment: Vec<(String, String)>,
+    /// The disk below it, where it can be cut off or fail.
+    pub(crate) disk: Option<Power>,
 }
 
 /// A process that serves.
@@ -81,12 +83,7 @@ impl Product {
             fs::copy(entry.path(), folder.join(entry.file_name()))?;
         }
         ensure!(binary.exists(), "{} is not there; tests/crash/run builds it", binary.display());
-        Ok(Self { binary: binary.into(), folder, data, database, environment: Vec::new() })
-    }
-
-    /// Sets environment variables of every further process, such as the shim's.
-    pub(crate) fn environment(&mut self, variables: Vec<(String, String)>) {
-        self.environment = variables;
+        Ok(Self { binary: binary.into(), folder, data, database, disk: None })
     }
 
     fn spawn(&self, crash_at: Option<&str>) -> Result<Child> {
@@ -102,7 +99,10 @@ impl Product {
         if let Database::Postgres(url) = &self.database {
             command.args(["--database", url]);
         }
-        command.envs(self.environment.iter().cloned());
+        if let Some(disk) = &self.disk {
+            disk.begin(&self.data)?;
+            command.envs(disk.environment());
+        }
         if let Some(at) = crash_at {
             command.env("FANFARE_CRASH_AT", at);
         }

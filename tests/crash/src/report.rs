@@ -1,6 +1,6 @@
 //! The table.
 
-use crate::Asked;
+use crate::{Asked, Fault};
 use fanfare_crash::check::Seen;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -17,6 +17,10 @@ pub(crate) struct Report {
     pub(crate) acknowledged: usize,
     /// What the checks saw.
     pub(crate) seen: Seen,
+    /// Writes that a power cut found not synced yet.
+    pub(crate) unsynced: usize,
+    /// Syncs before it.
+    pub(crate) syncs: usize,
     /// The longest start on what a crash has left.
     pub(crate) slowest_start: Duration,
     /// How long all of it took.
@@ -43,6 +47,8 @@ impl Report {
             ("asked again after it, to the byte", seen.replayed.to_string()),
             ("not answered: all of it was there", seen.was_there.to_string()),
             ("not answered: nothing of it was there", seen.was_not_there.to_string()),
+            ("writes that a power cut found unsynced", self.unsynced.to_string()),
+            ("syncs before it", self.syncs.to_string()),
             ("slowest start after a crash", format!("{:.1} s", self.slowest_start.as_secs_f64())),
             ("took", format!("{:.0} s", self.took.as_secs_f64())),
             ("other findings", seen.findings.len().to_string()),
@@ -63,8 +69,14 @@ impl Report {
         }
         if !self.is_clean() {
             let Asked { cycles, seed, tills, .. } = asked;
+            let fault = match asked.fault {
+                Fault::Kill => "kill",
+                Fault::Power => "power",
+                Fault::LyingDisk => "lying-disk",
+                Fault::Disk => "disk",
+            };
             println!(
-                "\nagain: tests/crash/run --cycles {cycles} --seed {seed} --tills {tills}; the data is kept in {}",
+                "\nagain: tests/crash/run --fault {fault} --cycles {cycles} --seed {seed} --tills {tills}; the data is kept in {}",
                 asked.work.display()
             );
         }

@@ -82,6 +82,11 @@ impl Product {
         }
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The port of the HTTP API.
     pub(crate) fn port(&self) -> Result<u16> {
         let port = self.credentials.api_url.trim_end_matches('/').rsplit(':').next();

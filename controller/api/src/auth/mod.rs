@@ -166,6 +166,11 @@ impl<S: Needs> Integration<S> {
     pub(crate) fn id(&self) -> &str {
         &self.0.id
     }
+
+    /// Whose idempotency keys these are.
+    pub(crate) fn idempotency_scope(&self) -> String {
+        self.0.idempotency_scope()
+    }
 }
 
 impl<S: Needs> FromRequestParts<App> for Integration<S> {

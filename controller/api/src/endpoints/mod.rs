@@ -14,6 +14,7 @@ mod carts_evaluate;
 mod events;
 mod grant_claim;
 mod grant_code;
+mod grant_top_up;
 mod grants;
 mod jwks;
 mod lists;
@@ -62,6 +63,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(grant_code::get_grant_code))
         .routes(routes!(grant_claim::claim_grant))
         .routes(routes!(jwks::get_jwks))
+        .routes(routes!(grant_top_up::top_up_grant))
         .routes(routes!(carts_evaluate::evaluate_cart))
         .routes(routes!(orders::place_order))
         .routes(routes!(orders::get_order))

@@ -14,7 +14,7 @@ use crate::{
     wire::{
         CODE_MAX, Faults, Mode,
         cart::{amount, same_currency},
-        redemption::{self, RedemptionView},
+        redemption::{self, Left, RedemptionView},
     },
 };
 use axum::extract::State;
@@ -50,7 +50,7 @@ pub(crate) struct RedeemBody {
     /// Which till.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     terminal_id: Option<String>,
-    /// What the till takes off, where it knows.
+    /// What the till takes off, where it knows; what a gift card is to pay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "50.00")]
     amount: Option<String>,
@@ -202,6 +202,7 @@ pub(crate) async fn get_redemption(State(app): State<App>, _: Desk<Redeem>, Id(i
 async fn seen(app: &App, row: fanfare_engine::store::rows::Redemption, view: &View) -> Result<RedemptionView, Problem> {
     let engine = app.engine();
     let grant = engine.store().grant(engine.namespace(), &row.grant).await.map_err(|error| app.store_fault(&error))?;
-    let remaining = grant.map_or(Minor::ZERO, |grant| redemptions::remaining(&grant, app.now()));
-    Ok(redemption::view(&row, Some(remaining), view))
+    let remaining = grant.as_ref().map_or(Minor::ZERO, |grant| redemptions::remaining(grant, app.now()));
+    let left = Left { remaining: Some(remaining), uses: grant.as_ref().and_then(redemptions::uses_left) };
+    Ok(redemption::view(&row, left, view))
 }

@@ -5,11 +5,19 @@ use crate::{
     auth::{Desk, guess::Guesser, scope::Redeem},
     input::json::Body,
     output::{Answer, View, execute, ok},
-    wire::{CODE_MAX, Faults, cart::CartBody},
+    wire::{
+        CODE_MAX, Faults,
+        cart::CartBody,
+        grant::{self, Condition, HappeningView},
+    },
 };
 use axum::extract::State;
-use fanfare_core::{cart::CODES_MAX, reason::Reason};
-use fanfare_engine::carts::{Validate, Validated};
+use fanfare_core::{cart::CODES_MAX, reason::Reason, time::Ts};
+use fanfare_engine::{
+    carts::{Validate, Validated},
+    redemptions,
+    store::rows::Grant,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -45,13 +53,52 @@ pub(crate) struct ValidationView {
     valid_stores: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     grant: Option<String>,
-    /// What it would take off.
+    /// What it would take off, or pay.
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<String>,
+    /// What it is: its title, kind, state, what is left of it, its conditions and what happened to it.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    about: Option<About>,
+}
+
+/// A voucher as a till is shown it: nothing of whose it is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct About {
+    title: String,
+    /// `voucher`, `freeItem`, `access` or `giftCard`.
+    kind: String,
+    /// `Pending`, `Granted`, `Claimed`, `Reserved`, `Redeemed`, `Expired` or `Revoked`.
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_until: Option<String>,
+    /// How often it can still be used; left out where there is no end of uses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uses_left: Option<i64>,
+    /// What is left on a gift card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    balance: Option<String>,
+    conditions: Vec<Condition>,
+    history: Vec<HappeningView>,
+}
+
+impl About {
+    fn of(row: &Grant, now: Ts, view: &View) -> Self {
+        Self {
+            title: row.terms.title.clone(),
+            kind: row.terms.kind.as_str().into(),
+            state: grant::state_at(row, now).as_str().into(),
+            valid_until: row.valid_until.map(|at| view.time(at)),
+            uses_left: redemptions::uses_left(row),
+            balance: grant::balance(row).map(|amount| view.amount(amount)),
+            conditions: grant::conditions(row, view),
+            history: row.history.iter().map(|one| grant::happening(one, view)).collect(),
+        }
+    }
 }
 
 impl ValidationView {
-    fn of(sent: String, validated: Validated, view: &View) -> Self {
+    fn of(sent: String, validated: Validated, now: Ts, view: &View) -> Self {
         let Validated { code: _, refusal, grant, amount } = validated;
         Self {
             code: sent,
@@ -59,8 +106,9 @@ impl ValidationView {
             reason: refusal.as_ref().map(|no| no.reason.code().into()),
             detail: refusal.as_ref().map(|no| no.detail.clone()),
             valid_stores: refusal.map(|no| no.valid_stores).unwrap_or_default(),
-            grant: grant.map(|id| id.to_string()),
             amount: amount.map(|amount| view.amount(amount)),
+            about: grant.as_ref().map(|row| About::of(row, now, view)),
+            grant: grant.map(|row| row.id.to_string()),
         }
     }
 }
@@ -97,13 +145,13 @@ pub(crate) async fn validate_codes(
         store: caller.0.store.clone(),
         channel: None,
     };
-    let sent = body.codes;
+    let (sent, now) = (body.codes, app.now());
     let guesser = Guesser::desk(&caller.0, command.cart.as_ref().and_then(|cart| cart.member.as_ref()));
     app.admit_codes(&guesser)?;
     execute(&app, command, |found| {
         let unknown = |one: &&Validated| one.refusal.as_ref().is_some_and(|no| no.reason == Reason::CodeUnknown);
         app.note_wrong_codes(&guesser, found.iter().filter(unknown).count());
-        let results = sent.into_iter().zip(found).map(|(sent, one)| ValidationView::of(sent, one, &view));
+        let results = sent.into_iter().zip(found).map(|(sent, one)| ValidationView::of(sent, one, now, &view));
         ok(&Validations { results: results.collect() })
     })
     .await

@@ -5,7 +5,8 @@ use fanfare_core::cart::{Available, Discount, Earned, Evaluation, LineShare, Pri
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An evaluated cart. Amounts of the lines sum to those of the whole; the discounts sum to `discount`.
+/// An evaluated cart. Amounts of the lines sum to those of the whole; the discounts sum to `discount`, the payments to
+/// `paid`; `payable` is `total` less both.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EvaluationView {
@@ -15,12 +16,16 @@ pub(crate) struct EvaluationView {
     pub(crate) total: String,
     /// What is taken off.
     pub(crate) discount: String,
-    /// What is to be paid.
+    /// What gift cards pay.
+    pub(crate) paid: String,
+    /// What is still to be paid.
     pub(crate) payable: String,
     /// In the cart's order.
     pub(crate) lines: Vec<LineView>,
     /// Each that applied.
     pub(crate) discounts: Vec<DiscountView>,
+    /// Each gift card that pays.
+    pub(crate) payments: Vec<PaymentView>,
     /// What a committed order gives.
     pub(crate) earned: Vec<EarnedView>,
     /// Other vouchers of the shopper that would apply.
@@ -36,7 +41,22 @@ pub(crate) struct LineView {
     id: String,
     total: String,
     discount: String,
+    /// What gift cards pay of it.
+    paid: String,
     payable: String,
+}
+
+/// What one gift card pays.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct PaymentView {
+    /// The card's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    /// The card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<String>,
+    amount: String,
+    lines: Vec<ShareView>,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -73,6 +93,9 @@ pub(crate) struct EarnedView {
     reward: String,
     /// How many of the reward.
     quantity: i64,
+    /// What they are worth together, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -100,15 +123,17 @@ pub(crate) struct RejectedView {
 
 /// How it is written.
 pub(crate) fn view(evaluation: &Evaluation, view: &View) -> EvaluationView {
-    let Evaluation { total, discount, payable, lines, discounts, earned, available, rejected } = evaluation;
+    let Evaluation { total, discount, paid, payable, lines, discounts, earned, available, rejected } = evaluation;
     EvaluationView {
         currency: view.currency(),
         total: view.amount(*total),
         discount: view.amount(*discount),
+        paid: view.amount(*paid),
         payable: view.amount(*payable),
         lines: lines.iter().map(|line| line_view(line, view)).collect(),
-        discounts: discounts.iter().map(|one| discount_view(one, view)).collect(),
-        earned: earned.iter().map(earned_view).collect(),
+        discounts: discounts.iter().filter(|one| !one.payment).map(|one| discount_view(one, view)).collect(),
+        payments: discounts.iter().filter(|one| one.payment).map(|one| payment_view(one, view)).collect(),
+        earned: earned.iter().map(|one| earned_view(one, view)).collect(),
         available: available.iter().map(|one| available_view(one, view)).collect(),
         rejected: rejected.iter().map(|one| rejected_view(one, view)).collect(),
         revision: view.revision.clone(),
@@ -116,18 +141,18 @@ pub(crate) fn view(evaluation: &Evaluation, view: &View) -> EvaluationView {
 }
 
 fn line_view(line: &PricedLine, view: &View) -> LineView {
-    let PricedLine { id, total, discount, payable } = line;
+    let PricedLine { id, total, discount, paid, payable } = line;
     LineView {
         id: id.clone(),
         total: view.amount(*total),
         discount: view.amount(*discount),
+        paid: view.amount(*paid),
         payable: view.amount(*payable),
     }
 }
 
 fn discount_view(one: &Discount, view: &View) -> DiscountView {
-    let Discount { campaign, mechanic, code, grant, hold, amount, lines, units: _ } = one;
-    let share = |share: &LineShare| ShareView { id: share.id.clone(), amount: view.amount(share.amount) };
+    let Discount { campaign, mechanic, code, grant, hold, amount, lines, units: _, payment: _ } = one;
     DiscountView {
         campaign: campaign.as_ref().map(ToString::to_string),
         mechanic: mechanic.as_ref().map(ToString::to_string),
@@ -135,17 +160,31 @@ fn discount_view(one: &Discount, view: &View) -> DiscountView {
         grant: grant.as_ref().map(ToString::to_string),
         reservation: hold.as_ref().map(ToString::to_string),
         amount: view.amount(*amount),
-        lines: lines.iter().map(share).collect(),
+        lines: lines.iter().map(|one| share(one, view)).collect(),
     }
 }
 
-fn earned_view(earned: &Earned) -> EarnedView {
-    let Earned { campaign, mechanic, reward, quantity, threshold: _, counted: _ } = earned;
+fn payment_view(one: &Discount, view: &View) -> PaymentView {
+    PaymentView {
+        code: one.code.as_ref().map(|code| view.code(code)),
+        grant: one.grant.as_ref().map(ToString::to_string),
+        amount: view.amount(one.amount),
+        lines: one.lines.iter().map(|line| share(line, view)).collect(),
+    }
+}
+
+fn share(share: &LineShare, view: &View) -> ShareView {
+    ShareView { id: share.id.clone(), amount: view.amount(share.amount) }
+}
+
+fn earned_view(earned: &Earned, view: &View) -> EarnedView {
+    let Earned { campaign, mechanic, reward, quantity, amount, threshold: _, counted: _ } = earned;
     EarnedView {
         campaign: campaign.to_string(),
         mechanic: mechanic.to_string(),
         reward: reward.to_string(),
         quantity: *quantity,
+        amount: amount.map(|amount| view.amount(amount)),
     }
 }
 

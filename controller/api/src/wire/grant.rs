@@ -10,7 +10,10 @@ use fanfare_core::{
     money::Minor,
     time::Ts,
 };
-use fanfare_engine::store::rows::{Grant, GrantState, Happening};
+use fanfare_engine::{
+    redemptions,
+    store::rows::{Grant, GrantState, Happening},
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,11 +27,12 @@ pub(crate) struct GrantView {
     /// The campaign that gave it.
     campaign: Option<String>,
     title: String,
-    /// `voucher`, `points` or `freeItem`.
+    /// `voucher`, `points`, `freeItem`, `access`, `badge` or `giftCard`.
     kind: String,
     /// `Pending`, `Granted`, `Claimed`, `Reserved`, `Redeemed`, `Expired` or `Revoked`.
     state: String,
-    worth: Worth,
+    /// What it gives each time it is used; `null` for a badge.
+    worth: Option<Worth>,
     min_spend: Option<Money>,
     /// Where it can be used; empty is everywhere.
     stores: Vec<String>,
@@ -37,8 +41,9 @@ pub(crate) struct GrantView {
     claim_by: Option<String>,
     valid_from: Option<String>,
     valid_until: Option<String>,
-    uses_left: i64,
-    /// What is left on a stored value; `null` for what has none.
+    /// How often it can still be used; `null` where there is no end of uses.
+    uses_left: Option<i64>,
+    /// What is left on a gift card, less what open reservations hold; `null` for anything else.
     balance: Option<Money>,
     conditions: Vec<Condition>,
     history: Vec<HappeningView>,
@@ -61,6 +66,22 @@ pub(crate) enum Worth {
     Points { points: i64 },
     /// A product.
     Item { sku: String, quantity: i64 },
+    /// Each unit of its items for this.
+    #[serde(rename_all = "camelCase")]
+    FixedPrice {
+        fixed_price: Money,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        max_amount: Option<Money>,
+    },
+    /// The shipping.
+    #[serde(rename_all = "camelCase")]
+    Shipping {
+        shipping: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        max_amount: Option<Money>,
+    },
+    /// Entry.
+    Access { access: String },
 }
 
 /// What has to hold for it to be used.
@@ -82,8 +103,12 @@ pub(crate) struct HappeningView {
     store_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<String>,
+    /// What or why, where the state alone does not say it, such as `used` or `top-up`.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// How much of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<String>,
 }
 
 /// How it is written, read at `now`.
@@ -104,8 +129,8 @@ pub(crate) fn view(grant: &Grant, now: Ts, view: &View) -> GrantView {
         claim_by: grant.claim_by.map(|at| view.time(at)),
         valid_from: grant.valid_from.map(|at| view.time(at)),
         valid_until: grant.valid_until.map(|at| view.time(at)),
-        uses_left: grant.uses_left,
-        balance: None,
+        uses_left: redemptions::uses_left(grant),
+        balance: balance(grant).map(|amount| view.money(amount)),
         conditions: conditions(grant, view),
         history: grant.history.iter().map(|one| happening(one, view)).collect(),
     }
@@ -121,35 +146,56 @@ pub(crate) fn state_at(grant: &Grant, now: Ts) -> GrantState {
     }
 }
 
-fn worth(kind: &RewardKind, view: &View) -> Worth {
-    match kind {
+/// What is left on a gift card.
+pub(crate) fn balance(grant: &Grant) -> Option<Minor> {
+    grant.usage.card.map(|card| card.free())
+}
+
+fn worth(kind: &RewardKind, view: &View) -> Option<Worth> {
+    let most = |max: Option<Minor>| max.map(|max| view.money(max));
+    Some(match kind {
         RewardKind::Points { amount, .. } => Worth::Points { points: *amount },
         RewardKind::FreeItem { sku, quantity } => Worth::Item { sku: sku.clone(), quantity: *quantity },
         RewardKind::Voucher(Voucher { worth: VoucherWorth::Amount(amount), .. }) => Worth::Amount(view.money(*amount)),
         RewardKind::Voucher(Voucher { worth: VoucherWorth::Percent { share, max }, .. }) => {
-            Worth::Percent { percent_off: share.to_string(), max_amount: max.map(|max| view.money(max)) }
+            Worth::Percent { percent_off: share.to_string(), max_amount: most(*max) }
         }
-    }
+        RewardKind::Voucher(Voucher { worth: VoucherWorth::FixedPrice { price, max }, .. }) => {
+            Worth::FixedPrice { fixed_price: view.money(*price), max_amount: most(*max) }
+        }
+        RewardKind::Voucher(Voucher { worth: VoucherWorth::Shipping { max }, .. }) => {
+            Worth::Shipping { shipping: true, max_amount: most(*max) }
+        }
+        RewardKind::Access { key } => Worth::Access { access: key.clone() },
+        RewardKind::GiftCard { amount } => Worth::Amount(view.money(*amount)),
+        RewardKind::Badge => return None,
+    })
 }
 
 fn min_spend(kind: &RewardKind) -> Option<Minor> {
     match kind {
         RewardKind::Voucher(voucher) if voucher.min_spend > Minor::ZERO => Some(voucher.min_spend),
-        RewardKind::Voucher(_) | RewardKind::Points { .. } | RewardKind::FreeItem { .. } => None,
+        _ => None,
     }
 }
 
-fn conditions(grant: &Grant, view: &View) -> Vec<Condition> {
+pub(crate) fn conditions(grant: &Grant, view: &View) -> Vec<Condition> {
     let mut found = Vec::new();
     let mut add = |code: &str, detail: String| found.push(Condition { code: code.into(), detail });
     let kind = &grant.terms.kind;
     if let Some(least) = min_spend(kind) {
         add("min-spend-not-met", format!("from a spend of {} {}", view.amount(least), view.currency()));
     }
-    if let RewardKind::Voucher(voucher) = kind
-        && let Some(detail) = which(&voucher.items)
-    {
-        add("items-not-eligible", detail);
+    match kind {
+        RewardKind::Voucher(Voucher { worth: VoucherWorth::Shipping { .. }, .. }) => {
+            add("items-not-eligible", "only for shipping".into());
+        }
+        RewardKind::Voucher(voucher) => {
+            if let Some(detail) = which(&voucher.items) {
+                add("items-not-eligible", detail);
+            }
+        }
+        _ => {}
     }
     let places = &grant.terms.redemption.places;
     if let Some(stores) = &places.stores {
@@ -161,6 +207,12 @@ fn conditions(grant: &Grant, view: &View) -> Vec<Condition> {
     }
     if grant.terms.stacking.is_some() {
         add("not-combinable", "not with every other voucher".into());
+    }
+    if let Some(from) = grant.valid_from.filter(|from| *from > grant.issued_at) {
+        add("not-started", format!("not before {}", view.local(from)));
+    }
+    if let Some(until) = grant.valid_until {
+        add("expired", format!("until {}", view.local(until)));
     }
     found
 }
@@ -180,13 +232,14 @@ fn which(items: &Items) -> Option<String> {
     }
 }
 
-fn happening(one: &Happening, view: &View) -> HappeningView {
-    let Happening { at, state, store, order, reason } = one;
+pub(crate) fn happening(one: &Happening, view: &View) -> HappeningView {
+    let Happening { at, state, store, order, reason, amount, counted: _ } = one;
     HappeningView {
         at: view.time(*at),
         state: state.as_str().into(),
         store_id: store.as_ref().map(ToString::to_string),
         order_id: order.as_ref().map(ToString::to_string),
         reason: reason.clone(),
+        amount: amount.map(|amount| view.amount(amount)),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     evaluation::{self, EvaluationView},
-    redemption::{self, RedemptionView},
+    redemption::{self, Left, RedemptionView},
 };
 use crate::output::View;
 use fanfare_engine::store::rows::{Order, OrderState, Redemption, Return};
@@ -60,8 +60,17 @@ pub(crate) struct ReturnView {
     clawed_back: String,
     /// Vouchers that can be used again.
     restored: Vec<String>,
+    /// What gift cards got back of what they had paid; not part of `refund`.
+    paid_back: Vec<PaidBackView>,
     reason: String,
     at: String,
+}
+
+/// What one gift card got back.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct PaidBackView {
+    grant: String,
+    amount: String,
 }
 
 /// The state's name in the contract.
@@ -89,19 +98,24 @@ pub(crate) fn view(order: &Order, redemptions: &[Redemption], at: &View) -> Orde
         business_date: order.business_date.clone(),
         occurred_at: at.time(order.occurred_at),
         committed_at: order.committed_at.map(|when| at.time(when)),
-        redemptions: redemptions.iter().map(|one| redemption::view(one, None, at)).collect(),
+        redemptions: redemptions.iter().map(|one| redemption::view(one, Left::default(), at)).collect(),
         returns: order.returns.iter().map(|one| return_view(one, at)).collect(),
         exception: order.exception.clone().map(ExceptionView::of),
     }
 }
 
 fn return_view(one: &Return, at: &View) -> ReturnView {
-    let Return { id, lines: _, refund, clawed_back, restored, reason, at: when } = one;
+    let Return { id, lines: _, refund, clawed_back, restored, to_cards, reason, at: when } = one;
+    let paid_back = |(grant, amount): &(fanfare_core::ids::GrantId, fanfare_core::money::Minor)| PaidBackView {
+        grant: grant.to_string(),
+        amount: at.amount(*amount),
+    };
     ReturnView {
         return_id: id.clone(),
         refund: at.amount(*refund),
         clawed_back: at.amount(*clawed_back),
         restored: restored.iter().map(ToString::to_string).collect(),
+        paid_back: to_cards.iter().map(paid_back).collect(),
         reason: reason.clone(),
         at: at.time(*when),
     }

@@ -24,6 +24,10 @@ pub(crate) struct RedemptionView {
     /// What the voucher can still give; left out where an order's redemptions are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     remaining: Option<String>,
+    /// How often the voucher can still be used; left out where there is no end of uses, and where an order's redemptions
+    /// are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uses_left: Option<i64>,
     /// When its reservation lapses.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
@@ -49,16 +53,25 @@ pub(crate) struct ReversalView {
     reason: String,
 }
 
+/// What the voucher of a redemption can still give.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Left {
+    pub(crate) remaining: Option<Minor>,
+    pub(crate) uses: Option<i64>,
+}
+
 /// How what a call made of it is written.
 pub(crate) fn outcome(outcome: &Outcome, at: &View) -> RedemptionView {
-    let Outcome { redemption, remaining, created: _, exception } = outcome;
+    let Outcome { redemption, remaining, uses_left, created: _, exception } = outcome;
     let exception = exception.clone().map(ExceptionView::of);
-    RedemptionView { exception, ..view(redemption, Some(*remaining), at) }
+    let left = Left { remaining: Some(*remaining), uses: *uses_left };
+    RedemptionView { exception, ..view(redemption, left, at) }
 }
 
 /// How it is written.
-pub(crate) fn view(redemption: &Redemption, remaining: Option<Minor>, view: &View) -> RedemptionView {
-    let Redemption { id, grant, order, store, terminal, state, amount, expires_at, created_at, reversals } = redemption;
+pub(crate) fn view(redemption: &Redemption, left: Left, view: &View) -> RedemptionView {
+    let Redemption { id, grant, order, store, terminal, state, amount, expires_at, created_at, reversals, place: _ } =
+        redemption;
     let reversal = |(id, amount, reason): &(String, Minor, String)| ReversalView {
         reversal_id: id.clone(),
         amount: view.amount(*amount),
@@ -70,7 +83,8 @@ pub(crate) fn view(redemption: &Redemption, remaining: Option<Minor>, view: &Vie
         grant: grant.to_string(),
         currency: view.currency(),
         amount: view.amount(*amount),
-        remaining: remaining.map(|amount| view.amount(amount)),
+        remaining: left.remaining.map(|amount| view.amount(amount)),
+        uses_left: left.uses,
         expires_at: expires_at.filter(|_| *state == RedemptionState::Reserved).map(|at| view.time(at)),
         order_id: order.as_ref().map(ToString::to_string),
         store_id: store.as_ref().map(ToString::to_string),

@@ -61,6 +61,8 @@ fn double_11() -> CampaignPlan {
         ],
         stacking: None,
         budget: None,
+        notify_at: Vec::new(),
+        owner: None,
         costs: BTreeMap::new(),
         attribution_window: Span::days(7),
         content: Content {

@@ -41,6 +41,7 @@ fn coupon(guard: Guard) -> RewardPlan {
             symbology: Symbology::Qr,
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
+            uses: Some(1),
             guard,
         },
         stacking: None,

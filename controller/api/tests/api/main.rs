@@ -12,6 +12,7 @@ mod login;
 mod members;
 mod openapi;
 mod operations;
+mod rewards;
 mod server;
 mod support;
 mod till;

@@ -251,12 +251,7 @@ fn limits_and_budget_hold_rewards_back() {
     assert_eq!(pay(&memory, &plan, paid(1_000), true), all("small", 1));
     assert!(pay(&memory, &plan, paid(9_000), true).is_empty());
     let mut poor = over_campaign(Award::All, true);
-    poor.budget = Some(crate::model::campaign::Budget {
-        limit: Minor(100),
-        per_day: None,
-        on_exhausted: OnExhausted::Stop,
-        cover: crate::model::campaign::Cover::HardStop,
-    });
+    poor.budget = Some(crate::model::campaign::Budget::of(Minor(100)));
     let memory = Memory { available: Minor(1), ..with_both() };
     assert_eq!(pay(&memory, &poor, paid(3_000), true), all("small", 1), "the large one costs 2");
 }

@@ -17,6 +17,8 @@ pub struct Basket<'a> {
     pub cart: &'a Cart,
     /// What is left to pay per line, in the cart's order.
     pub left: Vec<Minor>,
+    /// What a line must still cost, by the floors of the discounts that took something off it.
+    pub floors: Vec<Minor>,
     /// Units per line whose price a flash sale has already set.
     pub flash_units: Vec<i64>,
     /// The reservations that the cart names, as stored.
@@ -27,7 +29,13 @@ impl<'a> Basket<'a> {
     /// A cart of which nothing is taken off yet.
     pub fn new(cart: &'a Cart, holds: &'a [Hold]) -> Self {
         let left = cart.lines.iter().map(Line::total).collect();
-        Self { cart, left, flash_units: vec![0; cart.lines.len()], holds }
+        let lines = cart.lines.len();
+        Self { cart, left, floors: vec![Minor::ZERO; lines], flash_units: vec![0; lines], holds }
+    }
+
+    /// What may still be taken off each line.
+    pub fn rooms(&self) -> impl Iterator<Item = Minor> + '_ {
+        self.left.iter().zip(&self.floors).map(|(left, floor)| left.minus(*floor).or_zero())
     }
 
     /// Each line with what is left to pay of it.
@@ -87,6 +95,8 @@ pub struct Offer {
 pub struct Off {
     /// Per line, in the cart's order; never below zero nor above what is left.
     pub shares: Vec<Minor>,
+    /// What each line must still cost whatever else is taken off it; empty: nothing.
+    pub floors: Vec<Minor>,
     /// Units per line that a flash sale priced.
     pub units: Vec<i64>,
     /// The reservation that it uses.

@@ -23,7 +23,7 @@ pub struct Discount {
     pub min_spend: Minor,
     /// At most so much, per line, order or member.
     pub max: Option<(Minor, MaxPer)>,
-    /// No unit gets cheaper than this.
+    /// No unit gets cheaper than this, by this or by whatever follows on a line that this takes something off.
     pub floor_price: Minor,
 }
 
@@ -75,13 +75,15 @@ impl Behaviour for Discount {
             return Ok(refused(below_min_spend(self.min_spend, spend, scene)));
         }
         let shares = self.taken_off(&meant, basket);
+        let floors = self.floors(basket);
+        let offer = |shares, counts| offer(shares, counts, floors.clone());
         match self.max {
             None => Ok(offer(shares, Vec::new())),
             Some((max, MaxPer::Line)) => {
                 Ok(offer(shares.into_iter().map(|share| share.min(max)).collect(), Vec::new()))
             }
             Some((max, MaxPer::Order)) => Ok(offer(capped(shares, max), Vec::new())),
-            Some((max, MaxPer::Member)) => self.within_member_max(shares, max, scene),
+            Some((max, MaxPer::Member)) => self.within_member_max(shares, max, scene, floors.clone()),
         }
     }
 }
@@ -90,8 +92,8 @@ impl Discount {
     /// What is taken off each line, before any maximum; no unit falls below the floor.
     fn taken_off(&self, meant: &[Minor], basket: &Basket<'_>) -> Vec<Minor> {
         let lines = || meant.iter().zip(&basket.cart.lines);
-        let rooms: Vec<Minor> =
-            lines().map(|(left, line)| left.minus(self.floor_price.times(line.quantity)).or_zero()).collect();
+        let own = meant.iter().zip(self.floors(basket)).map(|(left, floor)| left.minus(floor).or_zero());
+        let rooms: Vec<Minor> = own.zip(basket.rooms()).map(|(own, all)| own.min(all)).collect();
         match self.off {
             Off::Percent(share) => meant.iter().zip(&rooms).map(|(left, room)| share.of(*left).min(*room)).collect(),
             Off::Amount(amount) => {
@@ -105,7 +107,18 @@ impl Discount {
         }
     }
 
-    fn within_member_max(&self, shares: Vec<Minor>, max: Minor, scene: &Scene<'_>) -> Result<Offer, Missing> {
+    /// What each line must still cost by its own floor.
+    fn floors(&self, basket: &Basket<'_>) -> Vec<Minor> {
+        basket.cart.lines.iter().map(|line| self.floor_price.times(line.quantity)).collect()
+    }
+
+    fn within_member_max(
+        &self,
+        shares: Vec<Minor>,
+        max: Minor,
+        scene: &Scene<'_>,
+        floors: Vec<Minor>,
+    ) -> Result<Offer, Missing> {
         let Some(member) = scene.visit.member() else { return Ok(Offer::default()) };
         let key = key::member(&scene.campaign.name, &scene.mechanic.name, member, "saved");
         let saved = Minor(scene.visit.count(&key)?);
@@ -115,12 +128,12 @@ impl Discount {
         }
         let shares = capped(shares, max.minus(saved));
         let delta = shares.iter().copied().sum::<Minor>().0;
-        Ok(offer(shares, vec![Counts { key, delta, cap: Some(max.0), by: CountedBy::Amount }]))
+        Ok(offer(shares, vec![Counts { key, delta, cap: Some(max.0), by: CountedBy::Amount }], floors))
     }
 }
 
-fn offer(shares: Vec<Minor>, counts: Vec<Counts>) -> Offer {
-    Offer { discounts: vec![Taken { shares, counts, ..Taken::default() }], ..Offer::default() }
+fn offer(shares: Vec<Minor>, counts: Vec<Counts>, floors: Vec<Minor>) -> Offer {
+    Offer { discounts: vec![Taken { shares, counts, floors, ..Taken::default() }], ..Offer::default() }
 }
 
 fn refused(refusal: Refusal) -> Offer {

@@ -167,7 +167,7 @@ impl FlashSale {
                 counts.push(Counts { key, delta: -unused, cap: None, by: CountedBy::Kept });
             }
         }
-        Ok(Off { shares: shares(item, &units, basket), units, hold: Some(hold.id.clone()), counts })
+        Ok(Off { shares: shares(item, &units, basket), units, floors: Vec::new(), hold: Some(hold.id.clone()), counts })
     }
 
     /// The price of units that nobody reserved, as far as there are any.
@@ -200,7 +200,13 @@ impl FlashSale {
             }
             taken_by_member += used;
             let counts = stock.counts(&item.sku, used);
-            offer.discounts.push(Off { shares: shares(item, &units, basket), units, hold: None, counts });
+            offer.discounts.push(Off {
+                shares: shares(item, &units, basket),
+                units,
+                floors: Vec::new(),
+                hold: None,
+                counts,
+            });
         }
         Ok(())
     }

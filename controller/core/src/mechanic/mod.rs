@@ -108,7 +108,7 @@ pub enum Effect {
 
 /// Keys of counters. One place, so that no two meanings share a key and reports can name them.
 pub mod key {
-    use super::{MemberId, Name};
+    use super::{MemberId, Name, StoreId};
 
     /// A limit's counter: of a campaign or (with a mechanic) of one of its mechanics, for a holder such as
     /// `member:m1`, in a stretch such as `2026-11-11`.
@@ -145,6 +145,21 @@ pub mod key {
     /// What a campaign's budget has given out on a day, in minor units.
     pub fn budget_day(campaign: &Name, day: &str) -> String {
         format!("budget-day|{campaign}|{day}")
+    }
+
+    /// What a campaign's budget has set aside and spent in a store, in minor units; without one, under no name.
+    pub fn budget_store(campaign: &Name, store: Option<&StoreId>) -> String {
+        format!("budget-store|{campaign}|{}", store.map_or("", StoreId::as_str))
+    }
+
+    /// What a campaign's budget has set aside and spent for a member, in minor units.
+    pub fn budget_member(campaign: &Name, member: &MemberId) -> String {
+        format!("budget-member|{campaign}|{member}")
+    }
+
+    /// Whether it was told that a share of a budget's limit was reached, in basis points of minor units.
+    pub fn budget_told(campaign: &Name, share: i64, limit: i64) -> String {
+        format!("budget-told|{campaign}|{share}|{limit}")
     }
 
     /// What the status shows of an automation or a channel, such as `entered` or `sent`.

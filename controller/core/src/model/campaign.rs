@@ -4,7 +4,7 @@ use super::schedule::{Schedule, Window};
 use crate::{
     ids::{Name, Revision, StoreId},
     mechanic::Rule,
-    money::Minor,
+    money::{BasisPoints, Minor},
     time::{Every, Span},
 };
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,12 @@ pub struct CampaignPlan {
     pub stacking: Option<Stacking>,
     /// What it may spend.
     pub budget: Option<Budget>,
+    /// Shares of the budget's limit at which its owner is told, rising.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify_at: Vec<BasisPoints>,
+    /// Who answers for it: the member of this id is told, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// Fixed costs, by name.
     pub costs: BTreeMap<String, Minor>,
     /// An order counts for it when placed at most so long after the participant joined or last took part.
@@ -158,6 +164,8 @@ pub enum Per {
     Member,
     Store,
     Campaign,
+    /// All together, whichever campaign gives; of rewards only.
+    Reward,
 }
 
 /// One mechanic of a campaign with what narrows it.
@@ -213,10 +221,24 @@ pub struct Budget {
     pub limit: Minor,
     /// On each calendar day of the campaign's zone.
     pub per_day: Option<Minor>,
+    /// In each store, over the whole campaign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_store: Option<Minor>,
+    /// For each member, over the whole campaign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_member: Option<Minor>,
     /// What happens when it runs out.
     pub on_exhausted: OnExhausted,
     /// Whether admission refuses what could exceed it.
     pub cover: Cover,
+}
+
+impl Budget {
+    /// A budget that stops at `limit`.
+    pub fn of(limit: Minor) -> Self {
+        let (on_exhausted, cover) = (OnExhausted::Stop, Cover::HardStop);
+        Self { limit, per_day: None, per_store: None, per_member: None, on_exhausted, cover }
+    }
 }
 
 /// What happens when a budget runs out.

@@ -61,6 +61,18 @@ pub enum RewardKind {
         /// How many of it.
         quantity: i64,
     },
+    /// Entry to something while it lasts: a till or a door checks the code.
+    Access {
+        /// What it opens.
+        key: String,
+    },
+    /// A mark that the member keeps for ever.
+    Badge,
+    /// Stored value, used in parts until nothing is left.
+    GiftCard {
+        /// What is on it when it is issued.
+        amount: Minor,
+    },
 }
 
 impl RewardKind {
@@ -70,15 +82,23 @@ impl RewardKind {
             Self::Points { .. } => "points",
             Self::Voucher(_) => "voucher",
             Self::FreeItem { .. } => "freeItem",
+            Self::Access { .. } => "access",
+            Self::Badge => "badge",
+            Self::GiftCard { .. } => "giftCard",
         }
     }
 
     /// Whether a till redeems it by a code.
     pub fn has_code(&self) -> bool {
         match self {
-            Self::Points { .. } => false,
-            Self::Voucher(_) | Self::FreeItem { .. } => true,
+            Self::Points { .. } | Self::Badge => false,
+            Self::Voucher(_) | Self::FreeItem { .. } | Self::Access { .. } | Self::GiftCard { .. } => true,
         }
+    }
+
+    /// Whether it pays like money: what it gives is no discount.
+    pub fn is_payment(&self) -> bool {
+        matches!(self, Self::GiftCard { .. })
     }
 }
 
@@ -115,6 +135,28 @@ pub enum VoucherWorth {
         /// At most so much.
         max: Option<Minor>,
     },
+    /// Each unit of the items costs this, where that is less.
+    FixedPrice {
+        /// What a unit costs.
+        price: Minor,
+        /// At most so much is taken off.
+        max: Option<Minor>,
+    },
+    /// The lines of the category `shipping` cost nothing.
+    Shipping {
+        /// At most so much is taken off.
+        max: Option<Minor>,
+    },
+}
+
+impl VoucherWorth {
+    /// The most that one use takes off; nothing when the cart alone bounds it.
+    pub fn most(self) -> Option<Minor> {
+        match self {
+            Self::Amount(amount) => Some(amount),
+            Self::Percent { max, .. } | Self::FixedPrice { max, .. } | Self::Shipping { max } => max,
+        }
+    }
 }
 
 /// How codes come into being and look.
@@ -200,9 +242,18 @@ pub struct Redemption {
     pub reserve_for: Span,
     /// What a reversal or a return does to it.
     pub on_reversal: OnReversal,
+    /// How often it can be used; nothing for as often as one likes while it lasts, or while there is value on it.
+    #[serde(default = "once")]
+    pub uses: Option<i64>,
     /// What keeps it from being used by somebody else than who holds it.
     #[serde(default)]
     pub guard: Guard,
+}
+
+/// What was issued before there were several uses is used once.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in for a field that may be absent")]
+fn once() -> Option<i64> {
+    Some(1)
 }
 
 /// What keeps a code from being used by somebody else than who holds it.

@@ -3,7 +3,7 @@
 use super::{Ask, Consumed, Shifted, line_shares, priced, rejected};
 use crate::{
     cart::{Discount, Earned, Rejected, Subject},
-    decide,
+    decide::{self, Bound, Room},
     ids::{HoldId, Name},
     mechanic::{
         Basket, Effect, Missing, Offer, Scene,
@@ -83,7 +83,7 @@ pub(super) fn propose<'a>(
     }
     let room = match before.reserved {
         // What was reserved is set aside in the ledger already.
-        Some(reserved) => Some(reserved_for(reserved, &plan.name, None)),
+        Some(reserved) => Room::only(Bound::Total, reserved_for(reserved, &plan.name, None)),
         None => decide::room(plan, &ask.visit)?,
     };
     let mut purse = Purse { room, spent: Minor::ZERO };
@@ -114,6 +114,9 @@ fn entrance(plan: &CampaignPlan, ask: &Ask<'_>) -> Result<Entrance, Missing> {
             Entrance::Hidden
         }
         Some(refusal) => Entrance::Refused(refusal),
+        None if ask.visit.who.is_none() && counts_members(plan) => {
+            Entrance::Refused(Refusal::new(Reason::MemberRequired, "Only for members; log in or show the member code."))
+        }
         None => match qualify::within_limits(plan, None, Counted::Orders, 1, &ask.visit)? {
             Some(refusal) => Entrance::Refused(refusal),
             None => Entrance::Open,
@@ -121,15 +124,21 @@ fn entrance(plan: &CampaignPlan, ask: &Ask<'_>) -> Result<Entrance, Missing> {
     })
 }
 
+/// Whether its budget bounds what one member gets, so that nobody unknown can get anything.
+fn counts_members(plan: &CampaignPlan) -> bool {
+    plan.budget.is_some_and(|budget| budget.per_member.is_some() && budget.on_exhausted != OnExhausted::Continue)
+}
+
 /// What is left of a budget during one decision.
 struct Purse {
-    room: Option<Minor>,
+    room: Room,
     spent: Minor,
 }
 
 impl Purse {
-    fn holds(&self, more: Minor) -> bool {
-        self.room.is_none_or(|room| self.spent.plus(more) <= room)
+    /// The bound that does not hold so much more.
+    fn lacks(&self, more: Minor) -> Option<Bound> {
+        self.room.lacks(self.spent.plus(more))
     }
 }
 
@@ -177,25 +186,29 @@ impl<'a> Step<'_, 'a> {
     }
 
     fn take(&mut self, off: Off) {
-        let off = self.within_reserved(off);
+        let off = self.above_floors(self.within_reserved(off));
         let amount = off.amount();
         if amount <= Minor::ZERO {
             return;
         }
         let plan = self.proposal.plan;
-        if !self.purse.holds(amount) {
-            self.proposal.exhausted = true;
-            self.reject(off.hold, decide::exhausted(plan));
+        if let Some(bound) = self.purse.lacks(amount) {
+            self.proposal.exhausted |= bound == Bound::Total;
+            self.reject(off.hold, decide::exhausted(plan, bound));
             return;
         }
         self.purse.spent = self.purse.spent.plus(amount);
         let cart = self.ask.cart;
         self.proposal.basket.take(&off.shares);
+        let floors = self.proposal.basket.floors.iter_mut().zip(&off.floors).zip(&off.shares);
+        for ((floor, least), _) in floors.filter(|(_, share)| **share > Minor::ZERO) {
+            *floor = (*floor).max(*least);
+        }
         for (flash, units) in self.proposal.basket.flash_units.iter_mut().zip(&off.units) {
             *flash += units;
         }
         let mut counts = off.counts;
-        counts.extend(day_count(plan, amount, self.ask));
+        counts.extend(budget_counts(plan, amount, self.ask));
         self.proposal.consumed.push(Consumed {
             campaign: plan.name.clone(),
             mechanic: Some(self.mechanic.name.clone()),
@@ -213,7 +226,16 @@ impl<'a> Step<'_, 'a> {
             amount,
             lines: line_shares(cart, &off.shares),
             units: priced_units.map(|(line, units)| (line.sku.clone(), *units)).collect(),
+            payment: false,
         });
+    }
+
+    /// No line falls below the floor of a discount that took something off it before.
+    fn above_floors(&self, mut off: Off) -> Off {
+        for (share, room) in off.shares.iter_mut().zip(self.proposal.basket.rooms()) {
+            *share = (*share).min(room);
+        }
+        off
     }
 
     /// At the commit of a reserved order, no mechanic takes more off than it had reserved.
@@ -260,31 +282,45 @@ impl<'a> Step<'_, 'a> {
         let spent = if self.before.reserved.is_some() { Minor::ZERO } else { self.purse.spent };
         // Another reward of this cart may have used up a limit that both are under.
         let mut so_far = priced::counted(self.before.consumed.iter().chain(&self.proposal.consumed));
-        // What the day has given out in this cart stands in `spent` already.
-        so_far.remove(&decide::day_key(self.proposal.plan, visit));
+        // What the budget has given out in this cart stands in `spent` already.
+        for (_, key, _) in decide::spends(self.proposal.plan, visit) {
+            so_far.remove(&key);
+        }
         let shifted = Shifted { state: visit.world.state, by: so_far };
         let visit_now = Visit { world: World { state: &shifted, ..visit.world }, ..*visit };
         let scene = Scene { visit: visit_now, ..*scene };
         match decide::grant(&scene, &offered.reward, quantity, spent)? {
             Ok(effects) => self.count_earned(effects),
             Err(refusal) => {
-                self.proposal.exhausted |= refusal.reason == Reason::BudgetExhausted;
+                let cost = self.cost(&offered.reward, quantity);
+                let room = decide::room(self.proposal.plan, &scene.visit)?;
+                self.proposal.exhausted |=
+                    refusal.reason == Reason::BudgetExhausted && room.lacks(spent.plus(cost)) == Some(Bound::Total);
                 self.reject(None, refusal);
                 return Ok(());
             }
         }
         let world = visit.world;
-        let cost = world.catalogue.reward(&offered.reward).map(|plan| reward::cost(plan, world.runtime));
-        self.purse.spent = self.purse.spent.plus(cost.unwrap_or_default().times(quantity));
+        let plan = world.catalogue.reward(&offered.reward);
+        let worth = plan.map(|plan| reward::worth(plan, world.runtime).times(quantity));
+        self.purse.spent = self.purse.spent.plus(self.cost(&offered.reward, quantity));
         self.proposal.earned.push(Earned {
             campaign: campaign.clone(),
             mechanic: mechanic.clone(),
             reward: offered.reward,
             quantity,
+            amount: worth.filter(|worth| *worth > Minor::ZERO),
             threshold: Some(offered.threshold),
             counted: line_shares(self.ask.cart, &offered.counted),
         });
         Ok(())
+    }
+
+    /// What so many of a reward are estimated to cost.
+    fn cost(&self, reward: &Name, quantity: i64) -> Minor {
+        let world = self.ask.visit.world;
+        let cost = world.catalogue.reward(reward).map(|plan| reward::cost(plan, world.runtime));
+        cost.unwrap_or_default().times(quantity)
     }
 
     /// What the next of `earned` counts. The grant itself is the engine's, at commit.
@@ -335,9 +371,11 @@ fn order_counts(plan: &CampaignPlan, mechanic: Option<&Mechanic>, ask: &Ask<'_>)
         .collect()
 }
 
-fn day_count(plan: &CampaignPlan, amount: Minor, ask: &Ask<'_>) -> Option<Counts> {
-    let budget = plan.budget?;
-    let per_day = budget.per_day?;
-    let cap = (budget.on_exhausted != OnExhausted::Continue).then_some(per_day.0);
-    Some(Counts { key: decide::day_key(plan, &ask.visit), delta: amount.0, cap, by: CountedBy::Day })
+/// What money off counts against the day, the store and the member of a budget.
+fn budget_counts(plan: &CampaignPlan, amount: Minor, ask: &Ask<'_>) -> Vec<Counts> {
+    let counted = decide::spends(plan, &ask.visit).into_iter().map(|(bound, key, cap)| {
+        let by = if bound == Bound::Day { CountedBy::Day } else { CountedBy::Amount };
+        Counts { key, delta: amount.0, cap, by }
+    });
+    counted.collect()
 }

@@ -11,8 +11,8 @@ use crate::{
     },
     model::{
         RewardPlan,
-        campaign::{Audience, Budget, Combine, Counted, Cover, Join, Limit, OnExhausted, Per, Stacking, Visibility},
-        reward::{RewardKind, VoucherStacking},
+        campaign::{Audience, Budget, Combine, Counted, Join, Limit, OnExhausted, Per, Stacking, Visibility},
+        reward::{RewardKind, Voucher, VoucherStacking, VoucherWorth},
     },
     money::BasisPoints,
     reward::{GrantState, Terms},
@@ -50,13 +50,16 @@ pub(super) fn price(memory: &Memory, campaigns: &[&CampaignPlan], cart: &Cart) -
 /// What holds for every price.
 pub(super) fn adds_up(priced: &Priced, cart: &Cart) {
     let evaluation = &priced.evaluation;
-    assert_eq!(evaluation.discounts.iter().map(|d| d.amount).sum::<Minor>(), evaluation.discount);
-    assert_eq!(evaluation.total.minus(evaluation.discount), evaluation.payable);
+    let sum =
+        |payment| -> Minor { evaluation.discounts.iter().filter(|d| d.payment == payment).map(|d| d.amount).sum() };
+    assert_eq!((sum(false), sum(true)), (evaluation.discount, evaluation.paid));
+    assert_eq!(evaluation.total.minus(evaluation.discount).minus(evaluation.paid), evaluation.payable);
     for (line, priced_line) in cart.lines.iter().zip(&evaluation.lines) {
         let shares = evaluation.discounts.iter().flat_map(|d| &d.lines).filter(|share| share.id == line.id);
-        assert_eq!(shares.map(|share| share.amount).sum::<Minor>(), priced_line.discount, "{line:?}");
+        let off = priced_line.discount.plus(priced_line.paid);
+        assert_eq!(shares.map(|share| share.amount).sum::<Minor>(), off, "{line:?}");
         assert!(priced_line.payable >= Minor::ZERO, "{priced_line:?}");
-        assert_eq!(priced_line.total.minus(priced_line.discount), priced_line.payable);
+        assert_eq!(priced_line.total.minus(off), priced_line.payable);
     }
     for discount in &evaluation.discounts {
         assert!(discount.amount > Minor::ZERO);
@@ -158,12 +161,7 @@ fn a_day_s_budget_holds_discounts_and_rewards_of_one_cart_together() {
     let memory = Memory::with_rewards(vec![reward("r", amount_voucher(100, 0))]);
     for (per_day, earned) in [(200, 1), (199, 0)] {
         let tiers = vec![(100, Gives::Reward(name("r")))];
-        let budget = Budget {
-            limit: Minor(10_000),
-            per_day: Some(Minor(per_day)),
-            on_exhausted: OnExhausted::Stop,
-            cover: Cover::HardStop,
-        };
+        let budget = Budget { per_day: Some(Minor(per_day)), ..Budget::of(Minor(10_000)) };
         let rules = vec![amount(100), threshold(Basis::BeforeDiscounts, Award::All, false, tiers)];
         let plan = CampaignPlan { budget: Some(budget), ..campaign("c", rules) };
         let priced = price(&memory, &[&plan], &cart(vec![line("1", "TEA", 1, 300)]));
@@ -278,8 +276,7 @@ fn orders_are_counted_once_per_campaign_and_given_back_by_a_void() {
 
 #[test]
 fn what_the_budget_does_not_hold_is_rejected_as_a_whole() {
-    let budget =
-        |on_exhausted, per_day| Some(Budget { limit: Minor(10_000), per_day, on_exhausted, cover: Cover::HardStop });
+    let budget = |on_exhausted, per_day| Some(Budget { per_day, on_exhausted, ..Budget::of(Minor(10_000)) });
     let lines = cart(vec![line("1", "TEA", 1, 1_000)]);
     for (on_exhausted, available, per_day, expect) in [
         (OnExhausted::Stop, 100, None, 100),
@@ -293,7 +290,8 @@ fn what_the_budget_does_not_hold_is_rejected_as_a_whole() {
         let plan = CampaignPlan { budget: budget(on_exhausted, per_day), ..campaign("c", vec![percent(10)]) };
         let priced = price(&memory, &[&plan], &lines);
         assert_eq!(priced.evaluation.discount, Minor(expect), "{on_exhausted:?} {available} {per_day:?}");
-        assert_eq!(priced.exhausted.is_empty(), expect > 0);
+        let whole = available < 100 && expect == 0;
+        assert_eq!(priced.exhausted.is_empty(), !whole, "a day that is used up is not the whole budget");
         memory.apply(&priced.effects());
         if per_day == Some(Minor(100)) {
             assert_eq!(price(&memory, &[&plan], &lines).evaluation.discount, Minor::ZERO, "the day is used up");
@@ -339,6 +337,7 @@ impl Wallet {
             state,
             terms: Terms::default(),
             barred: None,
+            balance: None,
         }
     }
 }
@@ -392,14 +391,81 @@ fn named_codes_apply_in_order_and_each_refusal_says_why() {
 }
 
 #[test]
+fn vouchers_take_off_before_gift_cards_pay_what_is_left() {
+    let card = |balance| {
+        let card = Wallet::new("CARD", reward("card", RewardKind::GiftCard { amount: Minor(1_000) }));
+        (card, Some(Minor(balance)))
+    };
+    let tenth = RewardKind::Voucher(Voucher {
+        worth: VoucherWorth::Percent { share: BasisPoints(1_000), max: None },
+        min_spend: Minor::ZERO,
+        items: Items::default(),
+    });
+    let off = Wallet::new("OFF", reward("off", tenth));
+    let memory = Memory::default();
+    for (balance, paid, payable) in [(300, 300, 510), (5_000, 810, 0)] {
+        let (card, balance) = card(balance);
+        let grants = [GrantView { balance, ..card.view(GrantState::Claimed) }, off.view(GrantState::Claimed)];
+        let mut lines = cart(vec![line("1", "TEA", 3, 200), line("2", "CUP", 1, 300)]);
+        lines.codes = vec![Code::from("CARD"), Code::from("OFF")];
+        let ask = Ask { cart: &lines, visit: memory.visit(), campaigns: &[], grants: &grants, holds: &[] };
+        let priced = evaluate(&ask).unwrap();
+        adds_up(&priced, &lines);
+        let evaluation = &priced.evaluation;
+        assert_eq!(
+            (evaluation.discount, evaluation.paid, evaluation.payable),
+            (Minor(90), Minor(paid), Minor(payable))
+        );
+        assert_eq!(evaluation.price(), Minor(810), "a gift card lowers no price");
+        let mut lines = lines.clone();
+        lines.codes.remove(0);
+        let ask = Ask { cart: &lines, ..ask };
+        assert_eq!(evaluate(&ask).unwrap().evaluation.available[0].amount, Minor(paid));
+    }
+}
+
+#[test]
+fn a_fixed_price_and_free_shipping_stop_at_their_maximum() {
+    let voucher = |worth, min_spend| {
+        let items =
+            Items { only: Choice::Picked(Picks { skus: vec!["TEA".into()], ..Picks::default() }), ..Items::default() };
+        let items = if matches!(worth, VoucherWorth::Shipping { .. }) { Items::default() } else { items };
+        let kind = RewardKind::Voucher(Voucher { worth, min_spend: Minor(min_spend), items });
+        Wallet::new("V", reward("v", kind))
+    };
+    let memory = Memory::default();
+    let fixed = |price, max: Option<i64>| VoucherWorth::FixedPrice { price: Minor(price), max: max.map(Minor) };
+    let shipping = |max: Option<i64>| VoucherWorth::Shipping { max: max.map(Minor) };
+    let mut posted = line("3", "POST", 1, 80);
+    posted.category = Some("shipping".into());
+    for (worth, min_spend, expect) in [
+        (fixed(150, None), 0, Ok(100)),
+        (fixed(150, Some(60)), 0, Ok(60)),
+        (fixed(500, None), 0, Err("items-not-eligible")),
+        (fixed(150, None), 401, Err("min-spend-not-met")),
+        (shipping(None), 0, Ok(80)),
+        (shipping(Some(50)), 700, Ok(50)),
+        (shipping(None), 701, Err("min-spend-not-met")),
+    ] {
+        let wallet = voucher(worth, min_spend);
+        let grants = [wallet.view(GrantState::Claimed)];
+        let mut lines = cart(vec![line("1", "TEA", 2, 200), line("2", "CUP", 1, 300), posted.clone()]);
+        lines.codes = vec![Code::from("V")];
+        let ask = Ask { cart: &lines, visit: memory.visit(), campaigns: &[], grants: &grants, holds: &[] };
+        let priced = evaluate(&ask).unwrap();
+        adds_up(&priced, &lines);
+        let told = match reasons(&priced).first() {
+            None => Ok(priced.evaluation.discount.0),
+            Some(reason) => Err(*reason),
+        };
+        assert_eq!(told, expect, "{worth:?} from {min_spend}");
+    }
+}
+
+#[test]
 fn a_commit_takes_no_more_than_was_reserved() {
     let limit = Limit { count: Counted::Orders, per: Per::Member, every: Every::Day, max: 1 };
-    let budget = Budget {
-        limit: Minor(100),
-        per_day: Some(Minor(100)),
-        on_exhausted: OnExhausted::Stop,
-        cover: Cover::HardStop,
-    };
+    let budget = Budget { per_day: Some(Minor(100)), ..Budget::of(Minor(100)) };
     let mut plan = CampaignPlan { budget: Some(budget), ..campaign("c", vec![percent(10)]) };
     plan.participation.limits = vec![limit];
     let later = campaign("later", vec![amount(7)]);

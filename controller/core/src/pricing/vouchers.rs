@@ -1,12 +1,16 @@
-//! Vouchers on a cart, after the campaigns: the named codes in their order, and what else the member has that would do.
+//! Vouchers on a cart, after the campaigns: the named codes in their order, then gift cards, which pay what is left, and
+//! what else the member has that would do.
 
 use super::{Bill, line_shares};
 use crate::{
     cart::{Available, Discount, Subject},
     ids::Code,
     mechanic::basket::capped,
-    model::campaign::Combine,
-    money::Minor,
+    model::{
+        campaign::Combine,
+        reward::{RewardKind, Voucher, VoucherWorth},
+    },
+    money::{Minor, allocate},
     reason::{Reason, Refusal},
     reward::{GrantState, GrantView, held, off, usable},
 };
@@ -14,10 +18,15 @@ use crate::{
 /// The most vouchers of the member that are tried for `available`.
 const TRIED_MAX: usize = 100;
 
-/// Applies the codes that the cart names, each on what is left.
+/// Applies the codes that the cart names, each on what is left: first what takes something off, then what pays.
 pub(super) fn apply(bill: &mut Bill<'_>) {
     let cart = bill.ask.cart;
-    for code in &cart.codes {
+    let pays = |code: &&Code| {
+        let grants = bill.ask.grants;
+        grants.iter().any(|grant| grant.code == Some(*code) && grant.plan.kind.is_payment())
+    };
+    let (payments, vouchers): (Vec<&Code>, Vec<&Code>) = cart.codes.iter().partition(pays);
+    for code in vouchers.into_iter().chain(payments) {
         match find(bill, code).and_then(|grant| Ok((grant, named(bill, grant)?))) {
             Ok((grant, shares)) => take(bill, grant, code, shares),
             Err(refusal) => bill.reject(Subject::Code(code.clone()), refusal),
@@ -68,10 +77,32 @@ fn shares(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal>
         Some(most) => capped(shares, most),
         None => shares,
     };
+    let shares = above_floors(bill, grant, shares);
     if shares.iter().copied().sum::<Minor>() > Minor::ZERO {
         return Ok(shares);
     }
-    Err(Refusal::new(Reason::ItemsNotEligible, "It would take nothing off this cart."))
+    let detail = match grant.plan.kind.is_payment() {
+        true => "Nothing is left to pay.",
+        false => "It would take nothing off this cart.",
+    };
+    Err(Refusal::new(Reason::ItemsNotEligible, detail))
+}
+
+/// No line falls below the floor of a discount that took something off it. An amount is taken off the other lines of the
+/// voucher as far as they hold it.
+fn above_floors(bill: &Bill<'_>, grant: &GrantView<'_>, shares: Vec<Minor>) -> Vec<Minor> {
+    let rooms: Vec<Minor> = bill.basket.rooms().collect();
+    if shares.iter().zip(&rooms).all(|(share, room)| share <= room) {
+        return shares;
+    }
+    let is_amount = matches!(&grant.plan.kind, RewardKind::Voucher(Voucher { worth: VoucherWorth::Amount(_), .. }));
+    if !is_amount {
+        return shares.into_iter().zip(rooms).map(|(share, room)| share.min(room)).collect();
+    }
+    let meant = shares.iter().zip(&rooms).map(|(share, room)| if *share > Minor::ZERO { room.0 } else { 0 });
+    let meant: Vec<i64> = meant.collect();
+    let most = Minor(meant.iter().sum());
+    allocate(shares.iter().copied().sum::<Minor>().min(most), &meant)
 }
 
 fn combinable(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<(), Refusal> {
@@ -113,5 +144,6 @@ fn take(bill: &mut Bill<'_>, grant: &GrantView<'_>, code: &Code, shares: Vec<Min
         amount: shares.iter().copied().sum(),
         lines: line_shares(bill.ask.cart, &shares),
         units: Vec::new(),
+        payment: grant.plan.kind.is_payment(),
     });
 }

@@ -10,6 +10,7 @@ use crate::{
     model::{
         CampaignPlan,
         campaign::{Counted, Limit, Per},
+        reward::RewardKind,
     },
     money::BasisPoints,
     pricing::{Ask, evaluate},
@@ -44,12 +45,21 @@ fn memory() -> Memory {
 }
 
 fn sell(memory: &Memory, lines: Vec<Line>) -> Priced {
+    sell_with(memory, lines, false)
+}
+
+fn sell_with(memory: &Memory, lines: Vec<Line>, with_card: bool) -> Priced {
     let voucher = reward("v", amount_voucher(101, 0));
+    let card = reward("card", RewardKind::GiftCard { amount: Minor(777) });
     let (id, code, cart) = (GrantId::from("g1"), Code::from("V"), {
         let mut cart = cart(lines);
         cart.codes = vec!["V".into()];
+        if with_card {
+            cart.codes.push("CARD".into());
+        }
         cart
     });
+    let (card_id, card_code) = (GrantId::from("g2"), Code::from("CARD"));
     let grant = GrantView {
         id: &id,
         code: Some(&code),
@@ -61,9 +71,12 @@ fn sell(memory: &Memory, lines: Vec<Line>) -> Priced {
         state: GrantState::Claimed,
         terms: Terms::default(),
         barred: None,
+        balance: None,
     };
+    let card =
+        GrantView { id: &card_id, code: Some(&card_code), plan: &card, balance: Some(Minor(777)), ..grant.clone() };
     let plan = plan();
-    let ask = Ask { cart: &cart, visit: memory.visit(), campaigns: &[&plan], grants: &[grant], holds: &[] };
+    let ask = Ask { cart: &cart, visit: memory.visit(), campaigns: &[&plan], grants: &[grant, card], holds: &[] };
     let priced = evaluate(&ask).unwrap();
     memory.apply(&priced.effects());
     priced
@@ -139,12 +152,13 @@ proptest! {
     fn partial_returns_in_any_order_sum_to_the_whole(
         lines in prop::collection::vec((1..6_i64, 1..5_000_i64), 1..5),
         picks in prop::collection::vec((any::<prop::sample::Index>(), 1..4_i64), 1..40),
+        with_card in any::<bool>(),
     ) {
         let memory = memory();
         let numbered = lines.into_iter().enumerate();
         let lines: Vec<Line> =
             numbered.map(|(id, (quantity, price))| line(&id.to_string(), "TEA", quantity, price)).collect();
-        let priced = sell(&memory, lines.clone());
+        let priced = sell_with(&memory, lines.clone(), with_card);
         let order = OrderId::from("o1");
         let mut returned: Vec<(String, i64)> = Vec::new();
         let mut called_back = vec![0; priced.evaluation.earned.len()];
@@ -187,7 +201,7 @@ proptest! {
         prop_assert_eq!(discounts, given);
         let earned: Vec<i64> = priced.evaluation.earned.iter().map(|e| e.quantity).collect();
         prop_assert_eq!(called_back, earned);
-        prop_assert_eq!(restored, priced.evaluation.discounts.iter().filter(|d| d.grant.is_some()).count());
+        prop_assert_eq!(restored, priced.evaluation.discounts.iter().filter(|d| d.grant.is_some() && !d.payment).count());
         prop_assert!(memory.all_zero(), "{:?}", memory.counters);
     }
 }

@@ -33,6 +33,41 @@ fn terms_follow_claim_and_validity() {
     assert_eq!((bounded.claim_by, bounded.valid_until), (day("2026-11-12T00:00"), day("2026-11-12T00:00")));
     plan.validity.from = ValidFrom::Issue;
     assert_eq!(terms(&plan, now, zone).valid_from, day("2026-11-11T20:00"));
+    plan.validity.until = None;
+    let waits = terms(&plan, now, zone);
+    assert_eq!(waits.valid_until, day("2026-11-25T20:00"), "what cannot be used yet does not run out yet");
+}
+
+#[test]
+fn days_are_days_of_the_calendar_in_the_zone() {
+    let mut plan = reward("r", amount_voucher(100, 0));
+    plan.validity.lasts = Some(crate::time::Span::days(1));
+    let local = |text: &str, zone| crate::time::resolve(crate::time::parse_local(text).unwrap(), zone);
+    // New York and Lord Howe change their clocks in these nights, the latter by half an hour; Bangkok never does.
+    for (zone, from, until, hours_e1) in [
+        (Tz::Asia__Bangkok, "2026-10-31T21:00", "2026-11-01T21:00", 240),
+        (Tz::America__New_York, "2026-10-31T21:00", "2026-11-01T21:00", 250),
+        (Tz::America__New_York, "2026-03-07T21:00", "2026-03-08T21:00", 230),
+        (Tz::America__New_York, "2026-03-07T02:30", "2026-03-08T03:00", 235),
+        (Tz::Australia__Lord_Howe, "2026-04-04T21:00", "2026-04-05T21:00", 245),
+        (Tz::Australia__Lord_Howe, "2026-10-03T21:00", "2026-10-04T21:00", 235),
+    ] {
+        let now = local(from, zone);
+        let end = terms(&plan, now, zone).valid_until.unwrap();
+        assert_eq!((end, (end - now).num_minutes()), (local(until, zone), hours_e1 * 6), "{zone} {from}");
+    }
+}
+
+#[test]
+fn several_uses_are_worth_and_cost_as_often() {
+    let memory = Memory::default();
+    let mut plan = reward("r", amount_voucher(100, 0));
+    plan.redemption.uses = Some(3);
+    assert_eq!((worth(&plan, &memory.runtime), cost(&plan, &memory.runtime)), (Minor(300), Minor(300)));
+    plan.unit_cost = Minor(40);
+    assert_eq!((worth(&plan, &memory.runtime), cost(&plan, &memory.runtime)), (Minor(300), Minor(120)));
+    let card = reward("c", RewardKind::GiftCard { amount: Minor(500) });
+    assert_eq!(cost(&card, &memory.runtime), Minor(500));
 }
 
 #[test]
@@ -91,6 +126,7 @@ fn a_voucher_s_refusals_come_in_their_order() {
             state,
             terms,
             barred: None,
+            balance: None,
         };
         let visit = Visit { store, channel: Some(channel), ..memory.visit() };
         let refusal = usable(&view, &visit).err();
@@ -127,6 +163,7 @@ fn a_percentage_voucher_stops_at_its_maximum_and_an_amount_at_the_cart() {
             state: GrantState::Claimed,
             terms: Terms::default(),
             barred: None,
+            balance: None,
         };
         let shares: Vec<i64> = off(&view, &lines, &left, &memory.visit()).unwrap().iter().map(|m| m.0).collect();
         assert_eq!(shares, expect, "{worth:?}");

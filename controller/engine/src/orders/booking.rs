@@ -23,6 +23,8 @@ pub struct Booking {
     pub vouchers: Vec<VoucherUse>,
     /// The flash-sale reservations that it uses.
     pub holds: Vec<HoldId>,
+    /// What is set aside of what it will earn, until it is committed.
+    pub promised: Vec<Promise>,
     /// Campaigns that it counted for, with the revenue that still counts.
     pub sales: Vec<Counted>,
     /// Units of lines that came back so far, as (line, quantity).
@@ -49,6 +51,22 @@ pub struct Spend {
     pub reserved: Minor,
     /// Whether its budget pays: not where it was gone before a late commit.
     pub funded: bool,
+}
+
+/// What a reserved order holds of a reward that it will earn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Promise {
+    /// The campaign that gives it.
+    pub campaign: Name,
+    /// What.
+    pub reward: Name,
+    /// How many of its stock; 0 where it has none.
+    pub stock: i64,
+    /// How much of the campaign's budget.
+    pub reserved: Minor,
+    /// The counters of the budget's parts that count it.
+    pub counted: Vec<String>,
 }
 
 /// One voucher of an order.

@@ -3,7 +3,7 @@
 use super::{
     Booking, Placed,
     booking::{Spend, VoucherUse},
-    place, placed, refuse_with,
+    place, placed, promises, refuse_with,
     take::{self, count_all},
     wrong_state,
 };
@@ -19,7 +19,7 @@ use fanfare_core::{
 };
 use fanfare_store::{
     Keys,
-    rows::{GrantState, Order, OrderState, RedemptionState},
+    rows::{Grant, GrantState, Order, OrderState, RedemptionState},
 };
 
 /// Commits a reserved order. Committing again changes nothing.
@@ -70,6 +70,8 @@ impl Command for CommitOrder {
         if order.state == OrderState::Lapsed {
             retake(tx, &mut order, &mut booking)?;
         }
+        // What it will earn is let go of and given in this same command, so that nobody comes between.
+        promises::end(tx, &order.id, &mut booking, "order-committed")?;
         if let Some(cart) = self.cart.as_ref().filter(|cart| **cart != order.cart) {
             change(tx, &mut order, &mut booking, cart)?;
         }
@@ -138,8 +140,10 @@ fn change(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, cart: &Cart
 
 fn change_voucher(tx: &mut Tx<'_>, used: &VoucherUse) -> Result<(), Halt> {
     if let Some(mut redemption) = used.redemption.as_ref().map(|id| tx.redemption(id)).transpose()?.flatten().cloned() {
+        let less = redemption.amount.minus(used.amount);
         redemption.amount = used.amount;
         tx.put_redemption(redemption);
+        vouchers::hold_less(tx, &used.grant, less)?;
     }
     Ok(())
 }
@@ -161,7 +165,7 @@ fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(
     booking.vouchers.clear();
     for discount in order.evaluation.discounts.clone() {
         if let Some(grant) = &discount.grant {
-            if tx.grant(grant)?.is_some_and(|grant| grant.state == GrantState::Claimed) {
+            if tx.grant(grant)?.is_some_and(|grant| is_there(grant, discount.amount)) {
                 booking.vouchers.push(take::take_voucher(tx, order, &discount)?);
             } else {
                 gone.push(format!("voucher {grant}"));
@@ -185,6 +189,11 @@ fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(
         order.exception = Some(id);
     }
     Ok(())
+}
+
+/// Whether a voucher, or enough of a gift card, is still there.
+fn is_there(grant: &Grant, amount: Minor) -> bool {
+    grant.state == GrantState::Claimed && grant.usage.card.is_none_or(|card| card.free() >= amount)
 }
 
 /// The counters that the lapse moved back, moved once more, within their caps. Units of a flash-sale reservation are taken

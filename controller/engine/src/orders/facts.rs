@@ -33,7 +33,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking) -> Res
         digest: order.digest.clone(),
         data: json!({
             "orderId": order.id,
-            "total": currency.format(order.evaluation.payable),
+            "total": currency.format(order.evaluation.price()),
             "currency": currency.code(),
             "storeId": order.cart.store,
             "channel": order.cart.channel,
@@ -41,7 +41,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking) -> Res
         }),
         decisions: Value::Array(Vec::new()),
     };
-    let paid = Paid { before: order.evaluation.total, after: order.evaluation.payable, evaluated: true };
+    let paid = Paid { before: order.evaluation.total, after: order.evaluation.price(), evaluated: true };
     let decided = happen(tx, event, Some(paid))?;
     note(booking, &decided);
     Ok(())
@@ -67,7 +67,7 @@ pub(crate) fn refunded(tx: &mut Tx<'_>, order: &Order, return_id: &str) -> Resul
         data: json!({
             "orderId": order.id,
             "returnId": return_id,
-            "total": currency.format(back.refund),
+            "total": currency.format(back.net()),
             "currency": currency.code(),
             "storeId": order.cart.store,
             "lines": lines,

@@ -8,6 +8,7 @@ pub mod commit;
 pub mod facts;
 pub mod lapse;
 pub mod place;
+pub(crate) mod promises;
 pub(crate) mod reported;
 pub mod returns;
 pub(crate) mod take;

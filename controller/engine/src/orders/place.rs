@@ -1,7 +1,7 @@
 //! Places an order: evaluates its cart and takes what the evaluation says, held or spent at once.
 
 use super::{
-    Booking, Placed, facts, placed, refuse_with,
+    Booking, Placed, facts, placed, promises, refuse_with,
     take::{note_exhausted, spend, take},
 };
 pub use crate::redemptions::Mode;
@@ -95,8 +95,9 @@ impl Command for PlaceOrder {
         }
         let mut booking = take(tx, &order, &priced)?;
         self.except(tx, &mut order, &booking)?;
-        if self.mode == Mode::Commit {
-            commit(tx, &mut order, &mut booking, at)?;
+        match self.mode {
+            Mode::Reserve => promises::make(tx, &order, &mut booking)?,
+            Mode::Commit => commit(tx, &mut order, &mut booking, at)?,
         }
         order.booking = booking.to_value();
         tx.new_order(order.clone());
@@ -158,6 +159,6 @@ fn count_also(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, at: Ts) -> 
     let earned = order.evaluation.earned.iter().map(|earned| &earned.campaign);
     let campaigns: BTreeSet<Name> = earned.chain(&booking.progressed).cloned().collect();
     let (member, on_it) = (order.cart.member.as_ref(), &BTreeSet::new());
-    let sale = attribution::Sale { order: &order.id, member, net: order.evaluation.payable, at, on_it };
+    let sale = attribution::Sale { order: &order.id, member, net: order.evaluation.price(), at, on_it };
     attribution::paid_also(tx, sale, &campaigns, &mut booking.sales)
 }

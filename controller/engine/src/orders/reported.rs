@@ -177,11 +177,12 @@ fn as_paid(cart: &Cart, total: Minor, payable: Minor) -> Evaluation {
     let weights: Vec<i64> = cart.lines.iter().map(|line| line.total().0).collect();
     let lines = cart.lines.iter().zip(allocate(payable, &weights)).map(|(line, payable)| {
         let total = line.total().max(payable);
-        PricedLine { id: line.id.clone(), total, discount: total.minus(payable), payable }
+        PricedLine { id: line.id.clone(), total, discount: total.minus(payable), paid: Minor::ZERO, payable }
     });
     Evaluation {
         total,
         discount: total.minus(payable),
+        paid: Minor::ZERO,
         payable,
         lines: lines.collect(),
         discounts: Vec::new(),

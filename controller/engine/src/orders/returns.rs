@@ -10,7 +10,7 @@ use crate::{
     plans::Plans,
     refuse, shown,
     tx::Tx,
-    vouchers::{self, Scene},
+    vouchers::{self, Scene, Use},
     wallet,
 };
 use fanfare_core::{
@@ -27,6 +27,7 @@ use fanfare_core::{
     returns::{self, GivenBack, Sold},
     reward,
     segment::ORDER_REFUNDED,
+    uses::share_of,
 };
 use fanfare_store::{
     Keys,
@@ -129,6 +130,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         count_all(tx, &given.effects)?;
     }
     pay_back(tx, &order.id, &booking, &given)?;
+    let mut to_cards = Vec::new();
     for used in &mut booking.vouchers {
         let of_it = |index: usize| {
             order.evaluation.discounts.get(index).is_some_and(|discount| discount.grant.as_ref() == Some(&used.grant))
@@ -136,12 +138,14 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         let amount: Minor = given.discounts.iter().filter(|(index, _)| of_it(*index)).map(|(_, amount)| *amount).sum();
         let restored = given.restored.contains(&used.grant);
         if restored || amount > Minor::ZERO {
-            voucher_back(tx, order, used, amount, restored, back)?;
+            let paid_with = voucher_back(tx, order, used, amount, restored, back)?;
+            to_cards.extend(paid_with.then(|| (used.grant.clone(), amount)));
         }
     }
     let paid_so_far: Minor = order.returns.iter().map(|back| back.refund).sum();
     let left = order.evaluation.payable.minus(paid_so_far);
     let refund = back.paid_back.unwrap_or(given.refund).min(left);
+    let net = to_cards.iter().map(|(_, amount)| *amount).fold(refund, Minor::plus);
     let mut clawed_back = Minor::ZERO;
     for (index, clawback) in &given.clawbacks {
         if booking.called_back.len() <= *index {
@@ -150,8 +154,8 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         booking.called_back[*index] += clawback.quantity;
         clawed_back = clawed_back.plus(claw_back(tx, order, clawback)?);
     }
-    clawed_back = clawed_back.plus(regress(tx, order, &mut booking, given.total, refund)?);
-    attribution::refunded(tx, &order.id, &mut booking.sales, refund)?;
+    clawed_back = clawed_back.plus(regress(tx, order, &mut booking, given.total, net)?);
+    attribution::refunded(tx, &order.id, &mut booking.sales, net)?;
     remember(&mut booking.returned, &given);
     order.state = if given.complete { OrderState::Returned } else { OrderState::PartiallyReturned };
     order.returns.push(Return {
@@ -160,6 +164,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         refund,
         clawed_back,
         restored: given.restored,
+        to_cards,
         reason: back.reason.to_owned(),
         at: tx.now,
     });
@@ -180,6 +185,7 @@ pub(crate) fn money_only(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> 
         refund,
         clawed_back,
         restored: Vec::new(),
+        to_cards: Vec::new(),
         reason: back.reason.to_owned(),
         at: tx.now,
     });
@@ -220,6 +226,7 @@ fn pay_back(tx: &mut Tx<'_>, order: &OrderId, booking: &Booking, given: &GivenBa
     Ok(())
 }
 
+/// Takes back what a voucher took off, or puts back what a gift card paid; answers whether it is a card.
 fn voucher_back(
     tx: &mut Tx<'_>,
     order: &Order,
@@ -227,25 +234,35 @@ fn voucher_back(
     amount: Minor,
     restored: bool,
     back: Back<'_>,
-) -> Result<(), Halt> {
+) -> Result<bool, Halt> {
     let found = used.redemption.as_ref().map(|id| tx.redemption(id)).transpose()?.flatten();
     used.returned = used.returned.plus(amount);
     let Some(mut redemption) = found.cloned() else {
-        let Some(grant) = tx.grant(&used.grant)?.cloned() else { return Ok(()) };
-        return shown::book(tx, &grant, amount.negated(), Why { rule: "order-returned", reference: order.id.as_str() });
+        if let Some(grant) = tx.grant(&used.grant)?.cloned() {
+            let why = Why { rule: "order-returned", reference: order.id.as_str() };
+            shown::book(tx, &grant, amount.negated(), why)?;
+        }
+        return Ok(false);
     };
     let whole = restored || used.returned >= used.amount;
     redemption.state = if whole { RedemptionState::Reversed } else { RedemptionState::PartiallyReversed };
     redemption.reversals.push((back.return_id.to_owned(), amount, back.reason.to_owned()));
+    let part = Use { amount, ..Use::of(&redemption) };
     tx.put_redemption(redemption);
     let why = Why { rule: "order-returned", reference: order.id.as_str() };
-    if restored {
-        let scene = Scene { store: order.cart.store.as_ref(), order: Some(&order.id), reason: None };
-        vouchers::give_back(tx, &used.grant, amount, scene, why)?;
-    } else if let Some(grant) = tx.grant(&used.grant)?.cloned() {
-        vouchers::refund(tx, &grant, amount, why)?;
+    let scene = Scene { store: order.cart.store.as_ref(), order: Some(&order.id), ..Scene::default() };
+    match tx.grant(&used.grant)?.cloned() {
+        Some(card) if card.terms.kind.is_payment() => {
+            vouchers::pay_back(tx, card, part, whole, scene, why)?;
+            return Ok(true);
+        }
+        Some(_) if restored => {
+            vouchers::give_back(tx, &used.grant, part, scene, why)?;
+        }
+        Some(grant) => vouchers::refund(tx, &grant, amount, why)?,
+        None => {}
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Takes back what was earned for too little now, as far as it is not used; answers its worth.
@@ -263,14 +280,14 @@ fn claw_back(tx: &mut Tx<'_>, order: &Order, clawback: &Clawback) -> Result<Mino
 fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Clawback) -> Result<(Minor, i64), Halt> {
     let mut left = clawback.quantity;
     let mut worth = Minor::ZERO;
-    let scene = Scene { store: None, order: Some(&order.id), reason: Some("order-returned") };
+    let scene = Scene { order: Some(&order.id), reason: Some("order-returned"), ..Scene::default() };
     for grant in grants {
         if left == 0 {
             break;
         }
         match (grant.state, &grant.terms.kind) {
-            (GrantState::Pending | GrantState::Granted | GrantState::Claimed, _) => {
-                worth = worth.plus(reward::worth(&grant.terms, tx.runtime()?));
+            (GrantState::Pending | GrantState::Granted | GrantState::Claimed, _) if grant.usage.held == 0 => {
+                worth = worth.plus(worth_left(tx, &grant)?);
                 vouchers::revoke(tx, grant, scene)?;
             }
             (GrantState::Redeemed, RewardKind::Points { .. }) => {
@@ -285,11 +302,20 @@ fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Claw
     Ok((worth, left))
 }
 
+/// What a grant that nobody holds can still give of what was given with it.
+fn worth_left(tx: &Tx<'_>, grant: &Grant) -> Result<Minor, Halt> {
+    if let Some(card) = grant.usage.card {
+        return Ok(card.given);
+    }
+    let worth = reward::worth(&grant.terms, tx.runtime()?);
+    Ok(share_of(worth, grant.uses_left, reward::uses(&grant.terms)))
+}
+
 /// Mechanics that counted the order as an event count back what came back: units that cost `total` before discounts and
 /// of which `refund` was paid back.
 fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, refund: Minor) -> Result<Minor, Halt> {
-    let was = Paid { before: order.evaluation.total, after: order.evaluation.payable, evaluated: !order.reported };
-    let refunded: Minor = order.returns.iter().map(|back| back.refund).sum();
+    let was = Paid { before: order.evaluation.total, after: order.evaluation.price(), evaluated: !order.reported };
+    let refunded: Minor = order.returns.iter().map(Return::net).sum();
     let less = |part: Paid, before: Minor, after: Minor| Paid {
         before: part.before.minus(before).or_zero(),
         after: part.after.minus(after).or_zero(),

@@ -1,13 +1,16 @@
 //! Takes what an order's price says, spends it, and lets go of it.
 
-use super::booking::{Booking, Spend, VoucherUse};
+use super::{
+    booking::{Booking, Spend, VoucherUse},
+    promises,
+};
 use crate::{
     Halt, attribution,
     budget::{self, Cost, Spent, Why},
     give::{self, To},
-    holds, refuse, shown, touch,
+    holds, refuse, shown, suspend, touch,
     tx::Tx,
-    vouchers::{self, Scene},
+    vouchers::{self, Scene, Use},
 };
 use fanfare_core::{
     cart::{Discount, Rejected, Subject},
@@ -48,7 +51,7 @@ pub(crate) fn take(tx: &mut Tx<'_>, order: &Order, priced: &Priced) -> Result<Bo
 pub(crate) fn take_budget(tx: &mut Tx<'_>, order: &OrderId, campaign: Name, amount: Minor) -> Result<Spend, Halt> {
     let mut spend = Spend { campaign, amount, reserved: Minor::ZERO, funded: true };
     if let Some(plan) = budget::served(tx, &spend.campaign) {
-        budget::allows(tx, &plan, amount)??;
+        budget::allows(tx, &plan, amount, None)??;
         spend.reserved = budget::reserve(tx, &plan, amount, Why { rule: "order-reserved", reference: order.as_str() })?;
     }
     Ok(spend)
@@ -71,6 +74,7 @@ pub(crate) fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) 
         return refuse(Reason::ReservedElsewhere, "an order or another till holds it; try again when that is done");
     }
     vouchers::held_by(&mut grant, order.cart.member.as_ref());
+    let place = vouchers::begin(&mut grant, discount.amount)?;
     let id = RedemptionId::from(tx.new_id());
     let used = VoucherUse {
         grant: grant.id.clone(),
@@ -89,8 +93,9 @@ pub(crate) fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) 
         expires_at: order.expires_at,
         created_at: order.occurred_at,
         reversals: Vec::new(),
+        place,
     });
-    vouchers::hold(tx, grant, scene(order));
+    vouchers::hold(tx, grant, discount.amount, scene(order));
     Ok(used)
 }
 
@@ -106,7 +111,7 @@ pub(crate) fn take_hold(tx: &mut Tx<'_>, order: &Order, id: &HoldId) -> Result<(
 }
 
 fn scene(order: &Order) -> Scene<'_> {
-    Scene { store: order.cart.store.as_ref(), order: Some(&order.id), reason: None }
+    Scene { store: order.cart.store.as_ref(), order: Some(&order.id), ..Scene::default() }
 }
 
 /// Spends what the order holds: it is committed. Vouchers are used, discounts booked, the order counts for its campaigns,
@@ -134,7 +139,7 @@ pub(crate) fn spend(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, a
     let sale = attribution::Sale {
         order: &id,
         member: order.cart.member.as_ref(),
-        net: order.evaluation.payable,
+        net: order.evaluation.price(),
         at,
         on_it: &on_it,
     };
@@ -156,7 +161,7 @@ fn use_voucher(tx: &mut Tx<'_>, order: &Order, id: &RedemptionId, at: Ts) -> Res
     redemption.expires_at = None;
     if let Some(grant) = tx.grant(&redemption.grant)?.cloned() {
         let why = Why { rule: "redemption-committed", reference: redemption.id.as_str() };
-        vouchers::use_up(tx, grant, redemption.amount, at, scene(order), why)?;
+        vouchers::use_up(tx, grant, Use::of(&redemption), at, scene(order), why)?;
     }
     tx.put_redemption(redemption);
     Ok(())
@@ -198,6 +203,7 @@ fn give_earned(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Res
         if booking.counted && count < earned.quantity {
             uncount_earned(tx, booking, index, earned.quantity - count)?;
         }
+        earned.amount = earned.amount.map(|amount| Minor(amount.0 / earned.quantity.max(1)).times(count));
         earned.quantity = count;
         if let Some(refusal) = given.refused {
             let subject = Subject::Campaign(earned.campaign.clone(), Some(earned.mechanic.clone()));
@@ -236,6 +242,7 @@ pub(crate) fn let_go(
         let reserved = std::mem::take(&mut paid.reserved);
         budget::release(tx, &paid.campaign, reserved, Why { rule, reference: order.id.as_str() })?;
     }
+    promises::end(tx, &order.id, booking, rule)?;
     if std::mem::take(&mut booking.counted) {
         count_all(tx, &booking.priced(order).undo())?;
     }
@@ -260,19 +267,20 @@ pub(crate) fn free_voucher(
     };
     redemption.state = state;
     redemption.expires_at = None;
+    let held = Use::of(&redemption);
     tx.put_redemption(redemption);
-    match tx.grant(&used.grant)?.filter(|grant| grant.state == GrantState::Reserved).cloned() {
-        Some(grant) => vouchers::let_go(tx, grant, scene(order)),
+    match tx.grant(&used.grant)?.cloned() {
+        Some(grant) => vouchers::let_go(tx, grant, held, scene(order)),
         None => Ok(()),
     }
 }
 
 /// Notes campaigns whose budget stopped something of this cart.
 pub(crate) fn note_exhausted(tx: &mut Tx<'_>, campaigns: &[Name]) -> Result<(), Halt> {
-    touch::all(campaigns.iter().map(|campaign| Ok(tx.count(&budget::exhausted_key(campaign))?)))?;
+    touch::all(campaigns.iter().map(|campaign| Ok(tx.count(&suspend::exhausted_key(campaign))?)))?;
     for campaign in campaigns {
         if let Some(plan) = budget::served(tx, campaign) {
-            budget::exhausted(tx, &plan)?;
+            suspend::exhausted(tx, &plan)?;
         }
     }
     Ok(())

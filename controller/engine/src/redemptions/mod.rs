@@ -12,16 +12,10 @@ use crate::{
     jobs::Task,
     refuse,
     tx::Tx,
-    vouchers::{self, Scene},
+    vouchers::{self, Scene, Use},
 };
 pub use commit::Commit;
-use fanfare_core::{
-    ids::RedemptionId,
-    model::reward::{RewardKind, VoucherWorth},
-    money::Minor,
-    reason::Reason,
-    time::Ts,
-};
+use fanfare_core::{ids::RedemptionId, money::Minor, reason::Reason, reward, time::Ts};
 use fanfare_store::rows::{Grant, GrantState, Redemption, RedemptionState};
 pub use lapse::lapse;
 pub use redeem::{Mode, OrderRef, Redeem};
@@ -33,8 +27,10 @@ pub use void::Void;
 pub struct Outcome {
     /// The redemption.
     pub redemption: Redemption,
-    /// What the voucher can still give: 0 while it is held or used, its worth once it can be used again.
+    /// What the voucher can still give: its balance or its worth with the uses that can begin; 0 while it is held or used.
     pub remaining: Minor,
+    /// How often it can still be used; nothing where there is no end of uses.
+    pub uses_left: Option<i64>,
     /// Whether this call made it.
     pub created: bool,
     /// The exception that was booked instead, where a till took the voucher offline and it was used meanwhile.
@@ -48,11 +44,16 @@ pub(crate) fn find(tx: &Tx<'_>, id: &RedemptionId) -> Result<Option<Redemption>,
 
 /// What a till is told of a redemption that stands.
 pub(crate) fn outcome(tx: &Tx<'_>, redemption: Redemption) -> Result<Outcome, Halt> {
-    let remaining = match tx.grant(&redemption.grant)? {
-        Some(grant) => remaining(grant, tx.now),
-        None => Minor::ZERO,
+    let (remaining, uses_left) = match tx.grant(&redemption.grant)? {
+        Some(grant) => (remaining(grant, tx.now), uses_left(grant)),
+        None => (Minor::ZERO, Some(0)),
     };
-    Ok(Outcome { redemption, remaining, created: false, exception: None })
+    Ok(Outcome { redemption, remaining, uses_left, created: false, exception: None })
+}
+
+/// How often a grant can still be used; nothing where there is no end of uses.
+pub fn uses_left(grant: &Grant) -> Option<i64> {
+    grant.terms.redemption.uses.map(|_| grant.uses_left)
 }
 
 /// What a voucher can still give as far as that is known without a cart.
@@ -60,13 +61,10 @@ pub fn remaining(grant: &Grant, now: Ts) -> Minor {
     if vouchers::state_at(grant, now) != GrantState::Claimed {
         return Minor::ZERO;
     }
-    match &grant.terms.kind {
-        RewardKind::Voucher(voucher) => match voucher.worth {
-            VoucherWorth::Amount(amount) => amount,
-            VoucherWorth::Percent { max, .. } => max.unwrap_or(Minor::ZERO),
-        },
-        RewardKind::FreeItem { .. } => grant.terms.unit_cost,
-        RewardKind::Points { .. } => Minor::ZERO,
+    match &grant.usage.card {
+        Some(card) => card.free(),
+        None => reward::worth_of_use(&grant.terms.kind, grant.terms.unit_cost)
+            .times(vouchers::free_uses(grant).unwrap_or(1)),
     }
 }
 
@@ -75,7 +73,7 @@ pub(crate) fn settle(tx: &mut Tx<'_>, redemption: &Redemption, at: Ts) -> Result
     let Some(grant) = tx.grant(&redemption.grant)?.cloned() else { return Ok(()) };
     let scene = scene(redemption);
     let why = Why { rule: "redemption-committed", reference: redemption.id.as_str() };
-    vouchers::use_up(tx, grant, redemption.amount, at, scene, why)
+    vouchers::use_up(tx, grant, Use::of(redemption), at, scene, why)
 }
 
 /// Ends a reservation: the voucher can be used again, and no job waits.
@@ -84,13 +82,13 @@ pub(crate) fn let_go(tx: &mut Tx<'_>, redemption: &mut Redemption, state: Redemp
     tx.done(&Task::LapseRedemption(redemption.id.clone()).id());
     tx.put_redemption(redemption.clone());
     match tx.grant(&redemption.grant)?.cloned() {
-        Some(grant) if grant.state == GrantState::Reserved => vouchers::let_go(tx, grant, scene(redemption)),
-        Some(_) | None => Ok(()),
+        Some(grant) => vouchers::let_go(tx, grant, Use::of(redemption), scene(redemption)),
+        None => Ok(()),
     }
 }
 
 pub(crate) fn scene(redemption: &Redemption) -> Scene<'_> {
-    Scene { store: redemption.store.as_ref(), order: redemption.order.as_ref(), reason: None }
+    Scene { store: redemption.store.as_ref(), order: redemption.order.as_ref(), ..Scene::default() }
 }
 
 /// Refuses because of the state that a redemption is in.

@@ -1,15 +1,17 @@
 //! Redeems one voucher by its code, without a cart: the hot path of a till.
 
-use super::{Outcome, outcome, settle};
+use super::{Outcome, outcome, remaining, uses_left};
 use crate::{
-    Command, Halt, carts,
+    Command, Halt,
+    budget::Why,
+    carts,
     jobs::Task,
     plans::Plans,
     refuse,
     shared::{self, Typed},
     shown::{self, Exception},
     tx::Tx,
-    vouchers::{self, Scene},
+    vouchers::{self, Scene, Use},
 };
 use fanfare_core::{
     ids::{Code, MemberId, OrderId, RedemptionId, StoreId},
@@ -78,35 +80,23 @@ impl Command for Redeem {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Outcome, Halt> {
         carts::check_member(tx, self.member.as_ref())?;
-        let Some(mut grant) = self.find(tx)? else {
+        let Some(grant) = self.find(tx)? else {
             return refuse(Reason::CodeUnknown, "no voucher has this code");
         };
+        let at = vouchers::occurred(tx.now, self.occurred_at);
         if let Some(payload) = Payload::of(&self.code).filter(|_| self.occurred_at.is_some()) {
             let id = RedemptionId::from(shown::id(self.till(), &self.code, &payload));
             if let Some(known) = self.taken_before(tx, &grant, &id)? {
                 return Ok(known);
             }
             if let Ok(taken @ Taken::Offline(_)) = shown::taken(tx, &grant, &self.code, self.occurred_at) {
-                return self.take_offline(tx, &grant, id, taken);
+                return self.take_offline(tx, grant, id, taken);
             }
         }
-        let at = vouchers::occurred(tx.now, self.occurred_at);
         self.check(tx, &grant, at)?;
         let amount = self.amount_of(tx, &grant)?;
-        if vouchers::held_by(&mut grant, self.member.as_ref()) {
-            tx.put_grant(grant.clone());
-        }
         let id = RedemptionId::from(tx.new_id());
-        let redemption = self.write(tx, id, &grant, amount, at);
-        match self.mode {
-            Mode::Commit => settle(tx, &redemption, at)?,
-            Mode::Reserve => {
-                let scene =
-                    Scene { store: Some(&self.store), order: self.order.as_ref().map(|order| &order.id), reason: None };
-                vouchers::hold(tx, grant, scene);
-            }
-        }
-        Ok(Outcome { redemption, remaining: Minor::ZERO, created: true, exception: None })
+        self.take(tx, grant, id, amount, at)
     }
 }
 
@@ -125,7 +115,7 @@ impl Redeem {
         let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
         let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel) };
         let shown = Grant { code: Some(self.code.clone()), ..grant.clone() };
-        let met = shown::met(tx, &shown, false, self.occurred_at);
+        let met = shown::met(tx, &shown, None, self.occurred_at);
         reward::usable(&met, &visit)?;
         if self.bound_to.as_ref().is_some_and(|bound| *bound != self.store) {
             return refuse(Reason::StoreMismatch, "this till is bound to another store; name its own");
@@ -137,6 +127,34 @@ impl Redeem {
         self.terminal.as_deref().unwrap_or(self.store.as_str())
     }
 
+    /// Holds or uses the voucher.
+    fn take(
+        &self,
+        tx: &mut Tx<'_>,
+        mut grant: Grant,
+        id: RedemptionId,
+        amount: Minor,
+        at: Ts,
+    ) -> Result<Outcome, Halt> {
+        vouchers::held_by(&mut grant, self.member.as_ref());
+        let used = Use { place: vouchers::begin(&mut grant, amount)?, amount };
+        let redemption = self.write(tx, id, &grant, used, at);
+        let order = self.order.as_ref().map(|order| &order.id);
+        let scene = Scene { store: Some(&self.store), order, ..Scene::default() };
+        match self.mode {
+            Mode::Commit => {
+                let why = Why { rule: "redemption-committed", reference: redemption.id.as_str() };
+                vouchers::use_up(tx, grant, used, at, scene, why)?;
+            }
+            Mode::Reserve => vouchers::hold(tx, grant, amount, scene),
+        }
+        let (remaining, uses_left) = match tx.grant(&redemption.grant)? {
+            Some(grant) => (remaining(grant, tx.now), uses_left(grant)),
+            None => (Minor::ZERO, Some(0)),
+        };
+        Ok(Outcome { redemption, remaining, uses_left, created: true, exception: None })
+    }
+
     /// What this till and payload came to when they were sent before.
     fn taken_before(&self, tx: &Tx<'_>, grant: &Grant, id: &RedemptionId) -> Result<Option<Outcome>, Halt> {
         if let Some(redemption) = tx.redemption(id)?.cloned() {
@@ -145,76 +163,115 @@ impl Redeem {
         if !shown::is_booked(tx, id.as_str())? {
             return Ok(None);
         }
-        let at = vouchers::occurred(tx.now, self.occurred_at);
-        let redemption = self.row(id.clone(), grant, self.amount_of(tx, grant)?, at, None);
-        Ok(Some(Outcome { redemption, remaining: Minor::ZERO, created: false, exception: Some(id.to_string()) }))
+        let amount = self.amount_of(tx, grant)?;
+        Ok(Some(self.excepted(tx, grant, id, amount)))
     }
 
     /// A till took the payload while it was offline, within the reward's allowance: it is honoured, as an exception where
     /// the voucher was used meanwhile.
-    fn take_offline(&self, tx: &mut Tx<'_>, grant: &Grant, id: RedemptionId, taken: Taken) -> Result<Outcome, Halt> {
+    fn take_offline(&self, tx: &mut Tx<'_>, grant: Grant, id: RedemptionId, taken: Taken) -> Result<Outcome, Halt> {
         let at = vouchers::occurred(tx.now, self.occurred_at);
-        self.check(tx, grant, at)?;
-        let amount = self.amount_of(tx, grant)?;
+        self.check(tx, &grant, at)?;
+        let amount = self.amount_of(tx, &grant)?;
         shown::within(tx, taken, amount)?;
-        if !shown::is_gone(grant) {
-            let redemption = self.write(tx, id, grant, amount, at);
-            settle(tx, &redemption, at)?;
-            return Ok(Outcome { redemption, remaining: Minor::ZERO, created: true, exception: None });
+        if !shown::is_gone(&grant) {
+            return self.take(tx, grant, id, amount, at);
         }
         let detail = serde_json::json!({
             "grant": grant.id, "store": self.store, "terminal": self.terminal, "amount": amount.0,
             "occurredAt": at.to_rfc3339(),
         });
         let object = format!("Redemption/{id}");
-        shown::except(tx, Exception { id: id.as_str(), object: &object, grant, amount, detail })?;
-        let exception = Some(id.to_string());
-        let redemption = self.row(id, grant, amount, at, None);
-        Ok(Outcome { redemption, remaining: Minor::ZERO, created: true, exception })
+        shown::except(tx, Exception { id: id.as_str(), object: &object, grant: &grant, amount, detail })?;
+        let outcome = self.excepted(tx, &grant, &id, amount);
+        Ok(Outcome { created: true, ..outcome })
     }
 
-    /// What the voucher takes off: what the till says, within what it is worth.
+    /// What a till is told of an exception: it has no row of its own.
+    fn excepted(&self, tx: &Tx<'_>, grant: &Grant, id: &RedemptionId, amount: Minor) -> Outcome {
+        let at = vouchers::occurred(tx.now, self.occurred_at);
+        let redemption = self.row(id.clone(), grant, Use { place: 1, amount }, at, None);
+        let exception = Some(id.to_string());
+        Outcome { redemption, remaining: Minor::ZERO, uses_left: uses_left(grant), created: false, exception }
+    }
+
+    /// What the voucher takes off or the gift card pays: what the till says, within what it is worth and what the order
+    /// costs.
     fn amount_of(&self, tx: &Tx<'_>, grant: &Grant) -> Result<Minor, Halt> {
         let total = self.order.as_ref().map(|order| order.total);
-        let worth = match &grant.terms.kind {
+        match &grant.terms.kind {
             RewardKind::Voucher(voucher) => {
-                if let Some(total) = total.filter(|total| *total < voucher.min_spend) {
-                    let currency = &tx.runtime()?.currency;
-                    let (least, has) = (currency.format(voucher.min_spend), currency.format(total));
-                    let detail =
-                        format!("it takes an order of at least {least} {}; this one has {has}", currency.code());
-                    return refuse(Reason::MinSpendNotMet, detail);
-                }
-                match (voucher.worth, total) {
-                    (VoucherWorth::Amount(amount), total) => Some(amount.min(total.unwrap_or(amount))),
-                    (VoucherWorth::Percent { share, max }, Some(total)) => {
-                        let off = share.of(total);
-                        Some(max.map_or(off, |max| off.min(max)))
-                    }
-                    // The order is not known: the most that it can be worth, if there is such a bound.
-                    (VoucherWorth::Percent { max, .. }, None) => max,
+                self.min_spend_met(tx, voucher.min_spend)?;
+                self.voucher_amount(tx, voucher.worth, total)
+            }
+            RewardKind::GiftCard { .. } => {
+                let free = grant.usage.card.map_or(Minor::ZERO, |card| card.free());
+                let most = total.map_or(free, |total| total.min(free));
+                match (self.amount, total) {
+                    (Some(asked), _) => within(tx, asked, most),
+                    (None, Some(_)) => Ok(most),
+                    (None, None) => refuse(
+                        Reason::ItemsNotEligible,
+                        "how much it is to pay is not known; name amount or order.total",
+                    ),
                 }
             }
             // The item itself is handed over; what it costs the shop is its estimate where the till says nothing.
-            RewardKind::FreeItem { .. } => return Ok(self.amount.unwrap_or(grant.terms.unit_cost)),
-            RewardKind::Points { .. } => return refuse(Reason::CodeUnknown, "points are not redeemed at a till"),
-        };
-        match (self.amount, worth) {
-            (Some(asked), Some(worth)) if asked > worth => {
-                let currency = &tx.runtime()?.currency;
-                let detail = format!("it is worth {} {} here", currency.format(worth), currency.code());
-                refuse(Reason::ExceedsRemaining, detail)
+            RewardKind::FreeItem { .. } => Ok(self.amount.unwrap_or(grant.terms.unit_cost)),
+            RewardKind::Access { .. } => Ok(grant.terms.unit_cost),
+            RewardKind::Points { .. } | RewardKind::Badge => {
+                refuse(Reason::CodeUnknown, "this is not redeemed at a till")
             }
-            (Some(asked), _) => Ok(asked),
-            (None, Some(worth)) => Ok(worth),
-            (None, None) => refuse(
-                Reason::ItemsNotEligible,
-                "it takes a share off, and of what is not known; name order.total or amount",
+        }
+    }
+
+    fn min_spend_met(&self, tx: &Tx<'_>, least: Minor) -> Result<(), Halt> {
+        if least <= Minor::ZERO {
+            return Ok(());
+        }
+        let currency = &tx.runtime()?.currency;
+        let (from, code) = (currency.format(least), currency.code());
+        match &self.order {
+            Some(order) if order.total >= least => Ok(()),
+            Some(order) => {
+                let has = currency.format(order.total);
+                refuse(
+                    Reason::MinSpendNotMet,
+                    format!("it takes an order of at least {from} {code}; this one has {has}"),
+                )
+            }
+            None => refuse(
+                Reason::MinSpendNotMet,
+                format!("it takes an order of at least {from} {code}; say with order.total what this one has"),
             ),
         }
     }
 
-    fn write(&self, tx: &mut Tx<'_>, id: RedemptionId, grant: &Grant, amount: Minor, at: Ts) -> Redemption {
+    fn voucher_amount(&self, tx: &Tx<'_>, worth: VoucherWorth, total: Option<Minor>) -> Result<Minor, Halt> {
+        let capped = |amount: Minor, max: Option<Minor>| max.map_or(amount, |max| amount.min(max));
+        let (worth, is_known) = match (worth, total) {
+            (VoucherWorth::Amount(amount), total) => (Some(capped(amount, total)), true),
+            (VoucherWorth::Percent { share, max }, Some(total)) => (Some(capped(share.of(total), max)), true),
+            // The order is not known: the most that it can be worth, if there is such a bound.
+            (VoucherWorth::Percent { max, .. }, None) => (max, true),
+            // Which of it are the items or the shipping, the till alone knows.
+            (VoucherWorth::FixedPrice { max, .. } | VoucherWorth::Shipping { max }, Some(total)) => {
+                (Some(capped(total, max)), false)
+            }
+            (VoucherWorth::FixedPrice { max, .. } | VoucherWorth::Shipping { max }, None) => (max, false),
+        };
+        match (self.amount, worth) {
+            (Some(asked), Some(worth)) => within(tx, asked, worth),
+            (Some(asked), None) => Ok(asked),
+            (None, Some(worth)) if is_known => Ok(worth),
+            (None, _) => refuse(
+                Reason::ItemsNotEligible,
+                "what it takes off is not known; name amount, or order.total where it takes a share off",
+            ),
+        }
+    }
+
+    fn write(&self, tx: &mut Tx<'_>, id: RedemptionId, grant: &Grant, used: Use, at: Ts) -> Redemption {
         let expires_at = match self.mode {
             Mode::Commit => None,
             Mode::Reserve => {
@@ -225,12 +282,12 @@ impl Redeem {
         if let Some(end) = expires_at {
             tx.schedule(Task::LapseRedemption(id.clone()).at(end));
         }
-        let redemption = self.row(id, grant, amount, at, expires_at);
+        let redemption = self.row(id, grant, used, at, expires_at);
         tx.new_redemption(redemption.clone());
         redemption
     }
 
-    fn row(&self, id: RedemptionId, grant: &Grant, amount: Minor, at: Ts, expires_at: Option<Ts>) -> Redemption {
+    fn row(&self, id: RedemptionId, grant: &Grant, used: Use, at: Ts, expires_at: Option<Ts>) -> Redemption {
         let state = if expires_at.is_some() { RedemptionState::Reserved } else { RedemptionState::Committed };
         Redemption {
             id,
@@ -239,10 +296,20 @@ impl Redeem {
             store: Some(self.store.clone()),
             terminal: self.terminal.clone(),
             state,
-            amount,
+            amount: used.amount,
             expires_at,
             created_at: at,
             reversals: Vec::new(),
+            place: used.place,
         }
     }
+}
+
+/// What a till asks for, within what there is.
+fn within(tx: &Tx<'_>, asked: Minor, most: Minor) -> Result<Minor, Halt> {
+    if asked <= most {
+        return Ok(asked);
+    }
+    let currency = &tx.runtime()?.currency;
+    refuse(Reason::ExceedsRemaining, format!("it is worth {} {} here", currency.format(most), currency.code()))
 }

@@ -1,7 +1,14 @@
 //! Reverses a committed redemption, whole or in parts.
 
 use super::{Outcome, find, outcome, scene, standalone, wrong_state};
-use crate::{Command, Halt, budget::Why, plans::Plans, refuse, tx::Tx, vouchers};
+use crate::{
+    Command, Halt,
+    budget::Why,
+    plans::Plans,
+    refuse,
+    tx::Tx,
+    vouchers::{self, Use},
+};
 use fanfare_core::{ids::RedemptionId, money::Minor, reason::Reason};
 use fanfare_store::{Keys, rows::RedemptionState};
 
@@ -9,7 +16,7 @@ use fanfare_store::{Keys, rows::RedemptionState};
 pub const REVERSALS_MAX: usize = 50;
 
 /// Reverses a committed redemption: its money is taken back, and once all of it is, the voucher can be used again or is
-/// forfeited, as its terms say. The same `reversal_id` again changes nothing.
+/// forfeited, as its terms say. On a gift card each part goes back at once. The same `reversal_id` again changes nothing.
 #[derive(Clone, Debug)]
 pub struct Reverse {
     /// Which.
@@ -59,15 +66,19 @@ impl Command for Reverse {
             return refuse(Reason::ExceedsRemaining, detail);
         }
         let why = Why { rule: "redemption-reversed", reference: redemption.id.as_str() };
-        if amount == left {
-            vouchers::give_back(tx, &redemption.grant, amount, scene(&redemption), why)?;
-            redemption.state = RedemptionState::Reversed;
-        } else {
-            if let Some(grant) = tx.grant(&redemption.grant)?.cloned() {
-                vouchers::refund(tx, &grant, amount, why)?;
+        let whole = amount == left;
+        let part = Use { amount, ..Use::of(&redemption) };
+        match tx.grant(&redemption.grant)?.cloned() {
+            Some(card) if card.terms.kind.is_payment() => {
+                vouchers::pay_back(tx, card, part, whole, scene(&redemption), why)?;
             }
-            redemption.state = RedemptionState::PartiallyReversed;
+            Some(_) if whole => {
+                vouchers::give_back(tx, &redemption.grant, part, scene(&redemption), why)?;
+            }
+            Some(grant) => vouchers::refund(tx, &grant, amount, why)?,
+            None => {}
         }
+        redemption.state = if whole { RedemptionState::Reversed } else { RedemptionState::PartiallyReversed };
         redemption.reversals.push((self.reversal_id.clone(), amount, self.reason.clone()));
         tx.put_redemption(redemption.clone());
         outcome(tx, redemption).map(Some)

@@ -9,7 +9,7 @@ use fanfare_core::{
     },
     model::{
         Plan,
-        campaign::{Budget, Counted, Cover, Join, Limit, Mechanic, OnExhausted, Per, Scope},
+        campaign::{Budget, Counted, Join, Limit, Mechanic, Per, Scope},
     },
     money::Minor,
     reason::Reason,
@@ -107,12 +107,7 @@ async fn lottery(prizes: Vec<Prize>, limit: Option<Limit>) -> Shop {
     shop.publish(Plan::Reward(reward)).await;
     let mut plan = campaign("double-11");
     plan.participation.join = Join::Automatic;
-    plan.budget = Some(Budget {
-        limit: Minor(1_000_000),
-        per_day: Some(Minor(900_000)),
-        on_exhausted: OnExhausted::Stop,
-        cover: Cover::HardStop,
-    });
+    plan.budget = Some(Budget { per_day: Some(Minor(900_000)), ..Budget::of(Minor(1_000_000)) });
     let entry = Entry::Event("campaign.shared".into());
     let rule = Rule::Lottery(Lottery { entry, limits: limit.into_iter().collect(), prizes, guaranteed_after: None });
     plan.mechanics = vec![Mechanic { name: "lottery".into(), scope: Scope::default(), rule }];

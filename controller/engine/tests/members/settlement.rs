@@ -3,10 +3,7 @@
 use crate::support::{Shop, campaign, name};
 use fanfare_core::{
     ledger::account,
-    model::{
-        Kind, Plan,
-        campaign::{Budget, Cover, OnExhausted},
-    },
+    model::{Kind, Plan, campaign::Budget},
     money::Minor,
 };
 use fanfare_engine::worker::work_off;
@@ -16,8 +13,7 @@ use fanfare_store::Store;
 async fn a_campaign_settles_after_its_cool_down_and_is_not_filled_up_again() {
     let shop = Shop::open("2026-11-01T00:00:00Z").await;
     let mut plan = campaign("double-11");
-    plan.budget =
-        Some(Budget { limit: Minor(500_000), per_day: None, on_exhausted: OnExhausted::Stop, cover: Cover::HardStop });
+    plan.budget = Some(Budget::of(Minor(500_000)));
     shop.publish(Plan::Campaign(plan.clone())).await;
     shop.clock.set("2026-12-11T16:59:59Z");
     assert_eq!(work_off(&shop.engine).await.unwrap(), 0);

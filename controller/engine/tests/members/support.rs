@@ -195,6 +195,8 @@ pub(crate) fn campaign(name: &str) -> CampaignPlan {
         mechanics: Vec::new(),
         stacking: None,
         budget: None,
+        notify_at: Vec::new(),
+        owner: None,
         costs: BTreeMap::new(),
         attribution_window: Span::days(7),
         content: Content {
@@ -223,6 +225,7 @@ pub(crate) fn points_reward(name: &str, amount: i64) -> RewardPlan {
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
             guard: Guard::default(),
+            uses: Some(1),
         },
         stacking: None,
         unit_cost: Minor::ZERO,

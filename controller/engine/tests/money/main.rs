@@ -2,6 +2,9 @@
 //! invariants that the rows themselves must keep are checked.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod budgets;
+mod cards;
+mod chance;
 mod codes;
 mod events;
 mod grants;
@@ -9,3 +12,4 @@ mod holds;
 mod orders;
 mod redemptions;
 mod support;
+mod uses;

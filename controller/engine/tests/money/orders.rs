@@ -14,6 +14,7 @@ use fanfare_core::{
 };
 use fanfare_engine::{
     orders::{CommitOrder, PlaceOrder, ReturnOrder, VoidOrder},
+    publish::Publish,
     redemptions::Mode,
 };
 use fanfare_store::{
@@ -54,7 +55,8 @@ async fn an_order_is_reserved_committed_and_comes_back_in_parts_that_sum_exactly
     let evaluation = placed.order.evaluation.clone();
     assert_eq!(evaluation.total, Minor(240_001));
     let off = evaluation.discount.0;
-    assert_eq!(shop.budget("half").await, (1_000_000 - off, off, 0));
+    // What it will earn is set aside with its discount.
+    assert_eq!(shop.budget("half").await, (1_000_000 - off - 20_000, off + 20_000, 0));
     assert_eq!(shop.counter(&metric("orders")).await, 0);
 
     let done = shop.run(commit("o1", None, None)).await.unwrap().unwrap().order;
@@ -110,6 +112,46 @@ async fn an_order_counts_for_a_campaign_that_its_shopper_joined_by_it_without_a_
         shop.run(back(&order, "r1", &[("a", 1)])).await.unwrap();
         assert_eq!(shop.balance(&format!("sales/{name}/revenue")).await, 0);
     }
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn what_a_reserved_order_will_earn_is_kept_for_it() {
+    // One voucher of 200.00 in stock.
+    let shop = Shop::open().await;
+    let mut last = voucher("next", 20_000, 0);
+    last.quantity = Some(1);
+    shop.publish(Plan::Reward(last)).await;
+    let mut plan = campaign("half", Some(80_000));
+    plan.mechanics = vec![mechanic("more", reward_from(100_000, "next"))];
+    shop.publish(Plan::Campaign(plan)).await;
+    let basket = |member| cart(Some(member), vec![line("a", 1, 120_000)], vec![]);
+
+    shop.run(place("o1", Mode::Reserve, basket("m1"))).await.unwrap();
+    assert_eq!(shop.balance("stock/next/reserved").await, 1);
+    let second = shop.run(place("o2", Mode::Commit, basket("m2"))).await.unwrap().order;
+    assert_eq!((second.evaluation.earned.len(), second.evaluation.rejected[0].reason), (0, Reason::OutOfStock));
+    assert!(shop.give("m3", "next", 1, None).await.refused.is_some(), "nobody comes between");
+
+    let changed = shop.run(commit("o1", Some(cart(Some("m1"), vec![line("a", 1, 110_000)], vec![])), None)).await;
+    let first = changed.unwrap().unwrap().order;
+    assert_eq!((first.evaluation.earned.len(), first.evaluation.rejected.len()), (1, 0));
+    assert_eq!(shop.budget("half").await, (60_000, 20_000, 0));
+    assert_eq!((shop.balance("stock/next/reserved").await, shop.balance("stock/next/issued").await), (0, 1));
+
+    // A void and a lapse let go of it.
+    let mut more = voucher("next", 20_000, 0);
+    more.quantity = Some(2);
+    let (name, revision) = ("next".into(), "r-more".into());
+    let publish = Publish { name, revision, plan: Plan::Reward(more), generation: 2, author: None };
+    shop.run(publish).await.unwrap();
+    shop.run(place("o3", Mode::Reserve, basket("m1"))).await.unwrap();
+    shop.run(VoidOrder { id: "o3".into() }).await.unwrap();
+    shop.run(place("o4", Mode::Reserve, basket("m1"))).await.unwrap();
+    shop.forward(TimeDelta::minutes(16));
+    shop.work().await;
+    assert_eq!(shop.budget("half").await, (60_000, 20_000, 0));
+    assert_eq!((shop.balance("stock/next/reserved").await, shop.balance("stock/next/available").await), (0, 1));
     shop.verify().await;
 }
 

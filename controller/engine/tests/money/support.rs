@@ -9,7 +9,7 @@ use fanfare_core::{
     model::{
         CampaignPlan, Plan, RewardPlan, RuntimePlan,
         campaign::{
-            Audience, Budget, Content, Cover, Join, Mechanic, Objective, OnExhausted, Participation, Places, Scope,
+            Audience, Budget, Content, Counted, Join, Limit, Mechanic, Objective, Participation, Per, Places, Scope,
             Visibility,
         },
         reward::{
@@ -20,7 +20,7 @@ use fanfare_core::{
         schedule::Schedule,
     },
     money::{BasisPoints, Currency, Minor},
-    time::{Clock, Span, Ts, Tz},
+    time::{Clock, Every, Span, Ts, Tz},
 };
 use fanfare_engine::{
     Command, Engine, Halt, Refused,
@@ -86,8 +86,27 @@ impl Shop {
         self.run(Publish { name, revision, plan, generation: 1, author: None }).await.unwrap();
     }
 
+    /// Publishes a campaign anew, under another revision and generation.
+    pub(crate) async fn republish(&self, plan: CampaignPlan, generation: i64) {
+        let (name, revision) = (plan.name.clone(), Revision::from(format!("r-{}-{generation}", plan.name)));
+        let plan = Plan::Campaign(CampaignPlan { revision: revision.clone(), ..plan });
+        self.run(Publish { name, revision, plan, generation, author: None }).await.unwrap();
+    }
+
+    /// The same namespace after a restart.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { engine, clock, store, ns } = self;
+        drop(engine);
+        let engine = Engine::open(ns.clone(), store.clone(), clock.clone(), [8; 32]).await.unwrap();
+        Self { engine, clock, store, ns }
+    }
+
     pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
         self.engine.execute(command).await.unwrap().0
+    }
+
+    pub(crate) fn engine_now(&self) -> Ts {
+        self.clock.now()
     }
 
     pub(crate) fn forward(&self, by: TimeDelta) {
@@ -256,12 +275,9 @@ pub(crate) fn campaign(name: &str, budget: Option<i64>) -> CampaignPlan {
         participation: Participation { join: Join::Automatic, places: Places::default(), limits: Vec::new() },
         mechanics: Vec::new(),
         stacking: None,
-        budget: budget.map(|limit| Budget {
-            limit: Minor(limit),
-            per_day: None,
-            on_exhausted: OnExhausted::Stop,
-            cover: Cover::HardStop,
-        }),
+        budget: budget.map(|limit| Budget::of(Minor(limit))),
+        notify_at: Vec::new(),
+        owner: None,
         costs: BTreeMap::new(),
         attribution_window: Span::days(7),
         content: Content::default(),
@@ -315,6 +331,7 @@ fn reward(name: &str, kind: RewardKind, unit_cost: i64) -> RewardPlan {
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
             guard: Guard::default(),
+            uses: Some(1),
         },
         stacking: None,
         unit_cost: Minor(unit_cost),
@@ -327,6 +344,29 @@ pub(crate) fn voucher(name: &str, amount: i64, unit_cost: i64) -> RewardPlan {
     let worth = VoucherWorth::Amount(Minor(amount));
     let kind = RewardKind::Voucher(Voucher { worth, min_spend: Minor::ZERO, items: Items::default() });
     reward(name, kind, unit_cost)
+}
+
+/// A gift card.
+pub(crate) fn gift_card(name: &str, amount: i64) -> RewardPlan {
+    let mut plan = reward(name, RewardKind::GiftCard { amount: Minor(amount) }, 0);
+    plan.redemption.uses = None;
+    plan
+}
+
+/// Access for thirty days.
+pub(crate) fn access(name: &str, uses: Option<i64>) -> RewardPlan {
+    let mut plan = reward(name, RewardKind::Access { key: name.into() }, 0);
+    plan.validity.lasts = Some(Span::days(30));
+    plan.redemption.uses = uses;
+    plan
+}
+
+/// A badge, as admission makes it: for ever, once a member.
+pub(crate) fn badge(name: &str) -> RewardPlan {
+    let mut plan = reward(name, RewardKind::Badge, 0);
+    plan.validity.lasts = None;
+    plan.limits = vec![Limit { count: Counted::Rewards, per: Per::Member, every: Every::Lifetime, max: 1 }];
+    plan
 }
 
 /// Points without an end.

@@ -158,6 +158,32 @@ impl Bulk {
     /// Runs `sql` with the namespace as `$1` and the columns as `$2` and so on, unless there is no row. Answers the affected
     /// rows.
     pub(super) async fn run(self, conn: &mut PgConnection, ns: i64, sql: &'static str) -> Result<u64> {
+        self.run_with(conn, ns, sql, &[]).await
+    }
+
+    /// Like [`Bulk::run`]; each row must affect exactly one, else the batch is void.
+    pub(super) async fn run_each(self, conn: &mut PgConnection, ns: i64, what: &str, sql: &'static str) -> Result<()> {
+        self.run_each_with(conn, ns, what, sql, &[]).await
+    }
+
+    /// Like [`Bulk::run_each`], with more numbers behind the columns.
+    pub(super) async fn run_each_with(
+        self,
+        conn: &mut PgConnection,
+        ns: i64,
+        what: &str,
+        sql: &'static str,
+        more: &[i64],
+    ) -> Result<()> {
+        let expected = self.rows;
+        let affected = self.run_with(conn, ns, sql, more).await?;
+        if affected == expected {
+            return Ok(());
+        }
+        Err(Error::Conflict(format!("{expected} rows of {what} had to be there, {affected} were")))
+    }
+
+    async fn run_with(self, conn: &mut PgConnection, ns: i64, sql: &'static str, more: &[i64]) -> Result<u64> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
@@ -168,17 +194,10 @@ impl Bulk {
         for column in self.columns {
             query = query.bind(column);
         }
-        Ok(query.execute(conn).await.map_err(refused)?.rows_affected())
-    }
-
-    /// Like [`Bulk::run`]; each row must affect exactly one, else the batch is void.
-    pub(super) async fn run_each(self, conn: &mut PgConnection, ns: i64, what: &str, sql: &'static str) -> Result<()> {
-        let expected = self.rows;
-        let affected = self.run(conn, ns, sql).await?;
-        if affected == expected {
-            return Ok(());
+        for number in more {
+            query = query.bind(number);
         }
-        Err(Error::Conflict(format!("{expected} rows of {what} had to be there, {affected} were")))
+        Ok(query.execute(conn).await.map_err(refused)?.rows_affected())
     }
 
     /// The column that is written next, which is of `kind` in every row.

@@ -2,7 +2,7 @@
 //!
 //! A dropped batch is rolled back before its connection is handed on. A connection that was cut is thrown away by the pool.
 
-use super::{PostgresStore, error::refused, load, news, write};
+use super::{PostgresStore, WRITERS_MAX, error::refused, load, news, write};
 use crate::{
     Answer, Batch, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
@@ -18,6 +18,8 @@ pub(super) struct Lane {
     pub(super) seq: i64,
     pub(super) chain: Link,
     pub(super) audit: Link,
+    /// The server's process that runs the batch; 0 where the lane is new.
+    process: i64,
 }
 
 /// A batch on PostgreSQL.
@@ -30,23 +32,39 @@ pub(super) struct PostgresBatch<'a> {
 
 /// Waits for the lane and starts a batch.
 pub(super) async fn begin<'a>(store: &'a PostgresStore, namespace: &'a Namespace) -> Result<PostgresBatch<'a>> {
-    // Whatever the database's default is: each statement has to see what was committed before it.
-    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-    let mut transaction = store.writers.begin_with(begin).await.map_err(refused)?;
+    let mut transaction = open(store).await?;
     let lane = match lock(&mut transaction, namespace).await? {
         Some(lane) => lane,
         None => found(&mut transaction, namespace).await?,
     };
+    if lane.process != 0 && store.planned.due(lane.process) {
+        sqlx::raw_sql("DISCARD PLANS").execute(&mut *transaction).await.map_err(refused)?;
+    }
     Ok(PostgresBatch { store, namespace, transaction, lane })
+}
+
+/// A transaction on a connection that works. Those that were cut while they rested, as by a restart of the database, show it
+/// here, where nothing has been done yet.
+async fn open(store: &PostgresStore) -> Result<Transaction<'static, Postgres>> {
+    // Whatever the database's default is: each statement has to see what was committed before it.
+    const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    for _ in 0..WRITERS_MAX {
+        match store.writers.begin_with(BEGIN).await {
+            Err(sqlx::Error::Io(_)) => {}
+            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code.starts_with("57P")) => {}
+            answer => return answer.map_err(refused),
+        }
+    }
+    store.writers.begin_with(BEGIN).await.map_err(refused)
 }
 
 /// Locks the lane. A lock that was waited for answers the row as its holder left it.
 async fn lock(conn: &mut PgConnection, namespace: &Namespace) -> Result<Option<Lane>> {
-    let sql = "SELECT ns, seq, chain, audit FROM lane WHERE name = $1 FOR UPDATE";
+    let sql = "SELECT ns, seq, chain, audit, pg_backend_pid()::bigint FROM lane WHERE name = $1 FOR UPDATE";
     let row = sqlx::query(sql).bind(namespace.as_str()).fetch_optional(conn).await.map_err(refused)?;
     let Some(row) = row else { return Ok(None) };
     let mut c = Cursor::new(&row);
-    Ok(Some(Lane { ns: c.int()?, seq: c.int()?, chain: c.link()?, audit: c.link()? }))
+    Ok(Some(Lane { ns: c.int()?, seq: c.int()?, chain: c.link()?, audit: c.link()?, process: c.int()? }))
 }
 
 /// Gives a namespace its lane, which is there for good once this batch commits. Of several who try at once the others wait
@@ -59,7 +77,7 @@ async fn found(conn: &mut PgConnection, namespace: &Namespace) -> Result<Lane> {
     for _ in 0..TRIES_MAX {
         let made = sqlx::query_scalar(sql).bind(namespace.as_str()).bind(chain::START.as_slice());
         if let Some(ns) = made.fetch_optional(&mut *conn).await.map_err(refused)? {
-            return Ok(Lane { ns, seq: 0, chain: chain::START, audit: chain::START });
+            return Ok(Lane { ns, seq: 0, chain: chain::START, audit: chain::START, process: 0 });
         }
         if let Some(lane) = lock(conn, namespace).await? {
             return Ok(lane);

@@ -9,27 +9,50 @@ use fanfare_core::ids::Namespace;
 use sqlx::{PgConnection, postgres::PgRow};
 use std::collections::BTreeSet;
 
+/// Looks a key up in a table: LATERAL and LIMIT make PostgreSQL do so for each key, whatever it knows or believes of the table.
+macro_rules! look_up {
+    ($what:literal, $table:literal, $where:literal) => {
+        concat!(
+            " CROSS JOIN LATERAL (SELECT ",
+            $what,
+            " FROM ",
+            $table,
+            " t WHERE t.ns = $1 AND ",
+            $where,
+            " LIMIT 1) t"
+        )
+    };
+}
+
+/// Like `look_up`, where a key may have several rows.
+macro_rules! look_all_up {
+    ($what:literal, $table:literal, $where:literal) => {
+        concat!(
+            " CROSS JOIN LATERAL (SELECT ",
+            $what,
+            " FROM ",
+            $table,
+            " t WHERE t.ns = $1 AND ",
+            $where,
+            " OFFSET 0) t"
+        )
+    };
+}
+
 /// The rows of a table whose ids are in `$2`.
 macro_rules! by_id {
     ($columns:expr, $table:literal) => {
-        concat!("SELECT ", $columns, " FROM ", $table, " WHERE ns = $1 AND id = ANY($2)")
+        by_id!($columns, $table, "t.id = k0")
+    };
+    ($columns:expr, $table:literal, $where:literal) => {
+        concat!("SELECT ", $columns, " FROM unnest($2::text[]) k (k0)", look_up!("*", $table, $where))
     };
 }
 
 /// The rows of a table whose two columns are a pair of `$2` and `$3`.
 macro_rules! by_pair {
-    ($columns:expr, $table:literal, $first:literal, $second:literal) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM unnest($2::text[], $3::text[]) k (k0, k1) JOIN ",
-            $table,
-            " ON ns = $1 AND ",
-            $first,
-            " = k0 AND ",
-            $second,
-            " = k1"
-        )
+    ($columns:expr, $table:literal, $where:literal) => {
+        concat!("SELECT ", $columns, " FROM unnest($2::text[], $3::text[]) k (k0, k1)", look_up!("*", $table, $where))
     };
 }
 
@@ -92,36 +115,48 @@ const ORDERS: &str = by_id!(order_columns!(), "orders");
 const HOLDS: &str = by_id!(hold_columns!(), "holds");
 const MESSAGES: &str = by_id!(message_columns!(), "messages");
 const JOBS: &str = by_id!(job_columns!(), "jobs");
-const POOL_BY_PLACE: &str = "SELECT place, code FROM code_pool WHERE ns = $1 AND place = ANY($2)";
-const POOL_BY_CODE: &str = "SELECT place, code FROM code_pool WHERE ns = $1 AND code = ANY($2)";
-const COUNTERS: &str = "SELECT key, value FROM counters WHERE ns = $1 AND key = ANY($2)";
-const IDENTITIES: &str = by_pair!("type, value, member", "identities", "type", "value");
-const BALANCES: &str = by_pair!("account, unit, amount", "balances", "account", "unit");
-const EVENTS: &str = by_pair!(event_columns!(), "events", "source", "id");
-const PARTICIPATIONS: &str = by_pair!(participation_columns!(), "participations", "campaign", "member");
-const IDEMPOTENCY: &str = by_pair!(idempotency_columns!(), "idempotency", "scope", "key");
+const POOL_BY_PLACE: &str = by_id!("place, code", "code_pool", "t.place = k0");
+const POOL_BY_CODE: &str = by_id!("place, code", "code_pool", "t.code = k0");
+const COUNTERS: &str = by_id!("key, value", "counters", "t.key = k0");
+const IDENTITIES: &str = by_pair!("type, value, member", "identities", "t.type = k0 AND t.value = k1");
+const BALANCES: &str = by_pair!("account, unit, amount", "balances", "t.account = k0 AND t.unit = k1");
+const EVENTS: &str = by_pair!(event_columns!(), "events", "t.source = k0 AND t.id = k1");
+const PARTICIPATIONS: &str = by_pair!(participation_columns!(), "participations", "t.campaign = k0 AND t.member = k1");
+const IDEMPOTENCY: &str = by_pair!(idempotency_columns!(), "idempotency", "t.scope = k0 AND t.key = k1");
 
-// Found in several ways, each by its own index, and then read once.
+// Rows that are found in several ways are gathered by their places in the table, and each place is read once.
 const GRANTS: &str = concat!(
     "SELECT ",
     grant_columns!(),
-    " FROM grants WHERE ns = $1 AND (id = ANY($2) OR code = ANY($3) OR cause = ANY($5)
-        OR member = ANY($4) AND state IN ('Pending', 'Granted', 'Claimed', 'Reserved')) ORDER BY id"
+    " FROM grants WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM unnest($2::text[]) k (k0)",
+    look_up!("ctid", "grants", "t.id = k0"),
+    " UNION ALL SELECT t.ctid FROM unnest($3::text[]) k (k0)",
+    look_up!("ctid", "grants", "t.code = k0"),
+    " UNION ALL SELECT t.ctid FROM unnest($4::text[]) k (k0)",
+    look_all_up!("ctid", "grants", "t.member = k0 AND t.state IN ('Pending', 'Granted', 'Claimed', 'Reserved')"),
+    " UNION ALL SELECT t.ctid FROM unnest($5::text[]) k (k0)",
+    look_all_up!("ctid", "grants", "t.cause = k0"),
+    ")) ORDER BY id"
 );
 
 const REDEMPTIONS: &str = concat!(
     "SELECT ",
     redemption_columns!(),
-    " FROM redemptions WHERE ns = $1 AND (id = ANY($2) OR order_id = ANY($3)) ORDER BY id"
+    " FROM redemptions WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM unnest($2::text[]) k (k0)",
+    look_up!("ctid", "redemptions", "t.id = k0"),
+    " UNION ALL SELECT t.ctid FROM unnest($3::text[]) k (k0)",
+    look_all_up!("ctid", "redemptions", "t.order_id = k0"),
+    ")) ORDER BY id"
 );
 
 const RUNS: &str = concat!(
     "SELECT ",
     run_columns!(),
-    " FROM runs WHERE ns = $1 AND id IN (SELECT unnest($2::text[])
-        UNION SELECT r.id FROM unnest($3::text[], $4::text[]) k (k0, k1)
-            JOIN runs r ON r.ns = $1 AND r.automation = k0 AND r.member = k1)
-    ORDER BY id"
+    " FROM runs WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM unnest($2::text[]) k (k0)",
+    look_up!("ctid", "runs", "t.id = k0"),
+    " UNION ALL SELECT t.ctid FROM unnest($3::text[], $4::text[]) k (k0, k1)",
+    look_all_up!("ctid", "runs", "t.automation = k0 AND t.member = k1"),
+    ")) ORDER BY id"
 );
 
 async fn grants(

@@ -11,6 +11,7 @@ mod lane;
 mod load;
 mod money;
 mod news;
+mod planned;
 mod read;
 mod subjects;
 mod terms;
@@ -21,6 +22,7 @@ use crate::{Error, Result, terms::Cache};
 use error::{not_migrated, place, refused, unreachable};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
+use planned::Planned;
 use sqlx::{
     ConnectOptions, Connection, PgConnection, PgPool, SqlStr,
     error::BoxDynError,
@@ -33,6 +35,7 @@ use std::{str::FromStr, time::Duration};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (5, "code pool", include_str!("../../migrations/postgres/0005_code_pool.sql")),
+    (7, "uses", include_str!("../../migrations/postgres/0007_uses.sql")),
 ];
 
 /// Hands the list over.
@@ -54,6 +57,8 @@ const WRITERS_MAX: u32 = 8;
 const READERS_MAX: u32 = 8;
 /// How long a batch or a read waits for a connection of this process, and a start for the database.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a connection may have rested and still be handed out unasked. The database may have been restarted since.
+const RESTED_MAX: Duration = Duration::from_secs(1);
 /// How long a connection that nobody uses stays open.
 const UNUSED_MAX: Duration = Duration::from_secs(600);
 /// How long a batch waits for a lane that another holds. Longer than [`IDLE_MAX`], so that it outlives a stopped holder.
@@ -79,6 +84,7 @@ pub struct PostgresStore {
     incarnation: i64,
     rewards: Cache<RewardPlan>,
     automations: Cache<AutomationPlan>,
+    planned: Planned,
 }
 
 impl PostgresStore {
@@ -115,6 +121,7 @@ impl PostgresStore {
                 .acquire_timeout(WAIT_MAX)
                 .idle_timeout(UNUSED_MAX)
                 .test_before_acquire(false)
+                .before_acquire(|conn, meta| Box::pin(alive(conn, meta.idle_for)))
         };
         Ok(Self {
             writers: pool(WRITERS_MAX).connect_lazy_with(writing(options.clone())),
@@ -122,6 +129,7 @@ impl PostgresStore {
             incarnation,
             rewards: Cache::default(),
             automations: Cache::default(),
+            planned: Planned::default(),
         })
     }
 
@@ -132,12 +140,17 @@ impl PostgresStore {
     }
 }
 
+/// Whether a connection that rested for so long can be used; one that cannot is replaced.
+async fn alive(conn: &mut PgConnection, rested: Duration) -> std::result::Result<bool, sqlx::Error> {
+    Ok(rested < RESTED_MAX || conn.ping().await.is_ok())
+}
+
 fn millis(time: Duration) -> String {
     time.as_millis().to_string()
 }
 
-/// Connections that hold lanes. Every statement of theirs looks rows up by key, however full a table is or was when the plan
-/// was made: so it is planned once, and always for the index.
+/// Connections that hold lanes. Every statement of theirs looks rows up by key, so it is planned once, and always for an
+/// index. Which of several indexes, PostgreSQL guesses from a table's size; see [`Planned`].
 fn writing(options: PgConnectOptions) -> PgConnectOptions {
     options.options([
         ("lock_timeout", millis(LOCK_WAIT_MAX)),
@@ -150,14 +163,16 @@ fn writing(options: PgConnectOptions) -> PgConnectOptions {
         ("enable_seqscan", "off".into()),
         ("enable_hashjoin", "off".into()),
         ("enable_mergejoin", "off".into()),
+        ("enable_material", "off".into()),
         ("jit", "off".into()),
     ])
 }
 
-/// Connections that only read.
+/// Connections that only read. Each statement is planned for the tables as they are: some of them read a table through.
 fn reading(options: PgConnectOptions) -> PgConnectOptions {
     options.options([
         ("default_transaction_read_only", "on".to_owned()),
+        ("plan_cache_mode", "force_custom_plan".into()),
         ("statement_timeout", millis(READ_MAX)),
         ("idle_in_transaction_session_timeout", millis(READ_MAX)),
         ("tcp_user_timeout", millis(CLIENT_SILENT_MAX)),

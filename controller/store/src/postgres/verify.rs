@@ -22,10 +22,22 @@ const CHECKS: [&str; FINDINGS.len()] = [
             UNION ALL SELECT account, unit, 0, amount FROM entries WHERE ns = $1) k
         GROUP BY account, unit HAVING sum(balance) <> sum(entries) LIMIT $2",
     "SELECT concat_ws(', ', account, unit, amount) FROM balances WHERE ns = $1 AND amount < 0
-        AND (account LIKE 'budget/%/reserved' OR account LIKE 'budget/%/actual' OR account LIKE 'stock/%/available')
+        AND (account LIKE 'budget/%/reserved' OR account LIKE 'budget/%/actual' OR account LIKE 'stock/%/available'
+            OR account LIKE 'stock/%/reserved' OR account LIKE 'giftcard/%')
         LIMIT $2",
     "SELECT grant_id FROM redemptions WHERE ns = $1
-        AND state IN ('Reserved', 'Committed', 'PartiallyReversed') GROUP BY grant_id HAVING count(*) > 1 LIMIT $2",
+        AND state IN ('Reserved', 'Committed', 'PartiallyReversed')
+        GROUP BY grant_id, place HAVING count(*) > 1 LIMIT $2",
+    "SELECT r.grant_id FROM (
+            SELECT grant_id, count(*) AS live FROM redemptions WHERE ns = $1
+                AND state IN ('Reserved', 'Committed', 'PartiallyReversed') GROUP BY grant_id HAVING count(*) > 1) r
+        JOIN grants g ON g.ns = $1 AND g.id = r.grant_id JOIN terms t ON t.ns = $1 AND t.id = g.terms
+        WHERE coalesce(t.body::jsonb->'redemption'->'uses', '1') <> 'null'
+            AND r.live > coalesce((t.body::jsonb->'redemption'->>'uses')::bigint, 1) LIMIT $2",
+    "SELECT id FROM grants g WHERE ns = $1 AND usage IS NOT NULL AND usage::jsonb ? 'card'
+        AND (usage::jsonb->'card'->>'given')::bigint + (usage::jsonb->'card'->>'paid')::bigint
+            <> coalesce((SELECT sum(amount) FROM balances b
+                WHERE b.ns = g.ns AND b.account = 'giftcard/' || g.id), 0) LIMIT $2",
     "SELECT id FROM redemptions WHERE ns = $1
         AND live <> (state IN ('Reserved', 'Committed', 'PartiallyReversed')) LIMIT $2",
     "SELECT id FROM redemptions r WHERE ns = $1

@@ -1,5 +1,5 @@
 //! What a batch writes: one statement a table. Changes of rows come before new rows, so that a code or a voucher that one
-//! command gives up can be taken by the next.
+//! command gives up can be taken by the next. LATERAL and LIMIT make PostgreSQL look each row up by its key, as in `load`.
 
 use super::{
     bulk::Bulk,
@@ -94,11 +94,13 @@ async fn change_grants(conn: &mut PgConnection, ns: i64, grants: &[Grant]) -> Re
     });
     let sql = "UPDATE grants g SET state = k.state, claim_by = k.claim_by, claimed_at = k.claimed_at,
             valid_from = k.valid_from, valid_until = k.valid_until, uses_left = k.uses_left, reserved = k.reserved,
-            history = k.history, member = k.member, code = k.code
+            history = k.history, usage = k.usage, member = k.member, code = k.code
         FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-            $9::bigint[], $10::text[], $11::text[], $12::text[])
-            k (id, state, claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history, member, code)
-        WHERE g.ns = $1 AND g.id = k.id";
+            $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[])
+            k (id, state, claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history, usage, member,
+            code)
+        CROSS JOIN LATERAL (SELECT t.ctid AS at FROM grants t WHERE t.ns = $1 AND t.id = k.id LIMIT 1) t
+        WHERE g.ctid = t.at";
     rows.run_each(conn, ns, "grants", sql).await
 }
 
@@ -110,15 +112,15 @@ async fn add_grants(conn: &mut PgConnection, ns: i64, grants: &[Grant]) -> Resul
     terms::write(&terms, conn, ns).await?;
     let rows = Bulk::of(grants.iter().zip(terms.digests()), encode::grant);
     let sql = "INSERT INTO grants (ns, id, member, reward, terms, campaign, mechanic, cause, code, state, issued_at,
-            claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history)
+            claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history, usage)
         SELECT $1, k.id, k.member, k.reward, (SELECT t.id FROM terms t WHERE t.ns = $1 AND t.digest = k.digest),
             k.campaign, k.mechanic, k.cause, k.code, k.state, k.issued_at, k.claim_by, k.claimed_at, k.valid_from,
-            k.valid_until, k.uses_left, k.reserved, k.history
+            k.valid_until, k.uses_left, k.reserved, k.history, k.usage
         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
             $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[],
-            $17::bigint[], $18::text[])
+            $17::bigint[], $18::text[], $19::text[])
             k (id, member, reward, digest, campaign, mechanic, cause, code, state, issued_at, claim_by, claimed_at,
-            valid_from, valid_until, uses_left, reserved, history)";
+            valid_from, valid_until, uses_left, reserved, history, usage)";
     rows.run_each(conn, ns, "new grants", sql).await
 }
 
@@ -131,7 +133,8 @@ async fn change_orders(conn: &mut PgConnection, ns: i64, orders: &[Order]) -> Re
             $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::boolean[])
             k (id, state, digest, cart, evaluation, revision, booking, expires_at, receipt_number, business_date,
             occurred_at, committed_at, returns, exception, reported)
-        WHERE o.ns = $1 AND o.id = k.id";
+        CROSS JOIN LATERAL (SELECT t.ctid AS at FROM orders t WHERE t.ns = $1 AND t.id = k.id LIMIT 1) t
+        WHERE o.ctid = t.at";
     Bulk::of(orders, encode::order).run_each(conn, ns, "orders", sql).await
 }
 
@@ -147,11 +150,13 @@ async fn add_orders(conn: &mut PgConnection, ns: i64, orders: &[Order]) -> Resul
 /// Those that free their voucher come first: the index of live ones is checked row by row.
 async fn change_redemptions(conn: &mut PgConnection, ns: i64, redemptions: &[Redemption]) -> Result<()> {
     let sql = "UPDATE redemptions r SET order_id = k.order_id, store = k.store, terminal = k.terminal,
-            state = k.state, live = k.live, amount = k.amount, expires_at = k.expires_at, reversals = k.reversals
+            state = k.state, live = k.live, amount = k.amount, expires_at = k.expires_at, reversals = k.reversals,
+            place = k.place
         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[],
-            $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
-            k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals)
-        WHERE r.ns = $1 AND r.id = k.id AND r.grant_id = k.grant_id";
+            $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[])
+            k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals, place)
+        CROSS JOIN LATERAL (SELECT t.ctid AS at FROM redemptions t WHERE t.ns = $1 AND t.id = k.id LIMIT 1) t
+        WHERE r.ctid = t.at AND r.grant_id = k.grant_id";
     for live in [false, true] {
         let rows = Bulk::of(redemptions.iter().filter(|row| row.state.is_live() == live), encode::redemption);
         rows.run_each(conn, ns, "redemptions", sql).await?;
@@ -162,11 +167,11 @@ async fn change_redemptions(conn: &mut PgConnection, ns: i64, redemptions: &[Red
 /// The join stands for a foreign key: a redemption of no voucher is a row less, which voids the batch.
 async fn add_redemptions(conn: &mut PgConnection, ns: i64, redemptions: &[Redemption]) -> Result<()> {
     let sql = "INSERT INTO redemptions (ns, id, grant_id, order_id, store, terminal, state, live, amount, expires_at,
-            created_at, reversals)
+            created_at, reversals, place)
         SELECT $1, k.* FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-            $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
-            k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals)
-        JOIN grants g ON g.ns = $1 AND g.id = k.grant_id";
+            $8::boolean[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[], $13::bigint[])
+            k (id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals, place)
+        CROSS JOIN LATERAL (SELECT 1 FROM grants g WHERE g.ns = $1 AND g.id = k.grant_id LIMIT 1) g";
     Bulk::of(redemptions, encode::redemption).run_each(conn, ns, "the vouchers of new redemptions", sql).await
 }
 
@@ -193,22 +198,14 @@ async fn add_answers(conn: &mut PgConnection, ns: i64, at: Ts, answers: &[Stored
     if answers.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT INTO idempotency (ns, scope, key, digest, status, at, body)
-        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[])";
-    Bulk::of(answers, encode::stored).run_each(conn, ns, "stored answers", sql).await?;
-
     let outdated = at - retention::ANSWERS_KEPT;
-    sqlx::query(
-        "DELETE FROM idempotency WHERE ns = $1 AND at < $2
-            AND row IN (SELECT i.row FROM idempotency i WHERE i.ns = $1 ORDER BY i.row LIMIT $3)",
-    )
-    .bind(ns)
-    .bind(outdated.timestamp_micros())
-    .bind(retention::answers_cleared(answers.len()))
-    .execute(conn)
-    .await
-    .map_err(super::error::refused)?;
-    Ok(())
+    let rows = Bulk::of(answers, encode::stored);
+    let sql = "WITH outdated AS (DELETE FROM idempotency WHERE ns = $1 AND at < $8
+            AND row IN (SELECT i.row FROM idempotency i WHERE i.ns = $1 ORDER BY i.row LIMIT $9))
+        INSERT INTO idempotency (ns, scope, key, digest, status, at, body)
+        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[])";
+    let more = [outdated.timestamp_micros(), retention::answers_cleared(answers.len())];
+    rows.run_each_with(conn, ns, "stored answers", sql, &more).await
 }
 
 async fn add_audit(conn: &mut PgConnection, ns: i64, link: Link, audit: &[Audit]) -> Result<Link> {

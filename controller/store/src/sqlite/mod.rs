@@ -38,6 +38,7 @@ use std::{
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (5, "code pool", include_str!("../../migrations/sqlite/0005_code_pool.sql")),
+    (7, "uses", include_str!("../../migrations/sqlite/0007_uses.sql")),
 ];
 
 /// Hands the list over.

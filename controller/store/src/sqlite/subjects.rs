@@ -131,7 +131,8 @@ pub(super) async fn published(conn: &mut SqliteConnection, ns: i64, published: &
     let former = "UPDATE published SET served = 0 FROM (SELECT t.rowid AS at, k.value FROM jsonb_each(?2) k CROSS JOIN published t
             ON t.ns = ?1 AND t.kind = k.value->>'$[0]' AND t.name = k.value->>'$[1]' AND t.served = 1 LIMIT -1) k
         WHERE published.rowid = k.at AND published.revision <> k.value->>'$[2]'";
-    // A revision that is served again counts as published anew; one that is served already changes its flags only.
+    // A revision that is served again counts as published anew; one that is served already changes its flags only, and
+    // its plan in what is no part of the specification: whether its budget suspended it.
     let present = "INSERT INTO published (ns, kind, name, revision, plan, generation, at, author, settled, retired,
             served, ordinal)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->'$[3]', value->>'$[4]', value->>'$[5]',
@@ -139,7 +140,7 @@ pub(super) async fn published(conn: &mut SqliteConnection, ns: i64, published: &
             1 + coalesce((SELECT max(p.ordinal) FROM published p
                 WHERE p.ns = ?1 AND p.kind = value->>'$[0]' AND p.name = value->>'$[1]'), 0)
         FROM jsonb_each(?2) WHERE true
-        ON CONFLICT (ns, kind, name, revision) DO UPDATE SET generation = excluded.generation,
+        ON CONFLICT (ns, kind, name, revision) DO UPDATE SET plan = excluded.plan, generation = excluded.generation,
             author = excluded.author, settled = excluded.settled, retired = excluded.retired,
             at = CASE served WHEN 1 THEN at ELSE excluded.at END,
             ordinal = CASE served WHEN 1 THEN ordinal ELSE excluded.ordinal END, served = excluded.served";

@@ -22,10 +22,22 @@ const CHECKS: [&str; FINDINGS.len()] = [
             UNION ALL SELECT account, unit, 0, amount FROM entries WHERE ns = ?1)
         GROUP BY account, unit HAVING sum(balance) <> sum(entries) LIMIT ?2",
     "SELECT account || ', ' || unit || ', ' || amount FROM balances WHERE ns = ?1 AND amount < 0
-        AND (account GLOB 'budget/*/reserved' OR account GLOB 'budget/*/actual' OR account GLOB 'stock/*/available')
+        AND (account GLOB 'budget/*/reserved' OR account GLOB 'budget/*/actual' OR account GLOB 'stock/*/available'
+            OR account GLOB 'stock/*/reserved' OR account GLOB 'giftcard/*')
         LIMIT ?2",
     "SELECT grant_id FROM redemptions NOT INDEXED WHERE ns = ?1
-        AND state IN ('Reserved', 'Committed', 'PartiallyReversed') GROUP BY grant_id HAVING count(*) > 1 LIMIT ?2",
+        AND state IN ('Reserved', 'Committed', 'PartiallyReversed')
+        GROUP BY grant_id, place HAVING count(*) > 1 LIMIT ?2",
+    "SELECT r.grant_id FROM (
+            SELECT grant_id, count(*) AS live FROM redemptions NOT INDEXED WHERE ns = ?1
+                AND state IN ('Reserved', 'Committed', 'PartiallyReversed') GROUP BY grant_id HAVING count(*) > 1) r
+        JOIN grants g ON g.ns = ?1 AND g.id = r.grant_id JOIN terms t ON t.id = g.terms
+        WHERE json_type(t.body, '$.redemption.uses') IS NOT 'null'
+            AND r.live > coalesce(t.body->>'$.redemption.uses', 1) LIMIT ?2",
+    "SELECT id FROM grants g NOT INDEXED WHERE ns = ?1 AND usage IS NOT NULL
+        AND json_type(usage, '$.card') IS NOT NULL
+        AND (usage->>'$.card.given') + (usage->>'$.card.paid') <> coalesce((SELECT sum(amount) FROM balances b
+            WHERE b.ns = g.ns AND b.account = 'giftcard/' || g.id), 0) LIMIT ?2",
     "SELECT id FROM redemptions NOT INDEXED WHERE ns = ?1
         AND live <> (state IN ('Reserved', 'Committed', 'PartiallyReversed')) LIMIT ?2",
     "SELECT id FROM redemptions r WHERE ns = ?1

@@ -104,7 +104,8 @@ async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -
     let rows = Bulk::of(grants, encode::grant_change);
     let sql = "UPDATE grants SET state = k.value->>'$[1]', claim_by = k.value->>'$[2]',
             claimed_at = k.value->>'$[3]', valid_from = k.value->>'$[4]', valid_until = k.value->>'$[5]',
-            uses_left = k.value->>'$[6]', reserved = k.value->>'$[7]', history = k.value->'$[8]'
+            uses_left = k.value->>'$[6]', reserved = k.value->>'$[7]', history = k.value->'$[8]',
+            usage = k.value->>'$[9]'
         FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
             CROSS JOIN grants t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE grants.row = k.at";
     rows.run_each(conn, ns, "grants", sql).await?;
@@ -125,12 +126,12 @@ async fn add_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -> R
     terms::write(&terms, conn, ns).await?;
     let rows = Bulk::of(grants.iter().zip(terms.digests()), encode::grant);
     let sql = "INSERT INTO grants (ns, id, member, reward, terms, campaign, mechanic, cause, code, state, issued_at,
-            claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history)
+            claim_by, claimed_at, valid_from, valid_until, uses_left, reserved, history, usage)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]',
             (SELECT t.id FROM terms t WHERE t.ns = ?1 AND t.digest = value->>'$[3]'),
             value->>'$[4]', value->>'$[5]', value->>'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]',
             value->>'$[10]', value->>'$[11]', value->>'$[12]', value->>'$[13]', value->>'$[14]', value->>'$[15]',
-            value->'$[16]'
+            value->'$[16]', value->>'$[17]'
         FROM jsonb_each(?2)";
     rows.run_each(conn, ns, "new grants", sql).await
 }
@@ -160,7 +161,8 @@ async fn add_orders(conn: &mut SqliteConnection, ns: i64, orders: &[Order]) -> R
 async fn change_redemptions(conn: &mut SqliteConnection, ns: i64, redemptions: &[Redemption]) -> Result<()> {
     let sql = "UPDATE redemptions SET order_id = k.value->>'$[2]', store = k.value->>'$[3]',
             terminal = k.value->>'$[4]', state = k.value->>'$[5]', live = k.value->>'$[6]',
-            amount = k.value->>'$[7]', expires_at = k.value->>'$[8]', reversals = k.value->'$[10]'
+            amount = k.value->>'$[7]', expires_at = k.value->>'$[8]', reversals = k.value->'$[10]',
+            place = k.value->>'$[11]'
         FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
             CROSS JOIN redemptions t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE redemptions.row = k.at AND redemptions.grant_id = k.value->>'$[1]'";
     for live in [false, true] {
@@ -172,9 +174,9 @@ async fn change_redemptions(conn: &mut SqliteConnection, ns: i64, redemptions: &
 
 async fn add_redemptions(conn: &mut SqliteConnection, ns: i64, redemptions: &[Redemption]) -> Result<()> {
     let sql = "INSERT INTO redemptions (ns, id, grant_id, order_id, store, terminal, state, live, amount, expires_at,
-            created_at, reversals)
+            created_at, reversals, place)
         SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]', value->>'$[3]', value->>'$[4]', value->>'$[5]',
-            value->>'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]', value->'$[10]'
+            value->>'$[6]', value->>'$[7]', value->>'$[8]', value->>'$[9]', value->'$[10]', value->>'$[11]'
         FROM jsonb_each(?2)";
     Bulk::of(redemptions, encode::redemption).run_each(conn, ns, "new redemptions", sql).await
 }

@@ -16,6 +16,7 @@ use fanfare_core::{
     },
     money::Minor,
     time::{Span, Ts},
+    uses::Usage,
 };
 use fanfare_store::{
     Error, Keys, Page, Position, Rows, SqliteStore, Store, Writes,
@@ -109,6 +110,7 @@ pub(crate) fn reward(name: &str, revision: &str) -> RewardPlan {
             reserve_for: Span::seconds(60),
             on_reversal: OnReversal::Restore,
             guard: Guard::default(),
+            uses: Some(1),
         },
         stacking: None,
         unit_cost: Minor(500),
@@ -133,7 +135,16 @@ pub(crate) fn grant(id: &str, member: &str) -> Grant {
         valid_until: Some(at(1_000)),
         uses_left: 1,
         reserved: Minor(500),
-        history: vec![Happening { at: at(0), state: GrantState::Claimed, store: None, order: None, reason: None }],
+        history: vec![Happening {
+            at: at(0),
+            state: GrantState::Claimed,
+            store: None,
+            order: None,
+            reason: None,
+            amount: None,
+            counted: vec![],
+        }],
+        usage: Usage::default(),
     }
 }
 
@@ -149,6 +160,7 @@ pub(crate) fn redemption(id: &str, grant: &str) -> Redemption {
         expires_at: Some(at(60)),
         created_at: at(2),
         reversals: vec![("r-1".into(), Minor(3), "why".into())],
+        place: 1,
     }
 }
 
@@ -177,6 +189,7 @@ pub(crate) fn order(id: &str) -> Order {
         evaluation: Evaluation {
             total: Minor(9_000),
             discount: Minor(500),
+            paid: Minor::ZERO,
             payable: Minor(8_500),
             lines: Vec::new(),
             discounts: Vec::new(),
@@ -197,6 +210,7 @@ pub(crate) fn order(id: &str) -> Order {
             refund: Minor(1),
             clawed_back: Minor(0),
             restored: vec!["g-1".into()],
+            to_cards: vec![("g-2".into(), Minor(2))],
             reason: "broken".into(),
             at: at(5),
         }],

@@ -53,6 +53,7 @@ contract! {
     money::counters_and_balances_add_up;
     money::the_ledger_is_one_chain_in_order;
     money::a_voucher_has_one_live_redemption;
+    money::each_use_of_a_voucher_has_one_live_redemption;
     money::a_change_keeps_the_terms_of_the_issue;
     money::rows_written_several_times_are_there_as_written_last;
     subjects::pages_go_on_where_the_last_ended;

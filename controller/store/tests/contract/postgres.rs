@@ -1,14 +1,14 @@
 //! What only PostgreSQL promises: several processes on one database, lanes that survive their holders, tampering found.
 
 use crate::{fixtures::*, server::Database, suite::batches::one_of_each};
-use fanfare_core::ids::Namespace;
+use fanfare_core::{ids::Namespace, model::Kind};
 use fanfare_store::{
     Error, Keys, Position, PostgresStore, Store, Writes,
     postgres::{IDLE_MAX, LOCK_WAIT_MAX},
-    rows::RedemptionState,
+    rows::{Grant, Redemption, RedemptionState},
 };
 use futures::{StreamExt, future::join_all, stream};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, postgres::PgSslMode};
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
@@ -204,11 +204,43 @@ async fn of_four_that_start_at_once_one_migrates() {
     let stores = join_all((0..4).map(async |_| database.open().await)).await;
     let mut conn = database.raw().await;
     let applied: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut conn).await.unwrap();
-    assert_eq!(applied, 1);
+    assert_eq!(applied, 2, "each migration once");
     for (number, store) in (1..).zip(&stores) {
         let position = commit(store, Writes { counters: vec![("c".into(), 1)], ..writes() }).await.unwrap();
         assert_eq!(position, Position(number), "each sees the others");
     }
+}
+
+#[tokio::test]
+async fn connections_are_encrypted_where_the_url_says_so() {
+    let database = Database::new("tls").await;
+    let encrypted = "SELECT count(*) FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+        WHERE s.ssl AND a.datname = current_database()";
+    let mut conn = database.raw().await;
+    let store = PostgresStore::connect(database.options().ssl_mode(PgSslMode::Require)).await.unwrap();
+    commit(&store, one_of_each()).await.unwrap();
+    assert!(sqlx::query_scalar::<_, i64>(encrypted).fetch_one(&mut conn).await.unwrap() > 0);
+    // The server's certificate is signed by nobody whom this machine trusts.
+    let Err(error) = PostgresStore::connect(database.options().ssl_mode(PgSslMode::VerifyFull)).await else {
+        panic!("connected to a server that nobody vouches for")
+    };
+    assert!(matches!(&error, Error::Unavailable(why) if why.contains("certificate")), "{error}");
+}
+
+#[tokio::test]
+async fn connections_that_were_cut_while_they_rested_are_replaced() {
+    let database = Database::new("rested").await;
+    let store = database.open().await;
+    let namespaces = ["a", "b", "c"].map(Namespace::from);
+    let counted = || Writes { counters: vec![("c".into(), 1)], ..writes() };
+    let held = join_all(namespaces.iter().map(|ns| store.begin(ns))).await;
+    drop(held);
+    commit(&store, counted()).await.unwrap();
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let cut: i64 = sqlx::query_scalar(sql).fetch_one(&mut database.raw().await).await.unwrap();
+    assert!(cut >= 3, "{cut}");
+    assert_eq!(commit(&store, counted()).await.unwrap(), Position(2), "nobody noticed");
 }
 
 #[tokio::test]
@@ -306,51 +338,73 @@ async fn the_ledger_and_the_audit_trail_are_append_only() {
 #[tokio::test]
 async fn what_was_tampered_with_is_found() {
     let cases = [
-        ("chain is broken at transaction 1", "UPDATE ledger SET rule = 'x' WHERE seq = 1"),
-        ("chain is broken at transaction 1", "UPDATE entries SET account = 'x' WHERE seq = 1 AND line = 0"),
-        ("chain is broken at transaction 2", "DELETE FROM ledger WHERE seq = 1; DELETE FROM entries WHERE seq = 1"),
-        ("does not end where the lane says", "DELETE FROM ledger WHERE seq = 2; DELETE FROM entries WHERE seq = 2"),
+        ("chain is broken at transaction 1", "UPDATE ledger SET rule = 'x' WHERE ns = {ns} AND seq = 1"),
+        (
+            "chain is broken at transaction 1",
+            "UPDATE entries SET account = 'x' WHERE ns = {ns} AND seq = 1 AND line = 0",
+        ),
+        (
+            "chain is broken at transaction 2",
+            "DELETE FROM ledger WHERE ns = {ns} AND seq = 1; DELETE FROM entries WHERE ns = {ns} AND seq = 1",
+        ),
+        (
+            "does not end where the lane says",
+            "DELETE FROM ledger WHERE ns = {ns} AND seq = 2; DELETE FROM entries WHERE ns = {ns} AND seq = 2",
+        ),
         (
             "does not sum to zero (sequence, unit, sum): 1, THB, 1",
-            "UPDATE entries SET amount = amount + 1 WHERE line = 0",
+            "UPDATE entries SET amount = amount + 1 WHERE ns = {ns} AND line = 0",
         ),
-        ("has no transaction (sequence): 7", "INSERT INTO entries VALUES (1, 7, 0, 'a', 'THB', 0)"),
+        ("has no transaction (sequence): 7", "INSERT INTO entries VALUES ({ns}, 7, 0, 'a', 'THB', 0)"),
         (
             "beyond the lane's sequence",
-            "INSERT INTO ledger SELECT ns, 9, at, rule, reference, chain FROM ledger WHERE seq = 2",
+            "INSERT INTO ledger SELECT ns, 9, at, rule, reference, chain FROM ledger WHERE ns = {ns} AND seq = 2",
         ),
         (
             "not the sum of its entries (account, unit, balance, sum): b, THB, 8, 7",
-            "UPDATE balances SET amount = 8 WHERE account = 'b'",
+            "UPDATE balances SET amount = 8 WHERE ns = {ns} AND account = 'b'",
         ),
-        ("not the sum of its entries", "DELETE FROM balances WHERE account = 'b'"),
-        ("more was issued", "UPDATE balances SET account = 'stock/x/available' WHERE account = 'x'"),
-        ("more was issued", "UPDATE balances SET account = 'budget/x/reserved' WHERE account = 'x'"),
+        ("not the sum of its entries", "DELETE FROM balances WHERE ns = {ns} AND account = 'b'"),
+        ("more was issued", "UPDATE balances SET account = 'stock/x/available' WHERE ns = {ns} AND account = 'x'"),
+        ("more was issued", "UPDATE balances SET account = 'budget/x/reserved' WHERE ns = {ns} AND account = 'x'"),
         (
-            "more than one live redemption (grant): g-1",
+            "a use of a voucher has more than one live redemption (grant): g-1",
             "DROP INDEX redemptions_live; INSERT INTO redemptions SELECT ns, 'r-2', grant_id, order_id, store, \
-             terminal, state, live, amount, expires_at, created_at, reversals FROM redemptions",
+             terminal, state, live, amount, expires_at, created_at, reversals, place FROM redemptions WHERE ns = {ns}",
         ),
-        ("marked as live", "UPDATE redemptions SET live = false"),
-        ("is of no voucher", "UPDATE redemptions SET grant_id = 'g-9'"),
-        ("fewer than no uses", "UPDATE grants SET uses_left = -1"),
+        (
+            "more live redemptions than uses (grant): g-1",
+            "INSERT INTO redemptions SELECT ns, 'r-2', grant_id, order_id, store, terminal, state, live, amount, \
+             expires_at, created_at, reversals, 2 FROM redemptions WHERE ns = {ns} LIMIT 1",
+        ),
+        (
+            "what a gift card says is on it is not what the ledger says (grant): g-1",
+            "UPDATE grants SET usage = '{\"card\": {\"given\": 1, \"paid\": 2}}' WHERE ns = {ns}",
+        ),
+        ("marked as live", "UPDATE redemptions SET live = false WHERE ns = {ns}"),
+        ("is of no voucher", "UPDATE redemptions SET grant_id = 'g-9' WHERE ns = {ns}"),
+        ("fewer than no uses", "UPDATE grants SET uses_left = -1 WHERE ns = {ns}"),
         (
             "issued rewards is not the number of their grants (reward, counter, grants): five-off, 5, 1",
-            "INSERT INTO counters VALUES (1, 'reward|five-off|issued', 5)",
+            "INSERT INTO counters VALUES ({ns}, 'reward|five-off|issued', 5)",
         ),
-        ("an identity of a member", "DELETE FROM identities"),
-        ("audit trail's chain is broken at a-1", "UPDATE audit SET actor = 'eve'"),
-        ("audit trail does not end", "DELETE FROM audit"),
+        ("an identity of a member", "DELETE FROM identities WHERE ns = {ns}"),
+        ("audit trail's chain is broken at a-1", "UPDATE audit SET actor = 'eve' WHERE ns = {ns}"),
+        ("audit trail does not end", "DELETE FROM audit WHERE ns = {ns}"),
     ];
-    for (finding, sql) in cases {
-        let database = Database::new("tampered").await;
-        let store = database.open().await;
-        commit(&store, one_of_each()).await.unwrap();
-        commit(&store, Writes { postings: vec![posting("2", "x", "y", 3)], ..writes() }).await.unwrap();
-        assert_eq!(store.verify(&shop()).await.unwrap(), [""; 0]);
-        let free = ["ledger", "entries", "audit"].map(|table| format!("ALTER TABLE {table} DISABLE TRIGGER USER;"));
-        database.run(&format!("{}{sql}", free.concat())).await;
-        let findings = store.verify(&shop()).await.unwrap();
+    // A namespace a case, so that one database does for all.
+    let database = Database::new("tampered").await;
+    let store = database.open().await;
+    let free = ["ledger", "entries", "audit"].map(|table| format!("ALTER TABLE {table} DISABLE TRIGGER USER;"));
+    database.run(&free.concat()).await;
+    for (number, (finding, sql)) in (1..).zip(cases) {
+        let ns = Namespace::from(format!("shop-{number}").as_str());
+        let written = Writes { credentials: Vec::new(), refresh_tokens: Vec::new(), ..one_of_each() };
+        commit_in(&store, &ns, written).await.unwrap();
+        commit_in(&store, &ns, Writes { postings: vec![posting("2", "x", "y", 3)], ..writes() }).await.unwrap();
+        assert_eq!(store.verify(&ns).await.unwrap(), [""; 0]);
+        database.run(&sql.replace("{ns}", &number.to_string())).await;
+        let findings = store.verify(&ns).await.unwrap();
         assert!(findings.iter().any(|found| found.contains(finding)), "{sql}: {findings:?}");
     }
 }
@@ -365,4 +419,135 @@ async fn keys_and_prefixes_compare_by_their_bytes() {
     let found = |rows: Vec<(String, i64)>| rows.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
     assert_eq!(found(store.counters(&shop(), "").await.unwrap()), keys);
     assert_eq!(found(store.counters(&shop(), "a|").await.unwrap()), ["a|", "a|1", "a|\u{10fffe}"]);
+}
+
+#[tokio::test]
+async fn a_batch_reads_no_table_through() {
+    let database = Database::new("indexes").await;
+    let store = database.open().await;
+    let mut conn = database.raw().await;
+    let before = read_through(&mut conn).await;
+    commit(&store, Writes { news: Some(b"told".to_vec()), ..one_of_each() }).await.unwrap();
+    let everything = Keys {
+        members: ["m-1".into()].into(),
+        identities: [("phone".into(), "+66-m-1".into())].into(),
+        grants: ["g-1".into()].into(),
+        codes: ["CODEg-1".into()].into(),
+        grants_of: ["m-1".into()].into(),
+        grants_by_cause: ["event:till/g-1".into()].into(),
+        orders: ["o-1".into()].into(),
+        redemptions: ["r-1".into()].into(),
+        redemptions_of: ["o-1".into()].into(),
+        holds: ["h-1".into()].into(),
+        participations: [("double-11".into(), "m-1".into())].into(),
+        counters: ["c".into()].into(),
+        balances: [("b".into(), "THB".into())].into(),
+        events: [("till".into(), "e-1".into())].into(),
+        runs: ["run-1".into()].into(),
+        runs_of: [("welcome".into(), "m-1".into())].into(),
+        messages: ["msg-1".into()].into(),
+        jobs: ["j-1".into()].into(),
+        idempotency: [("till-1".into(), "k-1".into())].into(),
+    };
+    let ns = shop();
+    let mut batch = store.begin(&ns).await.unwrap();
+    batch.news(Position(0)).await.unwrap();
+    batch.load(&everything).await.unwrap();
+    let changes = Writes {
+        grants: vec![grant("g-1", "m-1")],
+        orders: vec![order("o-1")],
+        redemptions: vec![redemption("r-1", "g-1")],
+        new_orders: Vec::new(),
+        new_grants: vec![grant("g-2", "m-1")],
+        new_redemptions: vec![redemption("r-2", "g-2")],
+        done_jobs: vec!["j-1".into()],
+        retired: vec![(Kind::Segment, name("all"))],
+        list_removed: vec![(name("list"), "m-1".into())],
+        revoked_families: vec!["fam".into()],
+        new_events: Vec::new(),
+        idempotency: vec![stored("k-2")],
+        audit: Vec::new(),
+        ..one_of_each()
+    };
+    batch.commit(changes).await.unwrap();
+    store.close().await;
+    assert_eq!(read_through(&mut conn).await, before, "a table was read through");
+}
+
+#[tokio::test]
+async fn a_batch_on_a_table_that_was_empty_a_moment_ago_reads_what_it_asks_for() {
+    const BATCHES: usize = 12;
+    const ROWS: usize = 100;
+    let database = Database::new("fresh").await;
+    let store = database.open().await;
+    let ns = shop();
+    let ids = |kind: &str, batch: usize| (0..ROWS).map(move |row| format!("{kind}-{batch}-{row}")).collect::<Vec<_>>();
+    // Plans are made here, and the tables are empty.
+    let first = Writes { jobs: vec![job("first", 1)], idempotency: vec![stored("first")], ..writes() };
+    let (new_grants, new_redemptions) = (vec![grant("g-1", "m-1")], vec![redemption("r-1", "g-1")]);
+    commit(&store, Writes { new_grants, new_redemptions, ..first }).await.unwrap();
+    let (grants, redemptions) = (vec![grant("g-1", "m-1")], vec![redemption("r-1", "g-1")]);
+    commit(&store, Writes { grants, redemptions, ..writes() }).await.unwrap();
+    let every_way = Keys {
+        grants: ["g".into()].into(),
+        codes: ["C".into()].into(),
+        grants_of: ["m".into()].into(),
+        grants_by_cause: ["c".into()].into(),
+        redemptions: ["r".into()].into(),
+        redemptions_of: ["o".into()].into(),
+        idempotency: [("till-1".into(), "k".into())].into(),
+        jobs: ["j".into()].into(),
+        ..Keys::default()
+    };
+    load(&store, every_way).await;
+    for batch in 0..BATCHES {
+        let coded =
+            |id: &String| Grant { code: Some(format!("C{id}").as_str().into()), ..grant(id, &format!("m-{id}")) };
+        let new_grants = ids("g", batch).iter().map(coded).collect();
+        commit(&store, Writes { new_grants, ..writes() }).await.unwrap();
+    }
+    for batch in 0..BATCHES {
+        let keys = Keys {
+            codes: ids("g", batch).iter().map(|id| format!("C{id}").as_str().into()).collect(),
+            grants_by_cause: ids("order:g", batch).into_iter().collect(),
+            redemptions_of: ids("o", batch).iter().map(|id| id.as_str().into()).collect(),
+            idempotency: ids("k", batch).into_iter().map(|key| ("till-1".to_owned(), key)).collect(),
+            jobs: ids("j", batch).into_iter().collect(),
+            ..Keys::default()
+        };
+        let mut open = store.begin(&ns).await.unwrap();
+        let grants = open.load(&keys).await.unwrap().grants;
+        assert_eq!(grants.len(), ROWS);
+        let used = |grant: &Grant| {
+            let order = grant.id.as_str().replace("g-", "o-").as_str().into();
+            Redemption { order: Some(order), ..redemption(&format!("r-{}", grant.id), grant.id.as_str()) }
+        };
+        let changes = Writes {
+            new_redemptions: grants.iter().map(used).collect(),
+            grants,
+            idempotency: ids("k", batch).iter().map(|key| stored(key)).collect(),
+            jobs: ids("j", batch).iter().map(|id| job(id, 1)).collect(),
+            ..writes()
+        };
+        open.commit(changes).await.unwrap();
+    }
+    store.close().await;
+    let mut conn = database.raw().await;
+    read_through(&mut conn).await;
+    let sql = "SELECT relname || ': ' || (seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_user_tables
+        WHERE seq_tup_read + coalesce(idx_tup_fetch, 0) > $1";
+    // A row is looked up, changed, and referred to; a table read through for each key would be read BATCHES * ROWS² / 2 times.
+    let most = i64::try_from(BATCHES * ROWS * 8).unwrap();
+    let much: Vec<String> = sqlx::query_scalar(sql).bind(most).fetch_all(&mut conn).await.unwrap();
+    assert_eq!(much, [""; 0], "more than {most} rows were read");
+}
+
+/// How often each table was read through, once every other connection has ended: what one did is counted then.
+async fn read_through(conn: &mut PgConnection) -> Vec<String> {
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut *conn).await.unwrap() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let sql = "SELECT relname || ' ' || coalesce(seq_scan, 0) FROM pg_stat_user_tables ORDER BY relname";
+    sqlx::query_scalar(sql).fetch_all(conn).await.unwrap()
 }

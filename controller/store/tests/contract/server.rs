@@ -3,9 +3,8 @@
 use fanfare_store::PostgresStore;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use std::{
+    hash::{BuildHasher, Hasher, RandomState},
     str::FromStr,
-    sync::atomic::{AtomicU64, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// A database that is there as long as this value.
@@ -17,15 +16,13 @@ pub(crate) struct Database {
 impl Database {
     /// A new and empty one.
     pub(crate) async fn new(test: &str) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let url = std::env::var("FANFARE_TEST_POSTGRES").expect(
             "FANFARE_TEST_POSTGRES names no PostgreSQL to test on; tests/run starts one, and so does: \
              export FANFARE_TEST_POSTGRES=$(tests/tools/postgres/start)",
         );
         let server = PgConnectOptions::from_str(&url).unwrap();
-        let (instant, number) = (SystemTime::now(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let nanos = instant.duration_since(UNIX_EPOCH).unwrap().as_nanos() & 0xffff_ffff_ffff;
-        let name = format!("t_{}_{nanos:x}_{number}_{}", std::process::id(), &test[..test.len().min(24)]);
+        let random = RandomState::new().build_hasher().finish();
+        let name = format!("t_{random:x}_{}", &test[..test.len().min(24)]);
         let created = Self { server, name };
         // From template0, which nobody is connected to.
         created.on_server(&format!("CREATE DATABASE \"{}\" TEMPLATE template0", created.name)).await;

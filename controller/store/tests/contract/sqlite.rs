@@ -120,9 +120,18 @@ async fn what_was_tampered_with_is_found() {
         ("more was issued", "UPDATE balances SET account = 'stock/x/available' WHERE account = 'x'"),
         ("more was issued", "UPDATE balances SET account = 'budget/x/reserved' WHERE account = 'x'"),
         (
-            "more than one live redemption (grant): g-1",
+            "a use of a voucher has more than one live redemption (grant): g-1",
             "DROP INDEX redemptions_live; INSERT INTO redemptions SELECT NULL, ns, 'r-2', grant_id, order_id, store, \
-             terminal, state, live, amount, expires_at, created_at, reversals FROM redemptions",
+             terminal, state, live, amount, expires_at, created_at, reversals, place FROM redemptions",
+        ),
+        (
+            "more live redemptions than uses (grant): g-1",
+            "INSERT INTO redemptions SELECT NULL, ns, 'r-2', grant_id, order_id, store, terminal, state, live, amount, \
+             expires_at, created_at, reversals, 2 FROM redemptions",
+        ),
+        (
+            "what a gift card says is on it is not what the ledger says (grant): g-1",
+            "UPDATE grants SET usage = '{\"card\": {\"given\": 1, \"paid\": 2}}'",
         ),
         ("marked as live", "UPDATE redemptions SET live = 0"),
         ("is of no voucher", "PRAGMA foreign_keys = OFF; UPDATE redemptions SET grant_id = 'g-9'"),

@@ -11,6 +11,7 @@ mod mail;
 mod newcomer;
 mod opening_hours;
 mod retail;
+mod rewards;
 mod road;
 mod tills;
 mod validate;

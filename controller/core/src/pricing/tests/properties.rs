@@ -61,6 +61,35 @@ proptest! {
     }
 
     #[test]
+    fn stacked_discounts_and_vouchers_never_take_a_line_below_a_floor(
+        lines in any_lines(),
+        stacked in prop::collection::vec(prop::collection::vec(any_rule(), 1..3), 1..4),
+        voucher_off in 1..20_000_i64,
+    ) {
+        let plans: Vec<CampaignPlan> =
+            stacked.into_iter().enumerate().map(|(id, rules)| campaign(&format!("c{id}"), rules)).collect();
+        let cart = Cart { codes: vec![Code::from("V1")], ..cart(lines) };
+        let wallet = Wallet::new("V1", reward("v", amount_voucher(voucher_off, 0)));
+        let view = wallet.view(GrantState::Claimed);
+        let memory = Memory::default();
+        let campaigns: Vec<&CampaignPlan> = plans.iter().collect();
+        let ask = Ask { cart: &cart, visit: memory.visit(), campaigns: &campaigns, grants: &[view], holds: &[] };
+        let priced = evaluate(&ask).unwrap();
+        let floor_of = |discount: &Discount| {
+            let plan = plans.iter().find(|plan| Some(&plan.name) == discount.campaign.as_ref())?;
+            let mechanic = plan.mechanics.iter().find(|of| Some(&of.name) == discount.mechanic.as_ref())?;
+            let Rule::Discount(rule) = &mechanic.rule else { return None };
+            Some(rule.floor_price)
+        };
+        for (line, paid) in cart.lines.iter().zip(&priced.evaluation.lines) {
+            let touching = priced.evaluation.discounts.iter().filter(|d| d.lines.iter().any(|of| of.id == line.id));
+            let floor = touching.filter_map(floor_of).max().unwrap_or_default();
+            prop_assert!(paid.payable >= floor.times(line.quantity), "{floor:?} {line:?} {paid:?}");
+            prop_assert!(paid.payable >= Minor::ZERO);
+        }
+    }
+
+    #[test]
     fn the_best_of_a_group_saves_at_least_as_much_as_each(lines in any_lines(), rules in prop::collection::vec(any_rule(), 2..5)) {
         let cart = cart(lines);
         let stacking = |priority| Some(Stacking { group: "g".into(), priority, combine: Combine::BestOf });

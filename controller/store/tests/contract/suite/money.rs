@@ -1,10 +1,10 @@
 //! What money depends on.
 
 use crate::fixtures::*;
-use fanfare_core::{ledger::Posting, money::Minor};
+use fanfare_core::{ledger::Posting, money::Minor, uses::Usage};
 use fanfare_store::{
     Error, Keys, Position, Store, Writes,
-    rows::{GrantState, MessageState, RedemptionState},
+    rows::{GrantState, MessageState, Redemption, RedemptionState},
 };
 use futures::TryStreamExt;
 
@@ -73,6 +73,24 @@ pub(crate) async fn a_voucher_has_one_live_redemption(store: &dyn Store) {
     let keys = Keys { redemptions_of: ["o-1".into()].into(), ..Keys::default() };
     let states = load(store, keys).await.redemptions.iter().map(|row| row.state).collect::<Vec<_>>();
     assert_eq!(states, [RedemptionState::Reserved, RedemptionState::Voided, RedemptionState::Voided]);
+    assert_eq!(store.verify(&shop()).await.unwrap(), [""; 0]);
+}
+
+pub(crate) async fn each_use_of_a_voucher_has_one_live_redemption(store: &dyn Store) {
+    let mut thrice = grant("g-1", "m-1");
+    thrice.terms.redemption.uses = Some(3);
+    thrice.usage = Usage { taken: [1, 2].into(), used: 1, held: 1, ..Usage::default() };
+    let at_place = |id: &str, place| Redemption { place, ..redemption(id, "g-1") };
+    let new_redemptions = vec![at_place("r-1", 1), at_place("r-2", 2)];
+    commit(store, Writes { new_grants: vec![thrice.clone()], new_redemptions, ..writes() }).await.unwrap();
+    assert_eq!(store.grant(&shop(), &"g-1".into()).await.unwrap(), Some(thrice.clone()));
+    let again = Writes { new_redemptions: vec![at_place("r-3", 2)], ..writes() };
+    assert!(matches!(commit(store, again).await, Err(Error::Conflict(_))));
+    assert_eq!(store.redemption(&shop(), &"r-2".into()).await.unwrap(), Some(at_place("r-2", 2)));
+
+    thrice.usage = Usage::default();
+    commit(store, Writes { grants: vec![thrice.clone()], ..writes() }).await.unwrap();
+    assert_eq!(store.grant(&shop(), &"g-1".into()).await.unwrap(), Some(thrice));
     assert_eq!(store.verify(&shop()).await.unwrap(), [""; 0]);
 }
 

@@ -1,0 +1,275 @@
+//! Orders by chance: reserved, changed, committed, voided, lapsed, committed late and given back in any order, against a
+//! naive account of what a shopper paid and got back. The same seed, the same day at the till.
+
+use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, points, reward_from, voucher};
+use chrono::TimeDelta;
+use fanfare_core::{
+    cart::{Cart, Line},
+    ids::OrderId,
+    model::{Plan, campaign::Budget},
+    money::Minor,
+    reason::Reason,
+    time::{Clock, Ts},
+};
+use fanfare_engine::{
+    orders::{CommitOrder, ReturnOrder, VoidOrder},
+    redemptions::Mode,
+};
+use fanfare_store::{
+    Page, Store,
+    rows::{GrantState, Order, OrderState},
+};
+use std::collections::BTreeMap;
+
+const LIMIT: i64 = 400_000;
+const PER_STORE: i64 = 90_000;
+const PER_MEMBER: i64 = 60_000;
+const SEEDS: u64 = 10;
+const STEPS: usize = 60;
+
+/// SplitMix64.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: i64) -> i64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        i64::try_from((mixed ^ (mixed >> 31)) % u64::try_from(bound).unwrap()).unwrap()
+    }
+}
+
+/// What a till remembers of an order.
+struct Told {
+    /// When it was placed.
+    at: Ts,
+    /// Units of each line that came back.
+    back: BTreeMap<String, i64>,
+    refunds: i64,
+    returns: usize,
+}
+
+/// A day at the tills.
+struct Day {
+    shop: Shop,
+    dice: Dice,
+    told: BTreeMap<String, Told>,
+}
+
+async fn open(seed: u64) -> Day {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(voucher("coupon", 2_500, 2_000))).await;
+    shop.publish(Plan::Reward(points("thanks", 50))).await;
+    let mut plan = campaign("half", None);
+    plan.budget = Some(Budget {
+        per_store: Some(Minor(PER_STORE)),
+        per_member: Some(Minor(PER_MEMBER)),
+        ..Budget::of(Minor(LIMIT))
+    });
+    plan.mechanics = vec![mechanic("off", percent_off("33.33%")), mechanic("more", reward_from(9_000, "thanks"))];
+    shop.publish(Plan::Campaign(plan)).await;
+    Day { shop, dice: Dice(seed), told: BTreeMap::new() }
+}
+
+impl Day {
+    fn lines(&mut self) -> Vec<Line> {
+        let count = 1 + self.dice.below(4);
+        (0..count).map(|n| line(&n.to_string(), 1 + self.dice.below(4), self.dice.below(5_000))).collect()
+    }
+
+    async fn order(&self, id: &str) -> Order {
+        self.shop.store.order(&self.shop.ns, &id.into()).await.unwrap().unwrap()
+    }
+
+    async fn step(&mut self, number: usize) {
+        let known: Vec<String> = self.told.keys().cloned().collect();
+        let any = self.dice.below(10);
+        if known.is_empty() || any < 3 {
+            return self.place(number).await;
+        }
+        let id = known[usize::try_from(self.dice.below(known.len() as i64)).unwrap()].clone();
+        match any {
+            3 | 4 => self.commit(&id).await,
+            5 => drop(self.shop.run(VoidOrder { id: id.as_str().into() }).await),
+            6 => {
+                self.shop.forward(TimeDelta::minutes(self.dice.below(12)));
+                self.shop.work().await;
+            }
+            _ => self.give_back(&id, number).await,
+        }
+    }
+
+    async fn place(&mut self, number: usize) {
+        let member = ["m1", "m2", "m3"][usize::try_from(self.dice.below(3)).unwrap()];
+        let mut codes = Vec::new();
+        if self.dice.below(3) == 0 {
+            let given = self.shop.give(member, "coupon", 1, Some("half")).await;
+            for id in given.grants {
+                codes.extend(self.shop.grant(&id).await.code);
+            }
+        }
+        let (id, mode) = (format!("o{number}"), if self.dice.below(2) == 0 { Mode::Commit } else { Mode::Reserve });
+        let cart = cart(Some(member), self.lines(), codes);
+        let at = self.shop.clock.now();
+        // A voucher may take nothing off a cart that is free already: then the order is refused, and nothing is there.
+        if let Ok(placed) = self.shop.run(place(&id, mode, cart)).await {
+            let again = self.shop.run(place(&id, mode, placed.order.cart.clone())).await.unwrap();
+            assert_eq!(again.order, placed.order, "the same order again changes nothing");
+            self.told.insert(id, Told { at, back: BTreeMap::new(), refunds: 0, returns: 0 });
+        }
+    }
+
+    async fn commit(&mut self, id: &str) {
+        let order = self.order(id).await;
+        let mut cart: Option<Cart> = None;
+        if self.dice.below(2) == 0 && order.cart.lines.len() > 1 {
+            let mut smaller = order.cart.clone();
+            smaller.lines.remove(0);
+            cart = Some(smaller);
+        }
+        let occurred_at = (self.dice.below(2) == 0).then(|| self.told[id].at);
+        let commit = CommitOrder { id: id.into(), cart, receipt_number: None, business_date: None, occurred_at };
+        let answer = self.shop.run(commit).await;
+        if order.state == OrderState::Reserved && order.expires_at.unwrap() > self.shop.clock.now() {
+            // Only a voucher that a smaller cart has no use for refuses it.
+            assert!(answer.as_ref().is_err_and(|no| no.refusal.reason == Reason::OrderRefused) || answer.is_ok());
+        }
+        if let Ok(Some(done)) = answer {
+            let (before, after) = (order.evaluation.discount, done.order.evaluation.discount);
+            assert!(after <= before, "{id}: within what was reserved: {before:?} {after:?}");
+        }
+    }
+
+    async fn give_back(&mut self, id: &str, number: usize) {
+        let order = self.order(id).await;
+        let Some(line) = order.cart.lines.get(usize::try_from(self.dice.below(4)).unwrap()) else { return };
+        let quantity = 1 + self.dice.below(4);
+        let back = ReturnOrder {
+            id: id.into(),
+            return_id: format!("r{number}"),
+            lines: vec![(line.id.clone(), quantity)],
+            reason: "size".into(),
+        };
+        let told = self.told.get_mut(id).unwrap();
+        let before = told.back.get(&line.id).copied().unwrap_or(0);
+        let sold = matches!(order.state, OrderState::Committed | OrderState::PartiallyReturned | OrderState::Returned);
+        match self.shop.run(back.clone()).await {
+            Err(refused) => {
+                assert!(!sold || before + quantity > line.quantity, "{id}: {refused:?}");
+                assert_eq!(self.order(id).await, order, "a refused return changes nothing");
+            }
+            Ok(answer) => {
+                assert!(sold && before + quantity <= line.quantity, "{id}");
+                let now = answer.unwrap().order;
+                let payable = order.evaluation.lines.iter().find(|of| of.id == line.id).unwrap().payable.0;
+                let due = part(payable, before + quantity, line.quantity) - part(payable, before, line.quantity);
+                assert_eq!(now.returns.last().unwrap().refund, Minor(due), "{id}: {line:?} of {payable}");
+                told.back.insert(line.id.clone(), before + quantity);
+                told.refunds += due;
+                told.returns += 1;
+                let again = self.shop.run(back.clone()).await.unwrap().unwrap();
+                assert_eq!(again.order, now, "the same return again changes nothing");
+                let other = ReturnOrder { reason: "colour".into(), ..back };
+                let refused = self.shop.run(other).await.unwrap_err();
+                assert_eq!(refused.refusal.reason, Reason::ReturnIdReused);
+            }
+        }
+    }
+
+    /// What must hold at any moment.
+    async fn holds(&self) {
+        let (available, reserved, actual) = self.shop.budget("half").await;
+        assert_eq!(available + reserved + actual, LIMIT);
+        assert!(available >= 0 && reserved >= 0 && actual >= 0, "{available} {reserved} {actual}");
+        let (mut revenue, mut shares, mut exceptions) = (0, 0, 0);
+        for (id, told) in &self.told {
+            let order = self.order(id).await;
+            let refunds: Minor = order.returns.iter().map(|back| back.refund).sum();
+            assert_eq!((order.returns.len(), refunds), (told.returns, Minor(told.refunds)), "{id}");
+            exceptions += usize::from(order.exception.is_some());
+            let evaluation = &order.evaluation;
+            assert_eq!(evaluation.payable.plus(evaluation.discount), evaluation.total);
+            assert!(evaluation.lines.iter().all(|line| line.payable >= Minor::ZERO));
+            if matches!(order.state, OrderState::Committed | OrderState::PartiallyReturned | OrderState::Returned) {
+                revenue += evaluation.payable.0 - told.refunds;
+            }
+        }
+        assert_eq!(self.shop.balance("sales/half/revenue").await, revenue);
+        for (prefix, cap) in [("budget-store|half|", PER_STORE), ("budget-member|half|", PER_MEMBER)] {
+            let all = self.shop.store.counters(&self.shop.ns, prefix).await.unwrap();
+            assert!(all.iter().all(|(_, value)| (0..=cap).contains(value)), "{all:?}");
+            if prefix.starts_with("budget-member") {
+                shares = all.iter().map(|(_, value)| *value).sum();
+            }
+        }
+        // A late commit for which a share was gone is an exception: the ledger has it, the share has not.
+        let whole = reserved + actual;
+        assert!(shares == whole || (exceptions > 0 && shares < whole), "members have {shares} of {whole}");
+    }
+
+    /// Everything comes back: nothing is left of it.
+    async fn close(self) -> usize {
+        self.shop.forward(TimeDelta::minutes(16));
+        self.shop.work().await;
+        let orders: Vec<String> = self.told.keys().cloned().collect();
+        for (number, id) in orders.iter().enumerate() {
+            let order = self.order(id).await;
+            if order.state == OrderState::Lapsed || order.state == OrderState::Voided {
+                continue;
+            }
+            let told = &self.told[id];
+            let left = |line: &Line| line.quantity - told.back.get(&line.id).copied().unwrap_or(0);
+            let lines: Vec<(String, i64)> =
+                order.cart.lines.iter().map(|line| (line.id.clone(), left(line))).filter(|(_, n)| *n > 0).collect();
+            if !lines.is_empty() {
+                let back = ReturnOrder {
+                    id: OrderId::from(id.as_str()),
+                    return_id: format!("z{number}"),
+                    lines,
+                    reason: "all".into(),
+                };
+                self.shop.run(back).await.unwrap();
+            }
+            let order = self.order(id).await;
+            assert_eq!(order.state, OrderState::Returned);
+            let refunds: Minor = order.returns.iter().map(|back| back.refund).sum();
+            assert_eq!(refunds, order.evaluation.payable, "{id}: what was paid is given back exactly");
+        }
+        assert_eq!(self.shop.balance("sales/half/revenue").await, 0);
+        assert_eq!(self.shop.balance("cost/half/discounts").await, 0);
+        // Vouchers that were given and are not used hold what is set aside; points that nobody holds any more cost nothing.
+        let mut aside = 0;
+        for member in ["m1", "m2", "m3"] {
+            let page = Page { after: None, limit: 100 };
+            for grant in self.shop.store.grants_of(&self.shop.ns, &member.into(), None, page).await.unwrap() {
+                aside += grant.reserved.0;
+                assert!(grant.reserved == Minor::ZERO || grant.state == GrantState::Claimed, "{grant:?}");
+            }
+            assert_eq!(self.shop.points(member).await, 0, "{member}");
+        }
+        assert_eq!(self.shop.budget("half").await, (LIMIT - aside, aside, 0));
+        let members = self.shop.store.counters(&self.shop.ns, "budget-member|half|").await.unwrap();
+        assert_eq!(members.iter().map(|(_, value)| *value).sum::<i64>(), aside);
+        self.shop.verify().await;
+        self.told.values().map(|told| told.returns).sum()
+    }
+}
+
+/// What `units` of a line cost of what all of it costs, rounded half up.
+fn part(whole: i64, units: i64, all: i64) -> i64 {
+    (2 * whole * units + all).div_euclid(2 * all)
+}
+
+#[tokio::test]
+async fn whatever_happens_at_the_tills_money_adds_up_and_comes_back_exactly() {
+    let mut returns = 0;
+    for seed in 0..SEEDS {
+        let mut day = open(seed).await;
+        for number in 0..STEPS {
+            day.step(number).await;
+            day.holds().await;
+        }
+        returns += day.close().await;
+    }
+    assert!(returns > 50, "{returns} returns show nothing");
+}

@@ -1,0 +1,175 @@
+//! How redemption keeps its pace as vouchers grow, and how soon a killed process serves again with all of them:
+//! 1,000, 100,000 and as many as `FANFARE_LOAD_VOUCHERS` says (1,000,000; the issue's figure is 10,000,000).
+//!
+//! Vouchers are issued over HTTP once; the others are copies of that row with an id, a holder and a code of their own,
+//! written while the product is down, as a restored database has them. Nothing else is changed.
+
+use crate::{
+    figures::{Mix, REPETITIONS, fdatasync_p50_ms, median},
+    generator,
+    product::{Product, folder},
+    repositories,
+};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+const CONNECTIONS: usize = 16;
+/// Redemptions of one connection in one repetition; with the repetitions, fewer than the smallest scale has.
+const PER_CONNECTION: usize = 10;
+const MEMBERS: u64 = 100_000;
+const LARGEST: u64 = 1_000_000;
+/// How many copies one statement writes.
+const CHUNK: u64 = 50_000;
+const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// The throughput that each larger scale should keep of the smallest's.
+const GOAL: f64 = 0.8;
+const START_GOAL_S: f64 = 10.0;
+const MEMORY_GOAL_MIB: u64 = 1_536;
+
+pub(crate) async fn measure(seed: u64) -> Result<()> {
+    let largest = std::env::var("FANFARE_LOAD_VOUCHERS").ok().map_or(Ok(LARGEST), |text| text.parse())?;
+    let mut base = None;
+    for count in [1_000, 100_000, largest] {
+        let rate = one(count, seed).await?;
+        let first = *base.get_or_insert(rate);
+        let ratio = rate / first;
+        let verdict = if ratio >= GOAL { "met" } else { "MISSED" };
+        println!("scale: {count} vouchers: {rate:.0} redemptions/s, {ratio:.2} of 1,000's (goal {GOAL}: {verdict})");
+    }
+    Ok(())
+}
+
+/// The rate at one scale.
+async fn one(count: u64, seed: u64) -> Result<f64> {
+    let (repository, data) = (folder("scale")?, folder("scale-data")?);
+    repositories::vouchers(&repository)?;
+    let product = Product::start(&repository, &data).await?;
+    product.ready(1, Duration::from_secs(60)).await?;
+    issue(&product).await?;
+    product.finish().await?;
+    fill(&data.join("fanfare.db"), count).await?;
+
+    let product = Product::start(&repository, &data).await?;
+    let key = product.credentials.terminal_key.clone();
+    let mut mix = Mix(seed);
+    let mut rates = Vec::new();
+    let mut used = 0;
+    for repetition in 0..=REPETITIONS {
+        let requests = (0..CONNECTIONS).map(|_| {
+            let one = |_| {
+                used += 1;
+                // The order of use has nothing to do with the order of issue.
+                let body = json!({"code": code(used * 7_919 % count), "mode": "Commit", "storeId": "bkk-01",
+                    "order": {"id": format!("s-{:016x}", mix.next()), "total": "800.00", "currency": "THB"}});
+                generator::post("/v1/redemptions", &key, &format!("{:032x}", mix.next()), &body.to_string())
+            };
+            (0..PER_CONNECTION).map(one).collect::<Vec<_>>()
+        });
+        let requests = requests.collect();
+        let seen = generator::each_once(product.port()?, requests).await?;
+        ensure!(seen.count(201) == seen.latencies.len(), "a voucher was refused: {:?}", seen.statuses);
+        if repetition > 0 {
+            rates.push(seen.rate());
+        }
+    }
+    let process = product.id();
+    drop(product);
+    let began = Instant::now();
+    let product = Product::start(&repository, &data).await?;
+    product.call(reqwest::Method::GET, "/v1/campaigns", "", None).await?;
+    let (took, peak) = (began.elapsed().as_secs_f64(), peak_mib(product.id())?);
+    let verdict = if took <= START_GOAL_S && peak <= MEMORY_GOAL_MIB { "met" } else { "MISSED" };
+    println!(
+        "scale: {count} vouchers: killed (process {process}), it served again after {took:.2} s with at most {peak} MiB (goal {START_GOAL_S} s, \
+         {MEMORY_GOAL_MIB} MiB: {verdict}); fdatasync p50 {:.2} ms",
+        fdatasync_p50_ms(&data)?
+    );
+    product.finish().await?;
+    for path in [&repository, &data] {
+        fs::remove_dir_all(path)?;
+    }
+    Ok(median(&rates))
+}
+
+/// One voucher, over HTTP, for the copies to be of.
+async fn issue(product: &Product) -> Result<()> {
+    let key = &product.credentials.integration_key;
+    let profile = json!({"attributes": {"tier": "gold", "city": "Bangkok"}});
+    product.call(reqwest::Method::PUT, "/v1/members/m0", key, Some(&profile)).await?;
+    let now = product.now().await?;
+    let event = json!([{"specversion": "1.0", "type": "order.paid", "source": "load", "id": "e-0", "subject": "m0", "time": now,
+        "data": {"orderId": "p-0", "total": "100.00", "currency": "THB", "storeId": "bkk-01", "channel": "pos",
+            "lines": [{"id": "1", "sku": "A", "quantity": 1, "unitPrice": "100.00"}]}}]);
+    let answer = product.call(reqwest::Method::POST, "/v1/events", key, Some(&event)).await?;
+    ensure!(answer["results"][0]["decisions"][0]["grants"][0].is_string(), "no voucher was issued: {answer}");
+    Ok(())
+}
+
+/// Writes copies of the one voucher. They set nothing aside of the budget, so that the ledger still adds up.
+async fn fill(file: &Path, count: u64) -> Result<()> {
+    let options =
+        SqliteConnectOptions::new().filename(file).pragma("synchronous", "OFF").pragma("cache_size", "-1048576");
+    let mut db = options.connect().await?;
+    let own = ["row", "id", "member", "code", "cause", "reserved"];
+    let columns = sqlx::query("SELECT name FROM pragma_table_info('grants')").fetch_all(&mut db).await?;
+    let kept: Vec<String> =
+        columns.iter().map(|row| row.get(0)).filter(|name: &String| !own.contains(&name.as_str())).collect();
+    ensure!(columns.len() == kept.len() + own.len(), "the table of vouchers has other columns than this figure knows");
+    let kept = kept.join(", ");
+    let sql = format!(
+        "INSERT INTO grants (id, member, code, cause, reserved, {kept})
+         SELECT c.value->>0, c.value->>1, c.value->>2, c.value->>3, 0, {kept} FROM json_each(?1) c CROSS JOIN (SELECT * FROM grants ORDER BY row LIMIT 1)"
+    );
+    sqlx::query("BEGIN").execute(&mut db).await?;
+    for from in (0..count).step_by(usize::try_from(CHUNK)?) {
+        let rows = (from..count.min(from + CHUNK)).map(|n| {
+            let member = format!("m{}", n % MEMBERS);
+            json!([format!("g-1-01JD{n:022}"), member, code(n), format!("event:load/copy-{n}")])
+        });
+        let rows = serde_json::Value::Array(rows.collect()).to_string();
+        sqlx::query(AssertSqlSafe(sql.clone())).bind(rows).execute(&mut db).await?;
+    }
+    sqlx::query("COMMIT").execute(&mut db).await?;
+    let written = total(&mut db).await?;
+    ensure!(written == count + 1, "{written} vouchers are there instead of {}", count + 1);
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut db).await?;
+    Ok(())
+}
+
+async fn total(db: &mut SqliteConnection) -> Result<u64> {
+    let row = sqlx::query("SELECT count(*) FROM grants").fetch_one(db).await?;
+    Ok(u64::try_from(row.get::<i64, _>(0))?)
+}
+
+/// The code of a number: scattered over all codes, twelve of Crockford's characters, the last of them Luhn mod 32 over the
+/// others, as the published format says.
+fn code(number: u64) -> String {
+    let mut rest = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) & ((1 << 55) - 1);
+    let mut values = [0_usize; 12];
+    for value in values[..11].iter_mut().rev() {
+        *value = (rest % 32) as usize;
+        rest /= 32;
+    }
+    let sum: usize = values[..11]
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(place, value)| if place % 2 == 0 { 2 * value / 32 + 2 * value % 32 } else { *value })
+        .sum();
+    values[11] = (32 - sum % 32) % 32;
+    values.iter().map(|value| char::from(SYMBOLS[*value])).collect()
+}
+
+/// The most memory that the process has held, as Linux counts it.
+fn peak_mib(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib / 1024)
+}
