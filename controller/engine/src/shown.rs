@@ -29,12 +29,15 @@ pub(crate) const EXCEPTED: &str = "redemption-excepted";
 pub(crate) fn taken(tx: &Tx<'_>, grant: &Grant, code: &Code, occurred: Option<Ts>) -> Result<Taken, Refusal> {
     let taken = payload::taken(code, &grant.terms.redemption.guard, tx.now, occurred)?;
     match (taken, Payload::of(code)) {
-        (Taken::Now, Some(payload)) if last_use(grant).is_some_and(|at| at >= payload.issued_at()) => {
-            let detail = "This code was used already; scan the one that the member's app shows now.";
-            Err(Refusal::new(Reason::PayloadExpired, detail))
-        }
+        (Taken::Now, Some(payload)) if last_use(grant).is_some_and(|at| at >= payload.issued_at()) => Err(consumed()),
         (taken, _) => Ok(taken),
     }
+}
+
+/// The refusal of a payload that was used.
+pub(crate) fn consumed() -> Refusal {
+    let detail = "This code was used already; scan the one that the member's app shows now.";
+    Refusal::new(Reason::PayloadExpired, detail)
 }
 
 /// When the voucher was last held or used.

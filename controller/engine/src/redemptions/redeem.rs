@@ -84,8 +84,8 @@ impl Command for Redeem {
             return refuse(Reason::CodeUnknown, "no voucher has this code");
         };
         let at = vouchers::occurred(tx.now, self.occurred_at);
-        if let Some(payload) = Payload::of(&self.code).filter(|_| self.occurred_at.is_some()) {
-            let id = RedemptionId::from(shown::id(self.till(), &self.code, &payload));
+        let shown = Payload::of(&self.code).map(|said| RedemptionId::from(shown::id(self.till(), &self.code, &said)));
+        if let Some(id) = shown.clone().filter(|_| self.occurred_at.is_some()) {
             if let Some(known) = self.taken_before(tx, &grant, &id)? {
                 return Ok(known);
             }
@@ -95,7 +95,12 @@ impl Command for Redeem {
         }
         self.check(tx, &grant, at)?;
         let amount = self.amount_of(tx, &grant)?;
-        let id = RedemptionId::from(tx.new_id());
+        // A till that lost the answer and reports the payload later as taken offline finds what it came to.
+        let id = match shown {
+            Some(id) if tx.redemption(&id)?.is_some() => return Err(shown::consumed().into()),
+            Some(id) => id,
+            None => RedemptionId::from(tx.new_id()),
+        };
         self.take(tx, grant, id, amount, at)
     }
 }

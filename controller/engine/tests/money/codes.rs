@@ -155,6 +155,9 @@ async fn a_conflict_of_what_a_till_took_offline_is_one_booked_exception() {
     let at = shop.engine.clock().now() + TimeDelta::seconds(10);
     shop.run(redeem(&code, Mode::Commit)).await.unwrap();
     shop.forward(TimeDelta::minutes(20));
+    let same = Redeem { occurred_at: Some(at), ..redeem(&code, Mode::Commit) };
+    let known = shop.run(same).await.unwrap();
+    assert_eq!((known.created, known.exception), (false, None), "the till that used it lost the answer: no conflict");
     let from =
         |till: &str| Redeem { occurred_at: Some(at), terminal: Some(till.into()), ..redeem(&code, Mode::Commit) };
     let first = shop.run(from("t2")).await.unwrap();
