@@ -61,6 +61,7 @@ struct Inner {
     metrics: Metrics,
     read_match: ReadMatch,
     dev_login: bool,
+    origin_key: [u8; 32],
 }
 
 impl App {
@@ -69,6 +70,9 @@ impl App {
         let tokens = Tokens::new(engine.namespace(), &signing_key);
         let member_codes = MemberCodes::new(engine.namespace(), &signing_key);
         let payload_keys = PayloadKeys::new(engine.namespace(), &signing_key);
+        let mut material = signing_key.clone();
+        material.extend_from_slice(engine.namespace().as_str().as_bytes());
+        let origin_key = blake3::derive_key("fanfare 2026 origin of a call", &material);
         Self(Arc::new(Inner {
             engine,
             real_clock,
@@ -81,6 +85,7 @@ impl App {
             metrics: Metrics::default(),
             read_match,
             dev_login,
+            origin_key,
         }))
     }
 
@@ -146,6 +151,12 @@ impl App {
 
     pub(crate) fn read_match(&self) -> &ReadMatch {
         &self.0.read_match
+    }
+
+    /// A device or an address as it is counted: a keyed hash that tells nobody which it is.
+    pub(crate) fn hidden(&self, kind: &str, value: &str) -> String {
+        let said = format!("{kind}:{value}");
+        blake3::keyed_hash(&self.0.origin_key, said.as_bytes()).to_hex().as_str()[..32].to_owned()
     }
 
     /// Whether anyone may log in as anyone.

@@ -15,6 +15,7 @@ mod problem;
 mod server;
 mod stall;
 mod symbol;
+mod table;
 mod wire;
 
 pub use app::{ApiConfig, ReadMatch};

@@ -5,7 +5,7 @@
 
 use crate::{
     app::App,
-    auth::guess::Peer,
+    input::origin::Peer,
     stall::{STALL_MAX, Unstalled},
 };
 use axum::{Router, body::Body};
@@ -79,11 +79,12 @@ async fn connection(
     stopping: watch::Receiver<bool>,
 ) {
     app.metrics().open().inc();
-    let peer = Peer(stream.peer_addr().ok().map(|address| address.ip()));
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
-        router.clone().oneshot(request)
+    let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
+        router.clone().oneshot(request.map(Body::new))
     });
     let mut settings = http1::Builder::new();
     settings

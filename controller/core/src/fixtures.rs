@@ -56,6 +56,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         dev_login: false,
         events: EventRules::default(),
         reserve_for: Span::seconds(900),
+        approve_above: None,
     }
 }
 
@@ -183,7 +184,7 @@ impl Memory {
 
     pub(crate) fn visit(&self) -> Visit<'_> {
         let who = Who { id: &self.member, facts: &self.facts, points: self.points, joined: &self.joined };
-        Visit { world: self.world(), who: Some(who), store: None, channel: Some("pos") }
+        Visit { world: self.world(), who: Some(who), store: None, channel: Some("pos"), origin: None }
     }
 
     pub(crate) fn anonymous(&self) -> Visit<'_> {

@@ -55,6 +55,9 @@ impl Posting {
 /// The unit of loyalty points.
 pub const POINTS: &str = "points";
 
+/// The rule by which points lapse unspent: breakage.
+pub const POINTS_EXPIRED: &str = "points-expired";
+
 /// Names of accounts.
 pub mod account {
     use super::{AccountId, Name};
@@ -98,6 +101,10 @@ pub mod account {
     /// The owner's side of a reward's stock.
     pub fn stock_supply(reward: &Name) -> String {
         format!("stock/{reward}/supply")
+    }
+    /// What was lost or found of a reward's stock, by corrections.
+    pub fn stock_adjusted(reward: &Name) -> String {
+        format!("stock/{reward}/adjusted")
     }
     /// What is on a gift card; the holder is owed so much.
     pub fn gift_card(grant: &crate::ids::GrantId) -> String {

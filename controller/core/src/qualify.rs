@@ -107,7 +107,7 @@ pub fn within_limits(
     quantity: i64,
     visit: &Visit<'_>,
 ) -> Result<Option<Refusal>, Missing> {
-    for limited in limited(plan, mechanic, counted) {
+    for limited in limited(plan, mechanic, counted, visit) {
         let Some(counter) = limited.counter(plan, visit) else {
             return Ok(Some(Refusal::new(Reason::MemberRequired, "Only for members; log in or show the member code.")));
         };
@@ -126,7 +126,7 @@ pub fn consumes(
     quantity: i64,
     visit: &Visit<'_>,
 ) -> Vec<Effect> {
-    limited(plan, mechanic, counted)
+    limited(plan, mechanic, counted, visit)
         .filter_map(|limited| {
             let key = limited.counter(plan, visit)?;
             Some(Effect::Count { key, delta: quantity, cap: Some(limited.limit.max) })
@@ -139,6 +139,15 @@ pub fn limits_of<'a>(plan: &'a CampaignPlan, mechanic: Option<&'a Mechanic>) -> 
     mechanic.map_or(&plan.participation.limits, |mechanic| &mechanic.scope.limits)
 }
 
+/// Whether a limit counts this visit at all: one per device or address only what comes from a shopper's own.
+pub fn counts(limit: &Limit, visit: &Visit<'_>) -> bool {
+    match limit.per {
+        Per::Member | Per::Store | Per::Campaign | Per::Reward => true,
+        Per::Device => visit.origin.is_some_and(|origin| origin.device.is_some()),
+        Per::Address => visit.origin.is_some_and(|origin| origin.address.is_some()),
+    }
+}
+
 /// A limit and whose it is.
 struct Limited<'a> {
     limit: &'a Limit,
@@ -149,10 +158,14 @@ fn limited<'a>(
     plan: &'a CampaignPlan,
     mechanic: Option<&'a Mechanic>,
     counted: Counted,
+    visit: &'a Visit<'_>,
 ) -> impl Iterator<Item = Limited<'a>> {
     let limits = limits_of(plan, mechanic);
     let name = mechanic.map(|mechanic| &mechanic.name);
-    limits.iter().filter(move |limit| limit.count == counted).map(move |limit| Limited { limit, mechanic: name })
+    limits
+        .iter()
+        .filter(move |limit| limit.count == counted && counts(limit, visit))
+        .map(move |limit| Limited { limit, mechanic: name })
 }
 
 impl Limited<'_> {
@@ -169,6 +182,8 @@ pub fn counter(campaign: &Name, mechanic: Option<&Name>, limit: &Limit, zone: Tz
         // Orders without a store share one allowance, so that leaving the store out gains nothing.
         Per::Store => visit.store.map_or_else(|| "store:".into(), |store| format!("store:{store}")),
         Per::Campaign | Per::Reward => "campaign".into(),
+        Per::Device => format!("device:{}", visit.origin?.device.as_deref()?),
+        Per::Address => format!("address:{}", visit.origin?.address.as_deref()?),
     };
     // Two limits of one kind over different stretches, such as per day and per lifetime, have different stretch names.
     Some(key::limit(campaign, mechanic, counted_word(limit.count), &holder, &limit.every.bucket(visit.now(), zone)))
@@ -183,13 +198,14 @@ fn counted_word(counted: Counted) -> &'static str {
     }
 }
 
-/// A limit as a sentence.
+/// A limit as a sentence. Of one per device or address no number is told: it is there against those who try.
 pub fn limit_detail(limit: &Limit) -> String {
     let Limit { count, per, every, max } = limit;
     let whose = match per {
         Per::Member => " per member",
         Per::Store => " per store",
         Per::Campaign | Per::Reward => "",
+        Per::Device | Per::Address => return "That was done as often as is allowed; try again later.".into(),
     };
     format!("At most {max} {}{whose}{}; that is reached.", counted_word(*count), stretch_words(*every))
 }

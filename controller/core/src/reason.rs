@@ -114,6 +114,12 @@ reasons! {
     EventTooOld = "event-too-old";
     /// Further ahead than is taken.
     EventTooEarly = "event-too-early";
+    /// Who proposed a correction cannot approve it.
+    SamePerson = "same-person";
+    /// The correction was posted, approved or rejected before.
+    AlreadyDecided = "already-decided";
+    /// A correction names a campaign or a reward that there is none of, or that has no such account.
+    SubjectUnknown = "subject-unknown";
 }
 
 impl fmt::Display for Reason {

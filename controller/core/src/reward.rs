@@ -183,7 +183,8 @@ pub fn issuable(
             let whose = match limit.per {
                 Per::Member => " per member",
                 Per::Store => " per store",
-                Per::Campaign | Per::Reward => "",
+                // A Reward's own limits count per none of the latter.
+                Per::Campaign | Per::Reward | Per::Device | Per::Address => "",
             };
             let detail = format!("At most {} of the reward {}{whose}{stretch}.", limit.max, plan.title);
             return Ok(Some(Refusal::new(Reason::LimitReached, detail)));
@@ -208,11 +209,16 @@ fn holders<'a>(
     campaign: Option<&'a Name>,
     visit: &'a Visit<'_>,
 ) -> impl Iterator<Item = (&'a crate::model::campaign::Limit, String)> {
-    plan.limits.iter().filter(|limit| limit.count == Counted::Rewards).map(move |limit| {
+    let of_it = |limit: &&crate::model::campaign::Limit| limit.count == Counted::Rewards;
+    plan.limits.iter().filter(of_it).filter(move |limit| crate::qualify::counts(limit, visit)).map(move |limit| {
         let holder = match limit.per {
             Per::Member => visit.member().map_or_else(|| "member:".into(), |id| format!("member:{id}")),
             Per::Store => visit.store.map_or_else(|| "store:".into(), |id| format!("store:{id}")),
             Per::Campaign => campaign.map_or_else(|| "campaign:".into(), |name| format!("campaign:{name}")),
+            Per::Device => format!("device:{}", visit.origin.and_then(|origin| origin.device.as_deref()).unwrap_or("")),
+            Per::Address => {
+                format!("address:{}", visit.origin.and_then(|origin| origin.address.as_deref()).unwrap_or(""))
+            }
             Per::Reward => "reward".into(),
         };
         (limit, holder)

@@ -11,6 +11,7 @@ use crate::{
     segment::Facts,
     time::{Ts, Tz},
 };
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The plans in force, by name.
@@ -63,6 +64,25 @@ pub struct Who<'a> {
     pub joined: &'a BTreeSet<Name>,
 }
 
+/// From which device and address a shopper calls, as hashes. Nothing: limits per device or address do not count it, such
+/// as what a till sends. An empty hash: it is not known; all such share one allowance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+impl Origin {
+    /// Whether nothing of it counts.
+    pub fn is_none(&self) -> bool {
+        self.device.is_none() && self.address.is_none()
+    }
+}
+
 /// Somebody, somewhere, now.
 #[derive(Clone, Copy)]
 pub struct Visit<'a> {
@@ -74,6 +94,8 @@ pub struct Visit<'a> {
     pub store: Option<&'a StoreId>,
     /// Through which channel; without it, the channel is not asked about.
     pub channel: Option<&'a str>,
+    /// From which device and address; without it, limits per either do not count.
+    pub origin: Option<&'a Origin>,
 }
 
 impl<'a> Visit<'a> {

@@ -425,6 +425,7 @@ pub fn is_cursor(text: &str) -> bool {
 
 fn read_cursor(text: &str) -> Option<(Ts, Name)> {
     let (start, name) = text.split_once('.')?;
+    let name = Some(name).filter(|name| !name.is_empty())?;
     Some((Ts::from_timestamp_millis(start.parse().ok()?)?, name.into()))
 }
 

@@ -27,7 +27,7 @@ use fanfare_core::{
     money::Minor,
     reason::{Reason, Refusal},
     reward::{self, Terms},
-    time::{Ts, Tz},
+    time::Ts,
     uses::{Card, Usage},
 };
 use fanfare_store::rows::{Grant, GrantState};
@@ -160,7 +160,9 @@ pub(crate) fn uncount(tx: &mut Tx<'_>, grant: &Grant, store: Option<&StoreId>) -
         cause: &cause,
     };
     let issue = Issue { to, terms: &grant.terms, payer: None, account: &AccountId::from("") };
-    for key in issue.limits_at(tx.zone(), grant.issued_at).into_keys() {
+    // From which device and address it was typed is not kept, so what was counted there stays.
+    let kept = |per| !matches!(per, Per::Device | Per::Address);
+    for key in issue.limits_at(tx, grant.issued_at, kept).into_keys() {
         tx.count_up(&key, -1)?;
     }
     Ok(())
@@ -263,16 +265,17 @@ impl Issue<'_> {
 
     /// The counters of the reward's own limits, with how far each may count: those that `core::reward` asks about.
     fn limits(&self, tx: &Tx<'_>) -> BTreeMap<String, i64> {
-        self.limits_at(tx.zone(), tx.now)
+        self.limits_at(tx, tx.now, |_| true)
     }
 
-    fn limits_at(&self, zone: Tz, at: Ts) -> BTreeMap<String, i64> {
+    fn limits_at(&self, tx: &Tx<'_>, at: Ts, of: impl Fn(Per) -> bool) -> BTreeMap<String, i64> {
         if self.to.campaign.is_some() {
             return BTreeMap::new();
         }
         // What nobody holds counts for nobody.
         let counts = |limit: &&Limit| {
-            limit.count == Counted::Rewards && (limit.per != Per::Member || !is_nobody(self.to.member))
+            let counted = limit.count == Counted::Rewards && of(limit.per);
+            counted && (limit.per != Per::Member || !is_nobody(self.to.member))
         };
         let own = self.terms.limits.iter().filter(counts);
         let key = |limit: &Limit| {
@@ -280,9 +283,11 @@ impl Issue<'_> {
                 Per::Member => format!("member:{}", self.to.member),
                 Per::Store => format!("store:{}", self.to.store.map_or("", StoreId::as_str)),
                 Per::Campaign => format!("campaign:{}", self.to.campaign.map_or("", Name::as_str)),
+                Per::Device => format!("device:{}", tx.origin.device.as_deref().unwrap_or("")),
+                Per::Address => format!("address:{}", tx.origin.address.as_deref().unwrap_or("")),
                 Per::Reward => "reward".into(),
             };
-            key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(at, zone))
+            key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(at, tx.zone()))
         };
         own.map(|limit| (key(limit), limit.max)).collect()
     }

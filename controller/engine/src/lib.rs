@@ -8,13 +8,17 @@
 //! SQL, HTTP and Kubernetes are not known here. Start at [`Engine`], then [`tx`], then any use-case.
 
 pub mod act;
+pub mod adjustments;
 pub mod attribution;
 pub mod audience;
 pub(crate) mod budget;
 pub mod cards;
 pub mod carts;
 pub mod credentials;
+pub mod days;
 pub(crate) mod effects;
+pub mod exceptions;
+pub mod export;
 pub mod fault;
 pub mod feed;
 pub mod give;
@@ -32,6 +36,7 @@ pub mod memory;
 pub mod mint;
 pub(crate) mod news;
 pub mod orders;
+pub mod origin;
 pub mod outbox;
 pub mod plans;
 pub mod points;
@@ -40,6 +45,7 @@ pub mod prints;
 pub mod progress;
 pub mod publish;
 pub mod redemptions;
+pub mod reports;
 pub mod rollup;
 pub mod segments;
 pub mod settle;

@@ -8,6 +8,8 @@
 use crate::{
     Halt,
     budget::{self, Cost, Why},
+    days,
+    exceptions::{self, Exceptional, OFFLINE_CONFLICT},
     tx::Tx,
     vouchers,
 };
@@ -20,7 +22,7 @@ use fanfare_core::{
     reward::GrantView,
     time::Ts,
 };
-use fanfare_store::rows::{Grant, GrantState};
+use fanfare_store::rows::{Grant, GrantState, Redemption};
 
 /// The posting rule of a voucher that was given twice.
 pub(crate) const EXCEPTED: &str = "redemption-excepted";
@@ -114,30 +116,29 @@ pub(crate) fn is_booked(tx: &Tx<'_>, id: &str) -> Result<bool, Halt> {
     Ok(tx.count(&booked_key(id))? > 0)
 }
 
-/// Books a voucher that was given although it was gone: its cost without a budget, and one exception for people to look
-/// at, under the same shape as those of late commits.
-pub(crate) fn except(tx: &mut Tx<'_>, exception: Exception<'_>) -> Result<(), Halt> {
-    let Exception { id, object, grant, amount, mut detail } = exception;
-    tx.count_up(&booked_key(id), 1)?;
-    book(tx, grant, amount, Why { rule: EXCEPTED, reference: id })?;
-    detail["exception"] = id.into();
-    detail["gone"] = serde_json::json!([format!("voucher {}", grant.id)]);
-    tx.audit("fanfare", "exception", object, detail);
-    Ok(())
-}
+/// What a person should do about it.
+pub(crate) const REMEDY: &str =
+    "The shopper keeps the money off. Decide who bears the amount; `fanfare ledger adjust` books it.";
 
-/// What is booked as an exception.
-pub(crate) struct Exception<'a> {
-    /// Its id.
-    pub(crate) id: &'a str,
-    /// What it is about, such as `Redemption/<id>`.
-    pub(crate) object: &'a str,
-    /// The voucher that was gone.
-    pub(crate) grant: &'a Grant,
-    /// What it took off all the same.
-    pub(crate) amount: Minor,
-    /// What people need to look into it.
-    pub(crate) detail: serde_json::Value,
+/// Books a voucher that a till gave offline although it was gone: its cost without a budget, the till's day, and one
+/// exception for people to look at, under the redemption's id.
+pub(crate) fn except(tx: &mut Tx<'_>, redemption: &Redemption, grant: &Grant, at: Ts) -> Result<(), Halt> {
+    let id = redemption.id.as_str();
+    tx.count_up(&booked_key(id), 1)?;
+    book(tx, grant, redemption.amount, Why { rule: EXCEPTED, reference: id })?;
+    days::redeemed(tx, redemption, at)?;
+    let what = Exceptional {
+        kind: OFFLINE_CONFLICT,
+        about: &format!("Redemption/{id}"),
+        order: redemption.order.as_ref(),
+        store: redemption.store.as_ref(),
+        business_date: None,
+        at,
+        amount: redemption.amount,
+        gone: vec![format!("voucher {}", grant.id)],
+        remedy: REMEDY,
+    };
+    exceptions::book_as(tx, id.to_owned(), what)
 }
 
 /// Books what a voucher gave that nothing was set aside for any more; negative takes it back.

@@ -13,6 +13,7 @@ use fanfare_core::{
     random::Random,
     reason::{Reason, Refusal},
     time::{Ts, Tz},
+    world::Origin,
 };
 use fanfare_store::{
     Keys, Rows, Writes,
@@ -288,6 +289,8 @@ pub struct Tx<'a> {
     pub plans: &'a Plans,
     /// The members as memory keeps them, without what this batch changed; see [`Tx::pending_events`].
     pub audience: &'a Audience,
+    /// From which device and address the command comes; nothing where nobody said.
+    pub(crate) origin: Origin,
     pub(crate) incarnation: i64,
     pub(crate) base: &'a mut Base,
     pub(crate) draw: &'a mut Draw,
@@ -603,10 +606,16 @@ impl Tx<'_> {
     pub fn revoke_family(&mut self, family: String) {
         self.base.logs.revoked_families.mine.push(family);
     }
-    /// Notes who changed what.
-    pub fn audit(&mut self, actor: &str, action: &str, object: &str, detail: serde_json::Value) {
+    /// Notes who changed what; answers the row's id.
+    pub fn audit(&mut self, actor: &str, action: &str, object: &str, detail: serde_json::Value) -> String {
         let id = self.new_id();
-        let row = Audit { id, at: self.now, actor: actor.into(), action: action.into(), object: object.into(), detail };
+        self.audit_as(id.clone(), actor, action, object, detail);
+        id
+    }
+    /// The same under an id that follows from what happened, so that it happens once.
+    pub(crate) fn audit_as(&mut self, id: String, actor: &str, action: &str, object: &str, detail: serde_json::Value) {
+        let at = self.now;
+        let row = Audit { id, at, actor: actor.into(), action: action.into(), object: object.into(), detail };
         self.base.logs.audit.mine.push(row);
     }
 }

@@ -147,7 +147,8 @@ fn decide<C: Command>(
     let incarnation = scene.shared.store.incarnation();
     let audience = &scene.shared.memory.audience;
     let Scene { plans, now, wanted, .. } = *scene;
-    let mut tx = Tx { now, plans, audience, incarnation, base, draw, wanted };
+    let origin = crate::origin::Origin::default();
+    let mut tx = Tx { now, plans, audience, origin, incarnation, base, draw, wanted };
     match command.run(&mut tx) {
         Ok(answer) => Some(Ok(answer)),
         Err(Halt::Refused(refused)) => {

@@ -3,6 +3,8 @@
 use super::DataFolder;
 use crate::up::admin::{self, Answer, Request};
 use anyhow::bail;
+use fanfare_store::reports::Inspection;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 /// What can be asked.
@@ -11,25 +13,77 @@ pub enum Command {
     /// Recompute the ledger's chain, sums and balances and check what must always hold, also beside a running `up`. Exit
     /// code 1 when something is found.
     Verify {
+        /// How the result is printed.
+        #[arg(long, value_enum, default_value_t = Output::Text)]
+        output: Output,
         #[command(flatten)]
         folder: DataFolder,
     },
 }
 
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// Does what was asked.
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Verify { folder } = command;
-    match admin::ask(&folder.data, Request::Verify).await? {
-        Answer::Verified { findings, checked } => {
-            for finding in &findings {
-                println!("{finding}");
-            }
-            for (namespace, position) in checked {
-                println!("{namespace}: ledger and invariants checked up to position {position}");
-            }
-            Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
-        }
+    let Command::Verify { output, folder } = command;
+    let inspected = match admin::ask(&folder.data, Request::Verify).await? {
+        Answer::Verified(inspected) => inspected,
         Answer::Refused(reason) => bail!(reason),
         Answer::Credential { .. } | Answer::Done => bail!("the process that runs on this folder is of another version"),
+    };
+    let holds = inspected.iter().all(|(_, inspection)| inspection.findings.is_empty());
+    match output {
+        Output::Text if inspected.is_empty() => println!("the database is empty: no namespace was written to yet"),
+        Output::Text => inspected.iter().for_each(|(namespace, inspection)| print!("{}", told(namespace, inspection))),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&as_json(&inspected, holds)?)?),
     }
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn told(namespace: &str, inspection: &Inspection) -> String {
+    let Inspection {
+        position,
+        chain,
+        audit_chain: _,
+        transactions,
+        entries,
+        accounts,
+        audit_rows,
+        grants,
+        redemptions,
+        orders,
+        first_broken,
+        findings,
+    } = inspection;
+    let mut text: String = findings.iter().map(|finding| format!("{namespace}: {finding}\n")).collect();
+    text += &format!(
+        "{namespace}: ledger and invariants checked up to position {position}: {transactions} transactions with {entries} \
+         entries in {accounts} accounts, {grants} grants, {redemptions} redemptions, {orders} orders, {audit_rows} rows of \
+         the audit trail\n"
+    );
+    text += &match (first_broken, findings.len()) {
+        (Some(broken), _) => {
+            format!("{namespace}: the ledger is NOT as it was written, from transaction {broken} on\n")
+        }
+        (None, 0) => format!("{namespace}: all holds; the chain ends in {chain}\n"),
+        (None, many) => format!("{namespace}: {many} findings; the ledger's chain is whole and ends in {chain}\n"),
+    };
+    text
+}
+
+fn as_json(inspected: &[(String, Inspection)], holds: bool) -> anyhow::Result<Value> {
+    let mut namespaces = Vec::with_capacity(inspected.len());
+    for (namespace, inspection) in inspected {
+        let mut one = serde_json::to_value(inspection)?;
+        one["namespace"] = json!(namespace);
+        namespaces.push(one);
+    }
+    Ok(json!({ "holds": holds, "namespaces": namespaces }))
 }

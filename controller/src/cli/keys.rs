@@ -75,7 +75,7 @@ fn answer(answer: Answer) -> anyhow::Result<ExitCode> {
         Answer::Credential { id, secret } => println!("id: {id}\nkey: {secret}"),
         Answer::Done => println!("done"),
         Answer::Refused(reason) => bail!(reason),
-        Answer::Verified { .. } => bail!("the process that runs on this folder is of another version"),
+        Answer::Verified(_) => bail!("the process that runs on this folder is of another version"),
     }
     Ok(ExitCode::SUCCESS)
 }

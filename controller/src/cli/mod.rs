@@ -5,6 +5,8 @@ pub mod codes;
 pub mod crds;
 pub mod events;
 pub mod keys;
+pub mod ledger;
+pub mod remote;
 pub mod suspend;
 pub mod up;
 pub mod validate;
@@ -52,6 +54,9 @@ pub enum Command {
     /// The audit trail and the ledger's chain.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The ledger: corrections, reports and the export, over the HTTP API.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
 }
 
 impl Command {
@@ -82,5 +87,6 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Terminal(command) => keys::terminal(command).await,
         Command::Key(command) => keys::key(command).await,
         Command::Audit(command) => audit::run(command).await,
+        Command::Ledger(command) => ledger::run(command).await,
     }
 }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use fanfare_api::Scope;
 use fanfare_core::ids::Namespace;
 use fanfare_engine::Engine;
+use fanfare_store::reports::Inspection;
 use serde::{Deserialize, Serialize};
 use std::{
     os::unix::fs::PermissionsExt,
@@ -28,7 +29,7 @@ const VERIFY_MAX: Duration = Duration::from_secs(600);
 /// The most findings that one answer holds, each cut to [`FINDING_MAX_CHARS`], so that it fits a line.
 const FINDINGS_MAX: usize = 100;
 /// How many characters of a finding are told.
-const FINDING_MAX_CHARS: usize = 150;
+const FINDING_MAX_CHARS: usize = 400;
 
 /// What can be asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,13 +82,8 @@ pub enum Answer {
     },
     /// It was done.
     Done,
-    /// What was checked.
-    Verified {
-        /// What does not hold, a sentence each with its namespace; none: all holds.
-        findings: Vec<String>,
-        /// How far each namespace was checked.
-        checked: Vec<(String, i64)>,
-    },
+    /// What was checked: each namespace, with what it holds and what of it does not hold.
+    Verified(Vec<(String, Inspection)>),
     /// It was not done, and why.
     Refused(String),
 }
@@ -135,16 +131,17 @@ pub async fn handle(engine: &Engine, request: Request) -> Answer {
 
 /// Checks every namespace of the database, each as it stood at one moment.
 async fn verify(store: &dyn fanfare_store::Store) -> anyhow::Result<Answer> {
-    let (mut findings, mut checked) = (Vec::new(), Vec::new());
+    let (mut inspected, mut room) = (Vec::new(), FINDINGS_MAX);
     for namespace in store.namespaces().await? {
-        let position = store.position(&namespace).await?;
-        for finding in store.verify(&namespace).await? {
-            findings.push(format!("{namespace}: {finding}").chars().take(FINDING_MAX_CHARS).collect());
+        let mut inspection = store.inspect(&namespace).await?;
+        inspection.findings.truncate(room);
+        room -= inspection.findings.len();
+        for finding in &mut inspection.findings {
+            *finding = finding.chars().take(FINDING_MAX_CHARS).collect();
         }
-        checked.push((namespace.to_string(), position.0));
+        inspected.push((namespace.to_string(), inspection));
     }
-    findings.truncate(FINDINGS_MAX);
-    Ok(Answer::Verified { findings, checked })
+    Ok(Answer::Verified(inspected))
 }
 
 /// Serves the socket until it is dropped.

@@ -140,7 +140,7 @@ impl<'r, R: Source> Cursor<'r, R> {
         self.bytes()?.try_into().map_err(|_| Error::Corrupt("a chain's link has not 32 bytes".into()))
     }
 
-    fn named<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
+    pub(super) fn named<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T> {
         let text = self.str()?;
         parse(text).ok_or_else(|| Error::Corrupt(format!("{text:?} is no state or kind")))
     }

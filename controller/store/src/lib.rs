@@ -16,6 +16,7 @@ mod fold;
 pub mod keys;
 mod open;
 pub mod postgres;
+pub mod reports;
 mod retention;
 pub mod rows;
 pub mod sqlite;
@@ -29,6 +30,7 @@ use futures::{future::BoxFuture, stream::BoxStream};
 pub use keys::Keys;
 pub use open::open;
 pub use postgres::PostgresStore;
+use reports::{Asked, Cut, ExceptionsOf, Inspection};
 pub use rows::Rows;
 use rows::{
     Audit, Credential, Event, Grant, Job, LedgerLine, Member, Message, Order, Published, Redemption, RefreshToken, Run,
@@ -174,9 +176,28 @@ pub trait Store: Send + Sync {
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>>;
     /// Active runs of an automation, newest first, for its status.
     fn runs<'a>(&'a self, ns: &'a Namespace, automation: &'a Name, page: Page) -> Answer<'a, Vec<Run>>;
+    /// Reads what was asked for on one consistent cut.
+    fn cut<'a>(&'a self, ns: &'a Namespace, asked: &'a Asked) -> Answer<'a, Cut>;
+    /// The exceptions that were booked, newest first: rows of the audit trail whose action is [`reports::EXCEPTION`].
+    fn exceptions<'a>(&'a self, ns: &'a Namespace, of: &'a ExceptionsOf, page: Page) -> Answer<'a, Vec<Audit>>;
+    /// Events of a source, newest first, each with the event of the same id from the source `answers`; with `open` only
+    /// those that have none. A page goes on after an event's id.
+    fn answered<'a>(
+        &'a self,
+        ns: &'a Namespace,
+        source: &'a str,
+        answers: &'a str,
+        open: bool,
+        page: Page,
+    ) -> Answer<'a, Vec<(Event, Option<Event>)>>;
     /// Checks what must always hold of the rows themselves (`docs/ARCHITECTURE.md`, invariants 1 to 4 and 10): chain and
-    /// sums of the ledger, balances equal to entries, caps, one live redemption per voucher, events unique. Empty: fine.
-    fn verify<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<String>>;
+    /// sums of the ledger, balances equal to entries, caps, one live redemption per voucher, events unique, a till's day
+    /// equal to its orders. On one consistent cut; it repairs nothing.
+    fn inspect<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Inspection>;
+    /// What [`Store::inspect`] found; empty: all holds.
+    fn verify<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<String>> {
+        Box::pin(async move { Ok(self.inspect(ns).await?.findings) })
+    }
     /// Every namespace that has a row.
     fn namespaces(&self) -> Answer<'_, Vec<Namespace>>;
 }

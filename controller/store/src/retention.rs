@@ -18,6 +18,8 @@ pub(crate) const NEWS_KEPT: Duration = Duration::from_secs(600);
 pub(crate) const NEWS_CLEARED_PER_NEW: i64 = 4;
 /// The most news that a follower reads at once; it asks again for the rest.
 pub(crate) const NEWS_PAGE_MAX: i64 = 1_000;
+/// The bytes of news behind which a follower reads no further at once.
+pub(crate) const NEWS_PAGE_BYTES: i64 = 16 * 1024 * 1024;
 
 /// How many outdated answers a batch of `new` ones deletes at most.
 pub(crate) fn answers_cleared(new: usize) -> i64 {

@@ -274,6 +274,12 @@ pub struct Return {
     pub reason: String,
     /// When.
     pub at: Ts,
+    /// Where it came back, which need not be where it was bought.
+    #[serde(default)]
+    pub store: Option<StoreId>,
+    /// The day of the till that took it back, `YYYY-MM-DD`; none of returns that were made before tills had days.
+    #[serde(default)]
+    pub business_date: Option<String>,
 }
 
 impl Return {

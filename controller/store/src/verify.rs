@@ -13,7 +13,7 @@ pub(crate) const FINDINGS_MAX: usize = 20;
 
 /// What the checks that are one query each find. Each database has a query for each, in this order; its rows are texts that
 /// name what was found.
-pub(crate) const FINDINGS: [&str; 14] = [
+pub(crate) const FINDINGS: [&str; 16] = [
     "a transaction of the ledger does not sum to zero (sequence, unit, sum)",
     "an entry of the ledger has no transaction (sequence)",
     "a balance is not the sum of its entries (account, unit, balance, sum)",
@@ -28,6 +28,8 @@ pub(crate) const FINDINGS: [&str; 14] = [
     "a message was made twice (cause)",
     "a counter of issued rewards is not the number of their grants (reward, counter, grants)",
     "an identity of a member is not found under its value, or finds another (member)",
+    "a day, store or member of a budget gave back more than it took (counter, value)",
+    "a till's day is not the sum of its orders and returns (figure, kept, sum)",
 ];
 
 /// A transaction as it stands in the ledger, while its entries are read.
@@ -44,12 +46,13 @@ struct Open {
 pub(crate) struct LedgerChain {
     last: (i64, Link),
     open: Option<Open>,
+    first_broken: Option<i64>,
     findings: Vec<String>,
 }
 
 impl Default for LedgerChain {
     fn default() -> Self {
-        Self { last: (0, chain::START), open: None, findings: Vec::new() }
+        Self { last: (0, chain::START), open: None, first_broken: None, findings: Vec::new() }
     }
 }
 
@@ -78,22 +81,34 @@ impl LedgerChain {
         let Some(Open { seq, at, rule, reference, link, entries }) = self.open.take() else { return };
         let due = chain::transaction(&self.last.1, seq, at, &rule, &reference, &entries);
         if due != link && self.findings.len() < FINDINGS_MAX {
-            self.findings.push(format!("the ledger's chain is broken at transaction {seq} ({rule} of {reference})"));
+            let before = match self.last.0 {
+                0 => "it is the first".to_owned(),
+                before if self.first_broken.is_none() => {
+                    format!("everything up to transaction {before} is as it was written")
+                }
+                before => format!("the one before it is {before}"),
+            };
+            self.findings.push(format!(
+                "the ledger's chain is broken at transaction {seq} ({rule} of {reference}): it, or what stood right before \
+                 it, was changed after it was written; {before}"
+            ));
+            self.first_broken.get_or_insert(seq);
         }
         self.last = (seq, link);
     }
 
-    /// What was found, once every line was read; the lane says that the chain ends at `end` and not behind `seq`.
-    pub(crate) fn end(mut self, seq: i64, end: Link) -> Vec<String> {
+    /// What was found, once every line was read, and the first transaction that is not as it was written; the lane says
+    /// that the chain ends at `end` and not behind `seq`.
+    pub(crate) fn end(mut self, seq: i64, end: Link) -> (Vec<String>, Option<i64>) {
         self.close();
-        let Self { last, open: _, mut findings } = self;
+        let Self { last, open: _, first_broken, mut findings } = self;
         if last.1 != end {
             findings.push(format!("the ledger does not end where the lane says: its last transaction is {}", last.0));
         }
         if last.0 > seq {
             findings.push(format!("the ledger goes on beyond the lane's sequence {seq}, to {}", last.0));
         }
-        findings
+        (findings, first_broken)
     }
 }
 

@@ -54,7 +54,8 @@ pub struct Writes {
     pub new_pool: Vec<(String, Code)>,
     /// Must not exist. They are kept for 7 days.
     pub idempotency: Vec<Stored>,
-    /// Becomes the one served; the former stays as a revision. The same revision again replaces flags only.
+    /// Becomes the one served; the former stays as a revision. The same revision again replaces its flags and its plan, which may say
+    /// more than the specification: that its budget suspended it.
     pub published: Vec<Published>,
     /// No longer served, but kept; done after `published`.
     pub retired: Vec<(Kind, Name)>,

@@ -283,6 +283,8 @@ pub(crate) fn limits(limits: &[wire::Limit]) -> Vec<Limit> {
                 wire::LimitPer::Member => Per::Member,
                 wire::LimitPer::Store => Per::Store,
                 wire::LimitPer::Campaign => Per::Campaign,
+                wire::LimitPer::Device => Per::Device,
+                wire::LimitPer::Address => Per::Address,
             },
             every: every(limit.every),
             max: limit.max,
@@ -322,6 +324,6 @@ pub(crate) fn in_two(message: &str, otherwise: &str) -> (String, String) {
 }
 
 /// Core's messages quote with `"`; ours with backticks, since values are often quoted themselves.
-fn unquoted(message: &str) -> String {
+pub(super) fn unquoted(message: &str) -> String {
     message.replace('"', "`")
 }

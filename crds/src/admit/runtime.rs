@@ -6,10 +6,10 @@ use fanfare_core::ids::{Name, StoreId};
 use fanfare_core::model::RuntimePlan;
 use fanfare_core::model::runtime as plan;
 use fanfare_core::model::segment::Decimal;
-use fanfare_core::money::{BasisPoints, Currency};
+use fanfare_core::money::{BasisPoints, Currency, Minor};
 use fanfare_core::time::Span;
 
-use super::context::{Context, labels};
+use super::context::{Context, labels, unquoted};
 use super::error::{Path, code};
 use super::names;
 use crate::wire::runtime as wire;
@@ -31,6 +31,7 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
         login,
         events,
         orders,
+        ledger,
     } = spec;
     let path = Path::SPEC;
     names::fields(attributes.keys(), context, path.field("attributes"));
@@ -42,6 +43,8 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
     let reserve = orders.as_ref().and_then(|orders| orders.reserve_for.as_ref());
     let reserve_for = context.span_or(reserve, RESERVE_DEFAULT, path.field("orders").field("reserveFor"));
     let currency = currency?;
+    let approve_above = ledger.as_ref().and_then(|ledger| ledger.approve_above.as_ref());
+    let approve_above = approve_above.and_then(|amount| self::amount(amount, &currency, context, path));
     Some(RuntimePlan {
         name: Name::from(name),
         zone,
@@ -55,6 +58,7 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
         dev_login: login.as_ref().and_then(|login| login.dev).unwrap_or(false),
         events,
         reserve_for,
+        approve_above,
     })
 }
 
@@ -65,6 +69,20 @@ fn currency(code: &str, context: &mut Context<'_>, path: Path<'_>) -> Option<Cur
         context.findings.push(path, self::code::UNKNOWN_NAME, format!("there is no currency `{code}`"), remedy);
     }
     read
+}
+
+/// The Runtime's own currency is not the context's yet: that is made of what is compiled here.
+fn amount(amount: &Money, currency: &Currency, context: &mut Context<'_>, path: Path<'_>) -> Option<Minor> {
+    let read = currency.amount(amount.as_str());
+    if let Err(error) = &read {
+        let ledger = path.field("ledger");
+        let remedy = match currency.exponent() {
+            0 => "write whole units".to_owned(),
+            places => format!("write at most {places} decimals and a smaller amount, such as \"1000.00\""),
+        };
+        context.findings.push(ledger.field("approveAbove"), code::MALFORMED, unquoted(&error.to_string()), remedy);
+    }
+    read.ok()
 }
 
 /// In ten-thousandths of a minor unit. Four decimals of a unit are exact in it, for any currency.

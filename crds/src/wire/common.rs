@@ -49,7 +49,9 @@ pub struct SegmentRef {
 pub struct Limit {
     /// What is counted: Joins, Orders that got a benefit, or Rewards that were given.
     pub count: LimitCount,
-    /// For whom it is counted: each Member, each Store, or the whole Campaign.
+    /// For whom it is counted: each Member, each Store, the whole Campaign, or, against abuse, each Device or each network
+    /// Address from which shoppers themselves join, order or act in the app. What a till sends is not counted per Device
+    /// or Address. Both are kept as hashes only.
     pub per: LimitPer,
     /// In which period it is counted. Hours, days, weeks and months follow the campaign's time zone.
     pub every: Period,
@@ -72,6 +74,8 @@ pub enum LimitPer {
     Member,
     Store,
     Campaign,
+    Device,
+    Address,
 }
 
 /// The period of a limit.

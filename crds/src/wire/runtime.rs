@@ -60,6 +60,9 @@ pub struct CampaignRuntimeSpec {
     /// Rules of orders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub orders: Option<OrderRules>,
+    /// Rules of the ledger, for those who correct it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<LedgerRules>,
 }
 
 /// The languages you publish in.
@@ -163,4 +166,14 @@ pub struct OrderRules {
     /// How long an order that is not paid yet keeps its discounts, stock and vouchers. Default: 15m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserve_for: Option<Span>,
+}
+
+/// Rules of the ledger, for those who correct it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerRules {
+    /// A correction that is worth more than this waits until a second person approves it, for example "1000.00". So does
+    /// one whose worth is not known. "0" lets every correction wait. Without it none waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approve_above: Option<Money>,
 }

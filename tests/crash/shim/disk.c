@@ -5,6 +5,7 @@
  *
  *   FANFARE_SHIM_LOG      the log, appended to: records of a header and, for writes, the bytes
  *   FANFARE_SHIM_CONTROL  a file of one byte, mapped: 'f' no space for writes, 'e' a sync fails, 'w' a write fails
+ *   FANFARE_SHIM_KILL     `sync:n` or `write:n`: the process is killed when it is about to do that for the n-th time
  *
  * A header is five 64-bit numbers: kind, file, offset, length, 0. Files are numbered by kind 'N', whose bytes are the path. */
 #define _GNU_SOURCE
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@ static int log_fd = -1;
 static volatile const char *control;
 static char paths[FILES_MAX][512];
 static int files;
+static long kill_at_sync, kill_at_write; /* how many are left until then; 0: never */
 static int known[FDS_MAX]; /* a file's number from 1, UNKNOWN or OTHER */
 
 static ssize_t (*real_write)(int, const void *, size_t);
@@ -54,6 +57,9 @@ __attribute__((constructor)) static void start(void) {
     real_unlink = dlsym(RTLD_NEXT, "unlink");
     const char *log = getenv("FANFARE_SHIM_LOG");
     if (log) log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    const char *kill_at = getenv("FANFARE_SHIM_KILL");
+    if (kill_at && strncmp(kill_at, "sync:", 5) == 0) kill_at_sync = atol(kill_at + 5);
+    if (kill_at && strncmp(kill_at, "write:", 6) == 0) kill_at_write = atol(kill_at + 6);
     const char *path = getenv("FANFARE_SHIM_CONTROL");
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd >= 0) {
@@ -101,12 +107,18 @@ static int file_of(int fd) {
 /* What the control file asks for; 0 where all is well. */
 static char fault(void) { return control ? *control : 0; }
 
+/* Counts down and kills. The guard is held. */
+static void count(long *left) {
+    if (*left > 0 && --*left == 0) kill(getpid(), SIGKILL);
+}
+
 /* Before a write: notes it, or says with errno that it is not done. */
 static int before(int fd, char kind, off_t offset, const void *bytes, uint64_t length) {
     int refused = 0;
     pthread_mutex_lock(&guard);
     int file = file_of(fd);
     if (file) {
+        count(&kill_at_write);
         if (fault() == 'f') refused = ENOSPC;
         else if (fault() == 'w') refused = EIO;
         else note(kind, file, (uint64_t)offset, bytes, length);
@@ -147,7 +159,10 @@ static int synced(int fd, int (*real)(int)) {
     pthread_mutex_lock(&guard);
     int file = file_of(fd);
     /* What is written while the disk syncs may be on it or not: only what stands before counts as synced. */
-    if (file) note('B', file, 0, 0, 0);
+    if (file) {
+        note('B', file, 0, 0, 0);
+        count(&kill_at_sync);
+    }
     pthread_mutex_unlock(&guard);
     if (file && fault() == 'e') {
         pthread_mutex_lock(&guard);

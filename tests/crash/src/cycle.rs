@@ -6,7 +6,7 @@ use crate::{
     product::{Product, Running},
     report::Report,
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use fanfare_crash::{
     check::{self, Seen},
     money,
@@ -70,31 +70,37 @@ async fn shop(asked: &Asked, seed: u64, cycles: usize, report: &mut Report) -> R
     let codes = Codes::default();
     let mut tills: Vec<Till> = (0..asked.tills).map(|name| Till::new(name, seed, Arc::clone(&codes))).collect();
     let mut limit = money::LIMITS[0];
-    let mut running = product.start(None).await?;
+    let mut running = product.start().await?;
     let mut session = open(&tills, &running).await?;
     for till in &mut tills {
         till.open(&session).await.context("the first orders are not answered")?;
     }
     running.kill()?;
     for cycle in 0..cycles {
-        let end = how(&mut chance, cycle);
+        let end = how(&mut chance, cycle, product.disk.is_some());
         let crash_at = match &end {
             End::Place(name, nth) => Some(format!("{name}:{nth}")),
             End::Kill(_) => None,
         };
-        running = product.start(crash_at.as_deref()).await?;
-        report.slowest_start = report.slowest_start.max(running.took);
-        session = open_or_dead(&tills, &mut running).await?.unwrap_or(session);
-        if chance.random_ratio(1, 3) {
-            limit = money::LIMITS[chance.random_range(0..money::LIMITS.len())];
-            money::write_limit(&product.folder, limit)?;
-        }
-        let place = load(&mut tills, &session, &mut running, end).await?;
+        let place = match (product.start_armed(crash_at.as_deref()).await?, end) {
+            (Some(armed), end) => {
+                running = armed;
+                report.slowest_start = report.slowest_start.max(running.took);
+                session = open_or_dead(&tills, &mut running).await?.unwrap_or(session);
+                if chance.random_ratio(1, 3) {
+                    limit = money::LIMITS[chance.random_range(0..money::LIMITS.len())];
+                    money::write_limit(&product.folder, limit)?;
+                }
+                load(&mut tills, &session, &mut running, end).await?
+            }
+            (None, End::Place(name, _)) => format!("{name}, before it served"),
+            (None, End::Kill(_)) => bail!("a process that nobody killed ended:\n{}", product.log_tail()),
+        };
         *report.places.entry(place).or_default() += 1;
         cut(&product, &mut chance, report)?;
         in_vain(&product, &mut chance, cycle, report).await?;
 
-        running = product.start(None).await?;
+        running = product.start().await?;
         report.slowest_start = report.slowest_start.max(running.took);
         session = open(&tills, &running).await?;
         let is_last = cycle + 1 == cycles;
@@ -143,9 +149,14 @@ fn cut(product: &Product, chance: &mut ChaCha8Rng, report: &mut Report) -> Resul
 }
 
 /// Every place in turn, each at another time; every third crash is a kill at random.
-fn how(chance: &mut ChaCha8Rng, cycle: usize) -> End {
+fn how(chance: &mut ChaCha8Rng, cycle: usize, disk: bool) -> End {
     let after = Duration::from_millis(chance.random_range(20..LOAD_MAX_MS));
     let nth = chance.random_range(1..=NTH_MAX);
+    if disk && cycle % 3 != 1 {
+        // A start alone takes some; in a commit there are more writes than syncs.
+        let sync = chance.random_ratio(1, 2);
+        return End::Place(points::ON_DISK[usize::from(!sync)], nth * if sync { 4 } else { 24 });
+    }
     if cycle % 3 == 2 {
         return End::Kill(after);
     }

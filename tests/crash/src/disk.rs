@@ -44,7 +44,7 @@ pub(crate) async fn run(asked: &Asked) -> Result<ExitCode> {
     println!("{:<20} {:>8} {:>8} {:>10}   after a power cut", "the disk", "writes", "reads", "well after");
     for round in 0..asked.cycles.div_ceil(FAULTS.len()).max(1) {
         for (fault, says) in FAULTS {
-            let mut running = product.start(None).await?;
+            let mut running = product.start().await?;
             let session = open(&tills, &running).await?;
             tills = work(tills, &session).await?;
             let disk = product.disk.as_ref().context("there is a disk")?;
@@ -61,7 +61,7 @@ pub(crate) async fn run(asked: &Asked) -> Result<ExitCode> {
             tills = work(tills, &session).await?;
             running.kill()?;
             disk.cut(&product.data, Leaves::Nothing, &mut chance)?;
-            running = product.start(None).await?;
+            running = product.start().await?;
             let session = open(&tills, &running).await?;
             let seen = check_all(&mut tills, &session, true).await?;
             product.audit().await.with_context(|| (*says).to_owned())?;

@@ -12,6 +12,9 @@ pub(crate) const UNDER_LOAD: &[&str] = &[
     "answered-not-sent",
 ];
 
+/// Within a commit of the database: about to write, about to sync. They need the shim below (`shim/disk.c`).
+pub(crate) const ON_DISK: &[&str] = &["disk:sync", "disk:write"];
+
 /// Reached once, while the process starts on what the last one left.
 pub(crate) const AT_START: &[&str] = &["migrated", "rebuilt"];
 

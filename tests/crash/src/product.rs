@@ -104,27 +104,41 @@ impl Product {
             command.envs(disk.environment());
         }
         if let Some(at) = crash_at {
-            command.env("FANFARE_CRASH_AT", at);
+            match at.strip_prefix("disk:") {
+                Some(at) => command.env("FANFARE_SHIM_KILL", at),
+                None => command.env("FANFARE_CRASH_AT", at),
+            };
         }
         command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         drop(fs::remove_file(self.data.join("credentials.json")));
         command.spawn().with_context(|| format!("cannot start {}", self.binary.display()))
     }
 
-    /// Starts it and waits until it serves; armed to end at a place, if one is named.
+    /// Starts it and waits until it serves.
     ///
     /// # Errors
     /// When it ends before, or does not serve in time; the end of its log tells why.
-    pub(crate) async fn start(&self, crash_at: Option<&str>) -> Result<Running> {
+    pub(crate) async fn start(&self) -> Result<Running> {
+        self.start_armed(None).await?.context("it ended before it served")
+    }
+
+    /// The same, armed to end at a place; nothing when it got there before it served.
+    ///
+    /// # Errors
+    /// When it ends before, or does not serve in time; the end of its log tells why.
+    pub(crate) async fn start_armed(&self, crash_at: Option<&str>) -> Result<Option<Running>> {
         let began = Instant::now();
         let mut process = self.spawn(crash_at)?;
         loop {
             if let Ok(text) = fs::read_to_string(self.data.join("credentials.json")) {
                 let credentials = serde_json::from_str(&text).with_context(|| format!("credentials: {text:?}"))?;
                 fs::write(self.data.join("begun"), "")?;
-                return Ok(Running { process, credentials, took: began.elapsed() });
+                return Ok(Some(Running { process, credentials, took: began.elapsed() }));
             }
             if let Some(status) = process.try_wait()? {
+                if crash_at.is_some() {
+                    return Ok(None);
+                }
                 bail!("it ended with {status} before it served:\n{}", self.log_tail());
             }
             if began.elapsed() > START_MAX {

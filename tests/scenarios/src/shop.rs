@@ -149,6 +149,11 @@ impl Shop {
         Ok(())
     }
 
+    /// Where it keeps its data.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
     /// What `up` left for its callers.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials

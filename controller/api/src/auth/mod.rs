@@ -138,7 +138,7 @@ pub(crate) struct Desk<S: Needs>(pub(crate) Arc<DeskKey>, PhantomData<S>);
 
 impl<S: Needs> Desk<S> {
     fn admit(key: Arc<DeskKey>) -> Result<Self, Problem> {
-        if key.scopes.contains(&S::SCOPE) {
+        if key.scopes.contains(&S::SCOPE) || S::OR.is_some_and(|other| key.scopes.contains(&other)) {
             return Ok(Self(key, PhantomData));
         }
         let scope = S::SCOPE.as_str();

@@ -17,14 +17,30 @@ pub enum Scope {
     Segments,
     /// Import codes and have vouchers printed.
     Codes,
+    /// Read reports: a till its own store's day, an integration all of them and the ledger.
+    Reports,
+    /// Propose corrections of the ledger.
+    Adjust,
+    /// Approve or turn down corrections that another person proposed.
+    Approve,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 7] =
-        [Self::Redeem, Self::Reverse, Self::Event, Self::Members, Self::Lists, Self::Segments, Self::Codes];
+    pub const ALL: [Self; 10] = [
+        Self::Redeem,
+        Self::Reverse,
+        Self::Event,
+        Self::Members,
+        Self::Lists,
+        Self::Segments,
+        Self::Codes,
+        Self::Reports,
+        Self::Adjust,
+        Self::Approve,
+    ];
     /// What a till gets when it is enrolled.
-    pub const TILL: [Self; 3] = [Self::Redeem, Self::Reverse, Self::Event];
+    pub const TILL: [Self; 4] = [Self::Redeem, Self::Reverse, Self::Event, Self::Reports];
 
     /// The name that `fanfare key create --scope` takes and the database keeps.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +52,9 @@ impl Scope {
             Self::Lists => "lists",
             Self::Segments => "segments",
             Self::Codes => "codes",
+            Self::Reports => "reports",
+            Self::Adjust => "adjust",
+            Self::Approve => "approve",
         }
     }
 
@@ -49,6 +68,8 @@ impl Scope {
 pub(crate) trait Needs: Send + Sync {
     /// Which.
     const SCOPE: Scope;
+    /// Another one that will do as well.
+    const OR: Option<Scope> = None;
 }
 
 macro_rules! needs {
@@ -62,4 +83,13 @@ macro_rules! needs {
     )*};
 }
 
-needs! { Redeem Reverse Event Members Lists Segments Codes }
+needs! { Redeem Reverse Event Members Lists Segments Codes Reports Adjust Approve }
+
+/// Either side of a correction: who proposes and who approves both see what waits.
+#[derive(Clone, Debug)]
+pub(crate) struct AdjustOrApprove;
+
+impl Needs for AdjustOrApprove {
+    const SCOPE: Scope = Scope::Adjust;
+    const OR: Option<Scope> = Some(Scope::Approve);
+}

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::Member,
-    input::{idempotency::IdempotencyKey, json::OptionalBody, path::Ids},
+    input::{idempotency::IdempotencyKey, json::OptionalBody, origin::Came, path::Ids},
     output::{Answer, View, call, render},
     problem::Problem,
     wire::{Faults, cart::quantity},
@@ -13,6 +13,7 @@ use fanfare_core::model::RuntimePlan;
 use fanfare_engine::{
     Keyed,
     act::{Action, DoAction, Outcome},
+    origin::Brought,
     progress::Goals,
 };
 use http::StatusCode;
@@ -121,13 +122,15 @@ impl ActBody {
     post, path = "/v1/campaigns/{name}/mechanics/{mechanic}/{action}", operation_id = "actOnMechanic", tag = "member",
     params(
         ("name" = String, Path), ("mechanic" = String, Path),
-        ("action" = String, Path, description = "reserve, release or draw"), ("Idempotency-Key" = String, Header)
+        ("action" = String, Path, description = "reserve, release or draw"), ("Idempotency-Key" = String, Header),
+        ("Fanfare-Device" = Option<String>, Header, description = "The app's device, for limits per device")
     ),
     request_body = Option<ActBody>, responses((status = 200, body = OutcomeView)), security(("member" = []))
 )]
 pub(crate) async fn act_on_mechanic(
     State(app): State<App>,
     caller: Member,
+    came: Came,
     ids: Ids<3>,
     key: IdempotencyKey,
     OptionalBody(body): OptionalBody<ActBody>,
@@ -149,7 +152,8 @@ pub(crate) async fn act_on_mechanic(
         action: read,
         channel: body.channel,
     };
-    call(&app, keyed, command).await
+    let by = came.of_member(&app);
+    call(&app, keyed, Brought { by, command }).await
 }
 
 fn outcome_view(outcome: &Outcome, view: &View) -> OutcomeView {

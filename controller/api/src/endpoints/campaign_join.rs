@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::Member,
-    input::{idempotency::IdempotencyKey, json::OptionalBody, path::Id},
+    input::{idempotency::IdempotencyKey, json::OptionalBody, origin::Came, path::Id},
     output::{Answer, View, call, render},
     problem::Problem,
     wire::Faults,
@@ -12,6 +12,7 @@ use axum::extract::State;
 use fanfare_engine::{
     Keyed,
     join::{Join, Joined},
+    origin::Brought,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -41,21 +42,27 @@ pub(crate) struct ParticipationView {
 /// Joins a campaign.
 #[utoipa::path(
     post, path = "/v1/campaigns/{name}/join", operation_id = "joinCampaign", tag = "member",
-    params(("name" = String, Path), ("Idempotency-Key" = String, Header)), request_body = Option<JoinBody>,
+    params(
+        ("name" = String, Path), ("Idempotency-Key" = String, Header),
+        ("Fanfare-Device" = Option<String>, Header, description = "The app's device, for limits per device")
+    ),
+    request_body = Option<JoinBody>,
     responses((status = 201, body = ParticipationView), (status = 200, body = ParticipationView)), security(("member" = []))
 )]
 pub(crate) async fn join_campaign(
     State(app): State<App>,
     caller: Member,
+    came: Came,
     Id(name): Id,
     key: IdempotencyKey,
     OptionalBody(body): OptionalBody<JoinBody>,
 ) -> Answer {
     let mut faults = Faults::default();
-    faults.maybe("/storeId", body.store_id.as_ref());
+    let view = View::of(&app)?;
+    faults.store("/storeId", body.store_id.as_ref(), &view.runtime);
     faults.maybe("/channel", body.channel.as_ref());
     faults.done()?;
-    let render = render(View::of(&app)?, |joined: &Option<Joined>, view| {
+    let render = render(view, |joined: &Option<Joined>, view| {
         let Joined { participation, created } = joined.as_ref().ok_or_else(|| Problem::not_found("campaign"))?;
         let status = if *created { StatusCode::CREATED } else { StatusCode::OK };
         let body = ParticipationView {
@@ -70,5 +77,6 @@ pub(crate) async fn join_campaign(
     let keyed = Keyed { scope: caller.idempotency_scope(), key: key.key, digest, render };
     let JoinBody { store_id, channel } = body;
     let command = Join { campaign: name.into(), member: caller.0, store: store_id.map(Into::into), channel };
-    call(&app, keyed, command).await
+    let by = came.of_member(&app);
+    call(&app, keyed, Brought { by, command }).await
 }

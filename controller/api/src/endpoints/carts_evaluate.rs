@@ -2,11 +2,8 @@
 
 use crate::{
     app::App,
-    auth::{
-        Shopper,
-        guess::{Guesser, Peer},
-    },
-    input::json::Body,
+    auth::{Shopper, guess::Guesser},
+    input::{json::Body, origin::Came},
     output::{Answer, View, execute, ok},
     problem::{Code, Problem},
     wire::{
@@ -16,7 +13,10 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::cart::Cart;
-use fanfare_engine::carts::{Asker, EvaluateCart};
+use fanfare_engine::{
+    carts::{Asker, EvaluateCart},
+    origin::Brought,
+};
 
 /// What a cart costs and why.
 #[utoipa::path(
@@ -27,20 +27,24 @@ use fanfare_engine::carts::{Asker, EvaluateCart};
 pub(crate) async fn evaluate_cart(
     State(app): State<App>,
     caller: Shopper,
-    peer: Peer,
+    came: Came,
     Body(body): Body<CartBody>,
 ) -> Answer {
     let view = View::of(&app)?;
     let mut cart = owned(body.read("", &view.runtime)?, &caller)?;
     let spelling = app.open_codes(&mut cart.codes, &body.codes);
-    let (asker, guesser) = match &caller {
-        Shopper::Member(member) => (Asker::Shopper, Guesser::member(member, peer)),
-        Shopper::Desk(desk) => (Asker::Desk, Guesser::desk(desk, cart.member.as_ref())),
+    let (by, asker, guesser) = match &caller {
+        Shopper::Member(member) => {
+            let by = came.of_member(&app);
+            let guesser = Guesser::member(member, by.address.as_deref());
+            (by, Asker::Shopper, guesser)
+        }
+        Shopper::Desk(desk) => (came.of_desk(&app, desk), Asker::Desk, Guesser::desk(desk, cart.member.as_ref())),
     };
     if !cart.codes.is_empty() {
         app.admit_codes(&guesser)?;
     }
-    execute(&app, EvaluateCart { cart, asker }, |found| {
+    execute(&app, Brought { by, command: EvaluateCart { cart, asker } }, |found| {
         app.note_wrong_codes(&guesser, found.evaluation.unknown_codes());
         let at = View { revision: found.revision, spelling, ..view };
         ok(&evaluation::view(&found.evaluation, &at))

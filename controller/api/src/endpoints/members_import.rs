@@ -5,7 +5,7 @@ use crate::{
     auth::{Integration, scope::Members},
     input::{
         import::{Format, Records, Row},
-        json::{media_type, unsupported},
+        json::{expect_unpacked, media_type, unsupported},
     },
     output::{Answer, at_position, ok},
     problem::{FieldError, Problem},
@@ -69,6 +69,7 @@ impl ImportView {
     responses((status = 200, body = ImportView)), security(("integration" = []))
 )]
 pub(crate) async fn import_members(State(app): State<App>, _: Integration<Members>, request: Request) -> Answer {
+    expect_unpacked(request.headers())?;
     let format = match media_type(request.headers()).as_deref() {
         Some("text/csv") => Format::Csv,
         Some("application/x-ndjson" | "application/ndjson" | "application/jsonl") => Format::Ndjson,

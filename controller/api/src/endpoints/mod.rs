@@ -3,6 +3,8 @@
 //! To add one: a file with a handler under `#[utoipa::path]`, and a line in [`router`]; then `tests/authorisation.golden`
 //! shows who may call it.
 
+mod adjustment_decide;
+mod adjustments;
 mod auth_dev;
 mod auth_guest;
 mod auth_refresh;
@@ -12,11 +14,13 @@ mod campaign_progress;
 mod campaigns;
 mod carts_evaluate;
 mod events;
+mod exceptions;
 mod grant_claim;
 mod grant_code;
 mod grant_top_up;
 mod grants;
 mod jwks;
+mod ledger;
 mod lists;
 mod login;
 mod me;
@@ -33,11 +37,13 @@ mod order_return;
 mod order_void;
 mod orders;
 mod points;
+mod reconciliation;
 mod redemption_answer;
 mod redemption_commit;
 mod redemption_reverse;
 mod redemption_void;
 mod redemptions;
+mod reports;
 mod reward_codes;
 mod reward_prints;
 mod segments;
@@ -95,6 +101,13 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(lists::put_list))
         .routes(routes!(lists::add_to_list))
         .routes(routes!(lists::remove_from_list))
+        .routes(routes!(reconciliation::get_reconciliation))
+        .routes(routes!(exceptions::list_exceptions))
+        .routes(routes!(reports::get_report))
+        .routes(routes!(ledger::export_ledger))
+        .routes(routes!(adjustments::propose_adjustment, adjustments::list_adjustments))
+        .routes(routes!(adjustment_decide::approve_adjustment))
+        .routes(routes!(adjustment_decide::reject_adjustment))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::metrics))

@@ -24,6 +24,13 @@ pub(crate) struct ReturnBody {
     /// At most 500.
     lines: Vec<ReturnedLine>,
     reason: String,
+    /// Where it comes back; a till's own store, else that of the order, when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    store_id: Option<String>,
+    /// The day of the till that takes it back; the calendar day of that store when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "2026-11-11")]
+    business_date: Option<String>,
 }
 
 /// Units of one line that come back.
@@ -41,6 +48,8 @@ impl ReturnBody {
         let mut faults = Faults::default();
         faults.text("/returnId", &self.return_id);
         faults.bounded("/reason", &self.reason, SENTENCE_MAX);
+        faults.maybe("/storeId", self.store_id.as_ref());
+        faults.day("/businessDate", self.business_date.as_ref());
         if self.lines.is_empty() || self.lines.len() > LINES_MAX {
             faults.add("/lines", "there is none, or too many", format!("1 to {LINES_MAX} lines"));
         }
@@ -71,8 +80,9 @@ pub(crate) async fn return_order(
     Body(body): Body<ReturnBody>,
 ) -> Answer {
     body.check().done()?;
-    let ReturnBody { return_id, lines, reason } = body.clone();
+    let ReturnBody { return_id, lines, reason, store_id, business_date } = body.clone();
+    let store = caller.0.store_of(store_id.map(Into::into))?;
     let lines = lines.into_iter().map(|line| (line.id, line.quantity)).collect();
-    let command = ReturnOrder { id: id.into(), return_id, lines, reason };
+    let command = ReturnOrder { id: id.into(), return_id, lines, reason, store, business_date };
     order_answer::call(&app, &caller.0, key, &body, command, order_answer::returned).await
 }

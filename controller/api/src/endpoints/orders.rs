@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::{Desk, guess::Guesser, scope::Redeem},
-    input::{idempotency::IdempotencyKey, json::Body, path::Id},
+    input::{idempotency::IdempotencyKey, json::Body, origin::Came, path::Id},
     output::{Answer, View, call_with_codes, ok, render},
     problem::Problem,
     wire::{
@@ -16,6 +16,7 @@ use axum::extract::State;
 use fanfare_engine::{
     Keyed,
     orders::{PlaceOrder, Placed},
+    origin::Brought,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -47,13 +48,18 @@ pub(crate) struct PlaceBody {
 /// Places an order. The same id with the same body answers the order as it is.
 #[utoipa::path(
     post, path = "/v1/orders", operation_id = "placeOrder", tag = "till",
-    params(("Idempotency-Key" = String, Header)), request_body = PlaceBody,
+    params(
+        ("Idempotency-Key" = String, Header),
+        ("Fanfare-Device" = Option<String>, Header, description = "The shopper's device, where an app orders")
+    ),
+    request_body = PlaceBody,
     responses((status = 201, body = OrderView), (status = 200, body = OrderView)),
     security(("terminal" = []), ("integration" = []))
 )]
 pub(crate) async fn place_order(
     State(app): State<App>,
     caller: Desk<Redeem>,
+    came: Came,
     key: IdempotencyKey,
     Body(body): Body<PlaceBody>,
 ) -> Answer {
@@ -89,7 +95,8 @@ pub(crate) async fn place_order(
         Ok((status, order::view(&placed.order, &placed.redemptions, view)))
     });
     let keyed = Keyed { scope: caller.0.idempotency_scope(), key: key.key, digest, render };
-    call_with_codes(&app, keyed, command, guesser).await
+    let by = came.of_desk(&app, &caller.0);
+    call_with_codes(&app, keyed, Brought { by, command }, guesser).await
 }
 
 /// An order as it is.

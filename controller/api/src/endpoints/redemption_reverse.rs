@@ -49,6 +49,6 @@ pub(crate) async fn reverse_redemption(
     let amount = body.amount.as_ref().and_then(|text| above_zero(text, "/amount", &runtime, &mut faults));
     faults.done()?;
     let ReverseBody { reversal_id, reason, .. } = body.clone();
-    let command = redemptions::Reverse { id: id.into(), reversal_id, reason, amount };
+    let command = redemptions::Reverse { id: id.into(), reversal_id, reason, amount, store: caller.0.store.clone() };
     redemption_answer::call(&app, &caller.0, key, &body, command, found).await
 }

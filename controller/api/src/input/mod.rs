@@ -5,5 +5,6 @@ pub(crate) mod idempotency;
 pub(crate) mod import;
 pub(crate) mod json;
 pub(crate) mod locale;
+pub(crate) mod origin;
 pub(crate) mod path;
 pub(crate) mod query;

@@ -111,7 +111,12 @@ pub(crate) struct PageOf<T> {
 impl PageRequest {
     /// Makes the answer. `more` is the key of the last item where there may be another page.
     pub(crate) fn answer<T>(items: Vec<T>, more: Option<String>) -> PageOf<T> {
-        PageOf { items, next: more.map(|key| URL_SAFE_NO_PAD.encode(key)) }
+        PageOf { items, next: Self::cursor(more) }
+    }
+
+    /// The cursor that stands for the key of a page's last item.
+    pub(crate) fn cursor(more: Option<String>) -> Option<String> {
+        more.map(|key| URL_SAFE_NO_PAD.encode(key))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Shapes of the contract and their way to and from the values of `core`. Nothing is decided here.
 
+pub(crate) mod adjustment;
 pub(crate) mod cart;
 pub(crate) mod evaluation;
 pub(crate) mod grant;
@@ -142,6 +143,7 @@ pub(crate) mod tests {
             dev_login: true,
             events: EventRules::default(),
             reserve_for: Span::seconds(900),
+            approve_above: None,
         }
     }
 }

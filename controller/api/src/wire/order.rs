@@ -64,6 +64,12 @@ pub(crate) struct ReturnView {
     paid_back: Vec<PaidBackView>,
     reason: String,
     at: String,
+    /// Where it came back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_id: Option<String>,
+    /// The day of the till that took it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    business_date: Option<String>,
 }
 
 /// What one gift card got back.
@@ -105,7 +111,7 @@ pub(crate) fn view(order: &Order, redemptions: &[Redemption], at: &View) -> Orde
 }
 
 fn return_view(one: &Return, at: &View) -> ReturnView {
-    let Return { id, lines: _, refund, clawed_back, restored, to_cards, reason, at: when } = one;
+    let Return { id, lines: _, refund, clawed_back, restored, to_cards, reason, at: when, store, business_date } = one;
     let paid_back = |(grant, amount): &(fanfare_core::ids::GrantId, fanfare_core::money::Minor)| PaidBackView {
         grant: grant.to_string(),
         amount: at.amount(*amount),
@@ -118,5 +124,7 @@ fn return_view(one: &Return, at: &View) -> ReturnView {
         paid_back: to_cards.iter().map(paid_back).collect(),
         reason: reason.clone(),
         at: at.time(*when),
+        store_id: store.as_ref().map(ToString::to_string),
+        business_date: business_date.clone(),
     }
 }

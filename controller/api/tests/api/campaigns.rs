@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Half price on everything and a flash sale, from the morning of the test's day.
-fn double_11() -> CampaignPlan {
+pub(crate) fn double_11() -> CampaignPlan {
     let mechanic = |name: &str, rule| Mechanic { name: name.into(), scope: Scope::default(), rule };
     let discount = Discount {
         off: Off::Percent(BasisPoints(5_000)),

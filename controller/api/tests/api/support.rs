@@ -112,6 +112,7 @@ fn runtime() -> RuntimePlan {
         dev_login: false,
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),
+        approve_above: None,
     }
 }
 
@@ -144,6 +145,12 @@ impl Shop {
     /// Serves a resource.
     pub(crate) async fn publish(&self, name: &str, plan: Plan) {
         publish(&self.engine, name, plan).await;
+    }
+
+    /// Serves another revision of a resource.
+    pub(crate) async fn publish_as(&self, name: &str, revision: &str, plan: Plan) {
+        let command = Publish { name: name.into(), revision: revision.into(), plan, generation: 2, author: None };
+        self.engine.execute(command).await.unwrap().0.unwrap();
     }
 
     /// Calls with these headers.

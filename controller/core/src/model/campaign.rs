@@ -164,6 +164,8 @@ pub enum Per {
     Member,
     Store,
     Campaign,
+    Device,
+    Address,
     /// All together, whichever campaign gives; of rewards only.
     Reward,
 }

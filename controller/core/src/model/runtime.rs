@@ -35,6 +35,9 @@ pub struct RuntimePlan {
     pub events: EventRules,
     /// How long an order's reservation holds.
     pub reserve_for: Span,
+    /// Corrections of the ledger that are worth more need a second person; without it none does.
+    #[serde(default)]
+    pub approve_above: Option<Minor>,
 }
 
 impl RuntimePlan {
@@ -42,6 +45,11 @@ impl RuntimePlan {
     pub fn worth_of_points(&self, points: i64) -> Minor {
         let exact = i128::from(points) * i128::from(self.point_worth_e4);
         Minor(i64::try_from((exact + 5_000) / 10_000).unwrap_or(i64::MAX))
+    }
+
+    /// The zone in which a store's days are meant: its own, else the namespace's.
+    pub fn zone_of(&self, store: Option<&StoreId>) -> Tz {
+        store.and_then(|id| self.stores.get(id)).and_then(|store| store.zone).unwrap_or(self.zone)
     }
 }
 

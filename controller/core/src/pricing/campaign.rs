@@ -361,7 +361,9 @@ fn whole(plan: &CampaignPlan, mechanic: Option<&Name>, counts: Vec<Counts>) -> C
 }
 
 fn order_counts(plan: &CampaignPlan, mechanic: Option<&Mechanic>, ask: &Ask<'_>) -> Vec<Counts> {
-    let limits = qualify::limits_of(plan, mechanic).iter().filter(|limit| limit.count == Counted::Orders);
+    let of_orders =
+        |limit: &&crate::model::campaign::Limit| limit.count == Counted::Orders && qualify::counts(limit, &ask.visit);
+    let limits = qualify::limits_of(plan, mechanic).iter().filter(of_orders);
     let name = mechanic.map(|mechanic| &mechanic.name);
     limits
         .filter_map(|limit| {

@@ -2,9 +2,11 @@
 
 use crate::attribution::Counted;
 use fanfare_core::{
-    ids::{GrantId, HoldId, Name, RedemptionId},
+    ids::{GrantId, HoldId, Name, RedemptionId, StoreId},
     money::Minor,
     pricing::{Consumed, Priced},
+    time::Ts,
+    world::Origin,
 };
 use fanfare_store::rows::Order;
 use serde::{Deserialize, Serialize};
@@ -35,8 +37,13 @@ pub struct Booking {
     pub called_back: Vec<i64>,
     /// Campaigns in which paying it was an event that counted, so that a return is one that counts back.
     pub progressed: Vec<Name>,
+    /// From which device and address it came.
+    #[serde(skip_serializing_if = "Origin::is_none")]
+    pub origin: Origin,
     /// A refund of it came before the order itself: what came, to be applied once the order comes.
     pub awaited: Vec<Awaited>,
+    /// Whether it counts in the day of its till.
+    pub in_day: bool,
 }
 
 /// What one campaign pays for an order's discounts.
@@ -93,6 +100,12 @@ pub struct Awaited {
     pub total: Option<Minor>,
     /// (line, quantity).
     pub lines: Vec<(String, i64)>,
+    /// Where it came back, where it says.
+    #[serde(default)]
+    pub store: Option<StoreId>,
+    /// When.
+    #[serde(default)]
+    pub at: Option<Ts>,
 }
 
 impl Booking {

@@ -7,7 +7,15 @@ use super::{
     take::{self, count_all},
     wrong_state,
 };
-use crate::{Command, Halt, budget, carts, effects::within_caps, plans::Plans, refuse, touch, tx::Tx, vouchers};
+use crate::{
+    Command, Halt, budget, carts,
+    effects::within_caps,
+    exceptions::{self, Exceptional, LATE_COMMIT},
+    plans::Plans,
+    refuse, touch,
+    tx::Tx,
+    vouchers,
+};
 use fanfare_core::{
     cart::Cart,
     ids::OrderId,
@@ -66,9 +74,11 @@ impl Command for CommitOrder {
         }
         let at = self.paid_at(tx, &order)?;
         let mut booking = Booking::of(&order);
+        // It counts where it was placed, whoever commits it.
+        tx.origin = booking.origin.clone();
         take::want(tx, &booking)?;
         if order.state == OrderState::Lapsed {
-            retake(tx, &mut order, &mut booking)?;
+            retake(tx, &mut order, &mut booking, at)?;
         }
         // What it will earn is let go of and given in this same command, so that nobody comes between.
         promises::end(tx, &order.id, &mut booking, "order-committed")?;
@@ -150,13 +160,14 @@ fn change_voucher(tx: &mut Tx<'_>, used: &VoucherUse) -> Result<(), Halt> {
 
 /// The reservation had lapsed, but the shopper paid before: the sale stands at its price. What is still there is taken
 /// again; where something is gone, one exception is booked, which a person has to look at.
-fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(), Halt> {
-    let mut gone = Vec::new();
+fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, at: Ts) -> Result<(), Halt> {
+    let (mut gone, mut uncovered) = (Vec::new(), Minor::ZERO);
     for mut spend in std::mem::take(&mut booking.spends) {
         spend = match room_for(tx, &spend)? {
             true => take::take_budget(tx, &order.id, spend.campaign, spend.amount)?,
             false => {
                 gone.push(format!("budget of {}", spend.campaign));
+                uncovered = uncovered.plus(spend.amount);
                 Spend { funded: false, ..spend }
             }
         };
@@ -169,6 +180,7 @@ fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(
                 booking.vouchers.push(take::take_voucher(tx, order, &discount)?);
             } else {
                 gone.push(format!("voucher {grant}"));
+                uncovered = uncovered.plus(discount.amount);
                 let (grant, amount) = (grant.clone(), discount.amount);
                 booking.vouchers.push(VoucherUse { grant, redemption: None, amount, returned: Minor::ZERO });
             }
@@ -183,10 +195,18 @@ fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<(
         gone.push("a limit or stock".into());
     }
     if !gone.is_empty() {
-        let id = tx.new_id();
-        let detail = serde_json::json!({ "exception": id, "gone": gone });
-        tx.audit("fanfare", "exception", &format!("Order/{}", order.id), detail);
-        order.exception = Some(id);
+        let exceptional = Exceptional {
+            kind: LATE_COMMIT,
+            about: &format!("Order/{}", order.id),
+            order: Some(&order.id),
+            store: order.cart.store.as_ref(),
+            business_date: order.business_date.as_deref(),
+            at,
+            amount: uncovered,
+            gone,
+            remedy: "The sale stands at its price. Decide who bears the amount; `fanfare ledger adjust` books it.",
+        };
+        order.exception = Some(exceptions::book(tx, exceptional)?);
     }
     Ok(())
 }

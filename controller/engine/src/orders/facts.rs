@@ -69,7 +69,7 @@ pub(crate) fn refunded(tx: &mut Tx<'_>, order: &Order, return_id: &str) -> Resul
             "returnId": return_id,
             "total": currency.format(back.net()),
             "currency": currency.code(),
-            "storeId": order.cart.store,
+            "storeId": back.store,
             "lines": lines,
         }),
         decisions: Value::Array(Vec::new()),

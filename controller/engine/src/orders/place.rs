@@ -5,7 +5,15 @@ use super::{
     take::{note_exhausted, spend, take},
 };
 pub use crate::redemptions::Mode;
-use crate::{Command, Halt, attribution, carts, jobs::Task, plans::Plans, refuse, shared, shown, tx::Tx, vouchers};
+use crate::{
+    Command, Halt, attribution, carts, days,
+    exceptions::{self, Exceptional, OFFLINE_CONFLICT},
+    jobs::Task,
+    plans::Plans,
+    refuse, shared, shown,
+    tx::Tx,
+    vouchers,
+};
 use fanfare_core::{
     cart::{Cart, Evaluation},
     ids::{Name, OrderId},
@@ -99,6 +107,7 @@ impl Command for PlaceOrder {
             Mode::Reserve => promises::make(tx, &order, &mut booking)?,
             Mode::Commit => commit(tx, &mut order, &mut booking, at)?,
         }
+        booking.origin = tx.origin.clone();
         order.booking = booking.to_value();
         tx.new_order(order.clone());
         placed(tx, order, true)
@@ -133,10 +142,19 @@ impl PlaceOrder {
             .map(|used| format!("voucher {}", used.grant))
             .collect();
         if !gone.is_empty() {
-            let id = tx.new_id();
-            let detail = serde_json::json!({ "exception": id, "gone": gone });
-            tx.audit("fanfare", "exception", &format!("Order/{}", order.id), detail);
-            order.exception = Some(id);
+            let unbacked = booking.vouchers.iter().filter(|used| used.redemption.is_none());
+            let what = Exceptional {
+                kind: OFFLINE_CONFLICT,
+                about: &format!("Order/{}", order.id),
+                order: Some(&order.id),
+                store: order.cart.store.as_ref(),
+                business_date: order.business_date.as_deref(),
+                at: order.occurred_at,
+                amount: unbacked.map(|used| used.amount).sum(),
+                gone,
+                remedy: shown::REMEDY,
+            };
+            order.exception = Some(exceptions::book(tx, what)?);
         }
         Ok(())
     }
@@ -149,6 +167,7 @@ pub(crate) fn commit(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, 
     order.expires_at = None;
     tx.done(&Task::LapseOrder(order.id.clone()).id());
     spend(tx, order, booking, at)?;
+    days::sold(tx, order, booking, at)?;
     facts::paid(tx, order, booking)?;
     count_also(tx, order, booking, at)
 }

@@ -8,7 +8,7 @@ use super::{
     returns::{self, Back},
 };
 use crate::{
-    Halt, attribution,
+    Halt, attribution, days,
     ingest::{self, Decided},
     tx::Tx,
 };
@@ -143,7 +143,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
     };
     let sale =
         attribution::Sale { order: &id, member: event.member.as_ref(), net, at: event.time, on_it: &BTreeSet::new() };
-    let booking = Booking { sales: attribution::paid(tx, sale)?, ..Booking::default() };
+    let mut booking = Booking { sales: attribution::paid(tx, sale)?, ..Booking::default() };
     let mut order = Order {
         id: id.clone(),
         state: OrderState::Committed,
@@ -151,7 +151,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         evaluation: as_paid(&cart, before, net),
         cart,
         revision: tx.plans.digest.clone(),
-        booking: booking.to_value(),
+        booking: Value::Null,
         expires_at: None,
         receipt_number: None,
         business_date: None,
@@ -161,6 +161,8 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         exception: None,
         reported: true,
     };
+    days::sold(tx, &mut order, &mut booking, event.time)?;
+    order.booking = booking.to_value();
     if known.is_some() {
         tx.put_order(order.clone());
     } else {
@@ -224,6 +226,8 @@ pub(crate) fn refunded(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         return_id: data.return_id.unwrap_or_else(|| event.id.clone()),
         total,
         lines: lines.into_iter().map(|line| (line.id, line.quantity)).collect(),
+        store: data.store_id.map(StoreId::from),
+        at: Some(event.time),
     };
     let part = Paid { before: total.unwrap_or_default(), after: total.unwrap_or_default(), evaluated: false };
     match tx.order(&id)?.cloned() {
@@ -279,7 +283,15 @@ fn refund(tx: &mut Tx<'_>, order: &mut Order, back: &Awaited) -> Result<Option<S
         () if whole => left,
         () => Vec::new(),
     };
-    let told = Back { return_id: &back.return_id, lines: &lines, reason: ORDER_REFUNDED, paid_back: back.total };
+    let told = Back {
+        return_id: &back.return_id,
+        lines: &lines,
+        reason: ORDER_REFUNDED,
+        paid_back: back.total,
+        store: back.store.as_ref(),
+        business_date: None,
+        at: back.at.unwrap_or(tx.now),
+    };
     if lines.is_empty() {
         returns::money_only(tx, order, told)?;
     } else {

@@ -6,6 +6,7 @@ use super::{
 use crate::{
     Command, Halt, attribution,
     budget::{self, Cost, Spent, Why},
+    days,
     knowledge::{self, Coming},
     plans::Plans,
     refuse, shown,
@@ -15,7 +16,7 @@ use crate::{
 };
 use fanfare_core::{
     decide,
-    ids::{GrantId, MemberId, OrderId},
+    ids::{GrantId, MemberId, OrderId, StoreId},
     mechanic::{
         Paid,
         behaviour::{Clawback, Returned},
@@ -27,6 +28,7 @@ use fanfare_core::{
     returns::{self, GivenBack, Sold},
     reward,
     segment::ORDER_REFUNDED,
+    time::Ts,
     uses::share_of,
 };
 use fanfare_store::{
@@ -49,6 +51,10 @@ pub struct ReturnOrder {
     pub lines: Vec<(String, i64)>,
     /// Why.
     pub reason: String,
+    /// Where it comes back; the order's own store where it does not say.
+    pub store: Option<StoreId>,
+    /// The day of the till that takes it back, `YYYY-MM-DD`; the calendar day of the store where it does not say.
+    pub business_date: Option<String>,
 }
 
 impl Command for ReturnOrder {
@@ -77,7 +83,15 @@ impl Command for ReturnOrder {
             OrderState::Reserved => return wrong_state(&order, "what is only reserved is voided"),
             OrderState::Voided | OrderState::Lapsed => return wrong_state(&order, "nothing of it was sold"),
         }
-        let back = Back { return_id: &self.return_id, lines: &self.lines, reason: &self.reason, paid_back: None };
+        let back = Back {
+            return_id: &self.return_id,
+            lines: &self.lines,
+            reason: &self.reason,
+            paid_back: None,
+            store: self.store.as_ref(),
+            business_date: self.business_date.as_deref(),
+            at: tx.now,
+        };
         apply(tx, &mut order, back)?;
         facts::refunded(tx, &order, &self.return_id)?;
         placed(tx, order, true).map(Some)
@@ -106,6 +120,21 @@ pub(crate) struct Back<'a> {
     pub(crate) reason: &'a str,
     /// What the shopper got back, where a till only reports it.
     pub(crate) paid_back: Option<Minor>,
+    /// Where, where that is another store than the order's.
+    pub(crate) store: Option<&'a StoreId>,
+    /// On which day of the till, where it says.
+    pub(crate) business_date: Option<&'a str>,
+    /// When.
+    pub(crate) at: Ts,
+}
+
+/// Writes a return down and counts it in the day of the till that took it.
+fn write_down(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>, done: Return) -> Result<(), Halt> {
+    let store = back.store.or(order.cart.store.as_ref()).cloned();
+    let date = days::of(tx, store.as_ref(), back.business_date, back.at)?;
+    days::returned(tx, store.as_ref(), &date, &done);
+    order.returns.push(Return { store, business_date: Some(date), ..done });
+    Ok(())
 }
 
 /// Gives lines back and writes the order.
@@ -158,7 +187,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
     attribution::refunded(tx, &order.id, &mut booking.sales, net)?;
     remember(&mut booking.returned, &given);
     order.state = if given.complete { OrderState::Returned } else { OrderState::PartiallyReturned };
-    order.returns.push(Return {
+    let done = Return {
         id: back.return_id.to_owned(),
         lines: back.lines.to_vec(),
         refund,
@@ -167,7 +196,10 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         to_cards,
         reason: back.reason.to_owned(),
         at: tx.now,
-    });
+        store: None,
+        business_date: None,
+    };
+    write_down(tx, order, back, done)?;
     order.booking = booking.to_value();
     tx.put_order(order.clone());
     Ok(())
@@ -179,7 +211,7 @@ pub(crate) fn money_only(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> 
     let refund = back.paid_back.unwrap_or_default();
     let clawed_back = regress(tx, order, &mut booking, refund, refund)?;
     attribution::refunded(tx, &order.id, &mut booking.sales, refund)?;
-    order.returns.push(Return {
+    let done = Return {
         id: back.return_id.to_owned(),
         lines: Vec::new(),
         refund,
@@ -188,7 +220,10 @@ pub(crate) fn money_only(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> 
         to_cards: Vec::new(),
         reason: back.reason.to_owned(),
         at: tx.now,
-    });
+        store: None,
+        business_date: None,
+    };
+    write_down(tx, order, back, done)?;
     let paid_back: Minor = order.returns.iter().map(|back| back.refund).sum();
     let whole = paid_back >= order.evaluation.payable;
     order.state = if whole { OrderState::Returned } else { OrderState::PartiallyReturned };

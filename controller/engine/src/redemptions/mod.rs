@@ -9,6 +9,7 @@ pub mod void;
 use crate::{
     Halt,
     budget::Why,
+    days,
     jobs::Task,
     refuse,
     tx::Tx,
@@ -73,7 +74,8 @@ pub(crate) fn settle(tx: &mut Tx<'_>, redemption: &Redemption, at: Ts) -> Result
     let Some(grant) = tx.grant(&redemption.grant)?.cloned() else { return Ok(()) };
     let scene = scene(redemption);
     let why = Why { rule: "redemption-committed", reference: redemption.id.as_str() };
-    vouchers::use_up(tx, grant, Use::of(redemption), at, scene, why)
+    vouchers::use_up(tx, grant, Use::of(redemption), at, scene, why)?;
+    days::redeemed(tx, redemption, at)
 }
 
 /// Ends a reservation: the voucher can be used again, and no job waits.

@@ -4,12 +4,12 @@ use super::{Outcome, outcome, remaining, uses_left};
 use crate::{
     Command, Halt,
     budget::Why,
-    carts,
+    carts, days,
     jobs::Task,
     plans::Plans,
     refuse,
     shared::{self, Typed},
-    shown::{self, Exception},
+    shown,
     tx::Tx,
     vouchers::{self, Scene, Use},
 };
@@ -118,7 +118,7 @@ impl Redeem {
     /// Whether the voucher can be used at this time and place, by whoever stands there.
     fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
         let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
-        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel) };
+        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel), origin: None };
         let shown = Grant { code: Some(self.code.clone()), ..grant.clone() };
         let met = shown::met(tx, &shown, None, self.occurred_at);
         reward::usable(&met, &visit)?;
@@ -150,6 +150,7 @@ impl Redeem {
             Mode::Commit => {
                 let why = Why { rule: "redemption-committed", reference: redemption.id.as_str() };
                 vouchers::use_up(tx, grant, used, at, scene, why)?;
+                days::redeemed(tx, &redemption, at)?;
             }
             Mode::Reserve => vouchers::hold(tx, grant, amount, scene),
         }
@@ -182,13 +183,8 @@ impl Redeem {
         if !shown::is_gone(&grant) {
             return self.take(tx, grant, id, amount, at);
         }
-        let detail = serde_json::json!({
-            "grant": grant.id, "store": self.store, "terminal": self.terminal, "amount": amount.0,
-            "occurredAt": at.to_rfc3339(),
-        });
-        let object = format!("Redemption/{id}");
-        shown::except(tx, Exception { id: id.as_str(), object: &object, grant: &grant, amount, detail })?;
         let outcome = self.excepted(tx, &grant, &id, amount);
+        shown::except(tx, &outcome.redemption, &grant, at)?;
         Ok(Outcome { created: true, ..outcome })
     }
 

@@ -4,12 +4,17 @@ use super::{Outcome, find, outcome, scene, standalone, wrong_state};
 use crate::{
     Command, Halt,
     budget::Why,
+    days,
     plans::Plans,
     refuse,
     tx::Tx,
     vouchers::{self, Use},
 };
-use fanfare_core::{ids::RedemptionId, money::Minor, reason::Reason};
+use fanfare_core::{
+    ids::{RedemptionId, StoreId},
+    money::Minor,
+    reason::Reason,
+};
 use fanfare_store::{Keys, rows::RedemptionState};
 
 /// The most reversals of one redemption.
@@ -27,6 +32,8 @@ pub struct Reverse {
     pub reason: String,
     /// How much; without it, all that is left.
     pub amount: Option<Minor>,
+    /// Where, when that is another store than the redemption's.
+    pub store: Option<StoreId>,
 }
 
 impl Command for Reverse {
@@ -78,6 +85,7 @@ impl Command for Reverse {
             Some(grant) => vouchers::refund(tx, &grant, amount, why)?,
             None => {}
         }
+        days::reversed(tx, self.store.as_ref().or(redemption.store.as_ref()), amount)?;
         redemption.state = if whole { RedemptionState::Reversed } else { RedemptionState::PartiallyReversed };
         redemption.reversals.push((self.reversal_id.clone(), amount, self.reason.clone()));
         tx.put_redemption(redemption.clone());

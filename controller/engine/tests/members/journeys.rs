@@ -19,7 +19,7 @@ use fanfare_engine::{
     outbox::Outbox,
     worker::{run, work_off},
 };
-use fanfare_store::{Page, Store, rows::Consent};
+use fanfare_store::{Page, rows::Consent};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
@@ -223,6 +223,8 @@ async fn a_message_that_a_dead_sender_held_goes_as_its_step_says() {
         let shop = shop.reopen().await;
         let recorder = Recorder::default();
         Outbox::default().pass(&shop.engine, &recorder).await.unwrap();
+        // Where others send too, it may be one that lives: what it holds is left to it for a while.
+        let sent = if shop.store.shared() { 0 } else { sent };
         assert_eq!(recorder.sent.lock().unwrap().len(), sent, "{on_ambiguous:?}");
         shop.verify().await;
     }

@@ -1,6 +1,8 @@
 //! The member half of the engine on a real database with a clock that a test sets: members, events, journeys, the feed.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+#[path = "../database/mod.rs"]
+mod database;
 mod events;
 mod feed;
 mod journeys;

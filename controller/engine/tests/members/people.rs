@@ -179,7 +179,7 @@ async fn a_segment_of_one_member_equals_the_scan_of_all() {
             time: Some("2026-11-08T00:00:00Z".parse().unwrap()),
             data: json!({"storeId": "bkk-01"}),
         });
-        shop.engine.ingest(visits.collect(), &Sender::Shop).await.unwrap().0;
+        shop.engine.ingest(visits.collect(), &Sender::Shop).await.unwrap();
     }
     let actor = || "test".to_owned();
     shop.run(PutList { list: name("vips"), members: vec![id("m1"), id("m3"), id("m1")], actor: actor() }).await;

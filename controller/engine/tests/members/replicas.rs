@@ -141,7 +141,7 @@ async fn anything(engine: &Engine, chance: &mut ChaCha12Rng, number: u64) {
         7 => {
             drop(engine.execute(RemoveFromList { list, member: id(&member), actor: "test".into() }).await.unwrap());
         }
-        _ if chance.next_u64() % 3 == 0 => {
+        _ if chance.next_u64().is_multiple_of(3) => {
             run(engine, Retire { kind: Kind::Segment, name: name("some"), actor: "test".into() }).await;
         }
         _ => publish(engine, segment("some", Condition::Everyone), number as i64).await,

@@ -7,7 +7,6 @@ use fanfare_core::{
     money::Minor,
 };
 use fanfare_engine::worker::work_off;
-use fanfare_store::Store;
 
 #[tokio::test]
 async fn a_campaign_settles_after_its_cool_down_and_is_not_filled_up_again() {

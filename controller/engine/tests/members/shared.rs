@@ -9,6 +9,7 @@ use fanfare_core::{
 };
 use fanfare_store::{
     Answer, Batch, Keys, News, Page, Position, Result, Rows, SqliteStore, Store, Writes,
+    reports::{Asked, Cut, ExceptionsOf, Inspection},
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
         Redemption, RefreshToken, Run,
@@ -93,6 +94,25 @@ impl Store for Shared {
     }
     fn position<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Position> {
         self.inner.position(ns)
+    }
+    fn cut<'a>(&'a self, ns: &'a Namespace, asked: &'a Asked) -> Answer<'a, Cut> {
+        self.inner.cut(ns, asked)
+    }
+    fn exceptions<'a>(&'a self, ns: &'a Namespace, of: &'a ExceptionsOf, page: Page) -> Answer<'a, Vec<Audit>> {
+        self.inner.exceptions(ns, of, page)
+    }
+    fn answered<'a>(
+        &'a self,
+        ns: &'a Namespace,
+        source: &'a str,
+        answers: &'a str,
+        open: bool,
+        page: Page,
+    ) -> Answer<'a, Vec<(Event, Option<Event>)>> {
+        self.inner.answered(ns, source, answers, open, page)
+    }
+    fn inspect<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Inspection> {
+        self.inner.inspect(ns)
     }
     fn ping(&self) -> Answer<'_, ()> {
         self.inner.ping()
@@ -194,9 +214,6 @@ impl Store for Shared {
     }
     fn runs<'a>(&'a self, ns: &'a Namespace, automation: &'a Name, page: Page) -> Answer<'a, Vec<Run>> {
         self.inner.runs(ns, automation, page)
-    }
-    fn verify<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<String>> {
-        self.inner.verify(ns)
     }
     fn namespaces(&self) -> Answer<'_, Vec<Namespace>> {
         self.inner.namespaces()

@@ -1,5 +1,6 @@
 //! A shop to test in: a Runtime, a database in memory, a clock that stands until it is moved.
 
+use crate::database;
 use fanfare_core::{
     envelope::{Envelope, SendFault},
     ids::{MemberId, Name, Namespace},
@@ -16,7 +17,7 @@ use fanfare_core::{
     time::{Clock, Span, Ts, Tz},
 };
 use fanfare_engine::{Command, Engine, outbox::Sender, publish::Publish};
-use fanfare_store::{SqliteStore, Store};
+use fanfare_store::Store;
 use futures::future::BoxFuture;
 use std::{
     collections::BTreeMap,
@@ -84,26 +85,27 @@ impl Sender for Never {
 
 pub(crate) struct Shop {
     pub(crate) engine: Engine,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<TestClock>,
+    _kept: database::Kept,
 }
 
 impl Shop {
     pub(crate) async fn open(at: &str) -> Self {
-        let store = Arc::new(SqliteStore::in_memory().await.unwrap());
+        let (store, _kept) = database::open().await;
         let clock = Arc::new(TestClock(AtomicI64::new(ts(at).timestamp_millis())));
         let engine = engine(&store, &clock).await;
-        let shop = Self { engine, store, clock };
+        let shop = Self { engine, store, clock, _kept };
         shop.publish(Plan::CampaignRuntime(runtime())).await;
         shop
     }
 
     /// Stops the engine and opens another on the same database, as after a crash.
     pub(crate) async fn reopen(self) -> Self {
-        let Self { engine: old, store, clock } = self;
+        let Self { engine: old, store, clock, _kept } = self;
         drop(old);
         let engine = engine(&store, &clock).await;
-        Self { engine, store, clock }
+        Self { engine, store, clock, _kept }
     }
 
     pub(crate) async fn publish(&self, plan: Plan) {
@@ -135,8 +137,8 @@ impl Shop {
     }
 }
 
-async fn engine(store: &Arc<SqliteStore>, clock: &Arc<TestClock>) -> Engine {
-    let store: Arc<dyn Store> = Arc::<SqliteStore>::clone(store);
+async fn engine(store: &Arc<dyn Store>, clock: &Arc<TestClock>) -> Engine {
+    let store = Arc::clone(store);
     let clock: Arc<dyn Clock> = Arc::<TestClock>::clone(clock);
     Engine::open(Namespace::from("brand-a"), store, clock, [7; 32]).await.unwrap()
 }
@@ -168,6 +170,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         dev_login: true,
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),
+        approve_above: None,
     }
 }
 

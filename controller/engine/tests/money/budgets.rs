@@ -14,7 +14,7 @@ use fanfare_core::{
     },
     money::{BasisPoints, Minor},
     reason::Reason,
-    time::{Clock, Tz},
+    time::Tz,
 };
 use fanfare_engine::{
     orders::{CommitOrder, ReturnOrder, VoidOrder},
@@ -22,7 +22,7 @@ use fanfare_engine::{
     suspend::Resume,
     thresholds::{BUDGET_THRESHOLD, SOURCE},
 };
-use fanfare_store::{Store, rows::GrantState};
+use fanfare_store::rows::GrantState;
 use futures::{StreamExt, future::join_all};
 
 /// 50 % off everything and a voucher of 100.00 from 5,000.00 on, within `budget`.
@@ -77,7 +77,14 @@ async fn a_store_and_a_member_have_their_own_share_which_comes_back_with_what_to
     shop.run(VoidOrder { id: "o4".into() }).await.unwrap();
     assert_eq!((shop.counter(&of_store("bkk-02")).await, shop.counter(&of_member("m2")).await), (0, 0));
     let lines = vec![("a".to_owned(), 1)];
-    let back = ReturnOrder { id: "o1".into(), return_id: "r1".into(), lines, reason: "size".into() };
+    let back = ReturnOrder {
+        id: "o1".into(),
+        return_id: "r1".into(),
+        lines,
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    };
     shop.run(back).await.unwrap();
     assert_eq!((shop.counter(&of_store("bkk-01")).await, shop.counter(&of_member("m1")).await), (0, 0));
 
@@ -100,7 +107,8 @@ async fn a_voucher_counts_for_its_member_from_when_it_is_given_until_it_is_over(
     let used = shop.run(redeem(&code, Mode::Commit)).await.unwrap();
     assert_eq!(shop.counter(&of_member("m1")).await, 20_000, "what it was set aside for is what it gave");
     let id = used.redemption.id;
-    let reverse = |amount| Reverse { id: id.clone(), reversal_id: "v1".into(), reason: "wrong".into(), amount };
+    let reverse =
+        |amount| Reverse { id: id.clone(), reversal_id: "v1".into(), reason: "wrong".into(), amount, store: None };
     shop.run(reverse(Some(Minor(4_000)))).await.unwrap();
     assert_eq!(shop.counter(&of_member("m1")).await, 16_000);
     let other = shop.run(reverse(Some(Minor(5_000)))).await.unwrap_err();
@@ -270,7 +278,17 @@ async fn a_burst_against_every_bound_never_breaks_one() {
                 if n % 11 == 0 {
                     let lines = vec![("a".to_owned(), 1)];
                     let id = format!("o{round}-{n}").as_str().into();
-                    drop(shop.run(ReturnOrder { id, return_id: "r".into(), lines, reason: "size".into() }).await);
+                    drop(
+                        shop.run(ReturnOrder {
+                            id,
+                            return_id: "r".into(),
+                            lines,
+                            reason: "size".into(),
+                            store: None,
+                            business_date: None,
+                        })
+                        .await,
+                    );
                 }
             }
         });
@@ -325,12 +343,11 @@ async fn a_day_of_the_budget_ends_at_midnight_of_the_campaign_s_zone_also_when_c
         ("Australia/Lord_Howe", "2026-10-03T13:29:59Z", [(1, 10_000), (0, 0), (84_600 - 1, 0), (1, 10_000)]),
         ("Asia/Bangkok", "2026-11-11T16:59:59Z", [(1, 10_000), (0, 0), (86_400 - 1, 0), (1, 10_000)]),
     ] {
-        let shop = Shop::open().await;
+        let shop = Shop::open_at(at(now)).await;
         let mut plan = half(Budget { per_day: Some(Minor(10_000)), ..Budget::of(Minor(900_000)) });
         plan.schedule.zone = zone.parse::<Tz>().unwrap();
         plan.schedule.start_at = at("2026-09-01T00:00:00Z");
         shop.publish(Plan::Campaign(plan)).await;
-        shop.forward(at(now) - shop.clock.now());
         let cart = || at_store(None, None, 20_000);
         assert_eq!(off(&shop, "before", Mode::Commit, cart()).await, 10_000, "{zone}");
         for (index, (seconds, expect)) in steps.into_iter().enumerate() {

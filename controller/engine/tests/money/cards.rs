@@ -32,7 +32,7 @@ fn pay(code: &Code, amount: i64) -> Redeem {
 
 fn reverse(outcome: &Outcome, id: &str, amount: Option<i64>) -> Reverse {
     let amount = amount.map(Minor);
-    Reverse { id: outcome.redemption.id.clone(), reversal_id: id.into(), reason: "wrong".into(), amount }
+    Reverse { id: outcome.redemption.id.clone(), reversal_id: id.into(), reason: "wrong".into(), amount, store: None }
 }
 
 impl Shop {
@@ -254,6 +254,8 @@ async fn a_return_gives_the_card_its_share_and_the_shopper_the_rest() {
             return_id: format!("r-{number}"),
             lines: vec![(line.into(), 1)],
             reason: "broken".into(),
+            store: None,
+            business_date: None,
         };
         let order = shop.run(back).await.unwrap().unwrap().order;
         let last = order.returns.last().unwrap();

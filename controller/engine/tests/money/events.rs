@@ -12,7 +12,6 @@ use fanfare_engine::{
     orders::ReturnOrder,
     redemptions::Mode,
 };
-use fanfare_store::Store;
 use serde_json::{Value, json};
 
 /// A campaign that gives 100 points for 200.00 spent over all orders.
@@ -86,7 +85,14 @@ async fn a_return_counts_back_what_several_orders_earned() {
     shop.run(place("o2", Mode::Commit, cart(Some("m1"), vec![line("a", 1, 10_000)], vec![]))).await.unwrap();
     assert_eq!(shop.points("m1").await, 100);
     let lines = vec![("a".to_owned(), 1)];
-    let back = ReturnOrder { id: "o1".into(), return_id: "r1".into(), lines, reason: "size".into() };
+    let back = ReturnOrder {
+        id: "o1".into(),
+        return_id: "r1".into(),
+        lines,
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    };
     let returned = shop.run(back).await.unwrap().unwrap().order;
     assert_eq!((returned.returns[0].refund, returned.returns[0].clawed_back), (Minor(7_500), Minor(200)));
     assert_eq!((shop.points("m1").await, shop.balance("sales/spend/revenue").await), (0, 17_500));

@@ -52,9 +52,13 @@ async fn a_reservation_is_used_by_its_holder_s_cart_alone() {
     let order = shop.run(place("o1", Mode::Reserve, with("m1", &first))).await.unwrap().order;
     assert_eq!(order.evaluation.payable, Minor(5_000));
     assert!(shop.run(place("o2", Mode::Commit, with("m1", &first))).await.is_err());
+    let release = DoAction { action: Action::Release { reservation: first.clone() }, ..reserve("m1") };
+    let used = shop.run(release.clone()).await.unwrap_err();
+    assert_eq!(used.refusal.reason, Reason::ReservedElsewhere, "an order uses it");
     shop.run(VoidOrder { id: "o1".into() }).await.unwrap();
     let gone = shop.run(place("o2", Mode::Commit, with("m1", &first))).await.unwrap_err();
     assert!(gone.refusal.detail.contains("was released"), "its units are back in the sale: {gone:?}");
+    assert_eq!(shop.run(release).await.unwrap().unwrap().outcome, "released", "letting go twice is no fault");
     let first = held(&shop, "m1").await;
     let order = shop.run(place("o3", Mode::Commit, with("m1", &first))).await.unwrap().order;
     assert_eq!(order.evaluation.payable, Minor(5_000));
@@ -68,7 +72,14 @@ async fn a_reservation_is_used_by_its_holder_s_cart_alone() {
     assert_eq!(shop.run(reserve("m2")).await.unwrap_err().refusal.reason, Reason::SoldOut);
 
     let lines = vec![("a".to_owned(), 1)];
-    let back = ReturnOrder { id: "o3".into(), return_id: "r".into(), lines, reason: "size".into() };
+    let back = ReturnOrder {
+        id: "o3".into(),
+        return_id: "r".into(),
+        lines,
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    };
     shop.run(back).await.unwrap();
     held(&shop, "m2").await;
     assert_eq!(shop.budget("flash").await, (100_000, 0, 0));
@@ -99,7 +110,14 @@ async fn a_late_commit_takes_its_units_again_only_while_there_are_some() {
     assert_eq!(shop.run(reserve("m2")).await.unwrap_err().refusal.reason, Reason::SoldOut);
     for id in ["o1", "o2"] {
         let lines = vec![("a".to_owned(), 1)];
-        let back = ReturnOrder { id: id.into(), return_id: "r".into(), lines, reason: "size".into() };
+        let back = ReturnOrder {
+            id: id.into(),
+            return_id: "r".into(),
+            lines,
+            reason: "size".into(),
+            store: None,
+            business_date: None,
+        };
         shop.run(back).await.unwrap();
     }
     held(&shop, "m2").await;

@@ -2,14 +2,19 @@
 //! invariants that the rows themselves must keep are checked.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod adjustments;
 mod budgets;
 mod cards;
 mod chance;
 mod codes;
+#[path = "../database/mod.rs"]
+mod database;
+mod days;
 mod events;
 mod grants;
 mod holds;
 mod orders;
 mod redemptions;
+mod reports;
 mod support;
 mod uses;

@@ -17,10 +17,7 @@ use fanfare_engine::{
     publish::Publish,
     redemptions::Mode,
 };
-use fanfare_store::{
-    Store,
-    rows::{GrantState, OrderState, RedemptionState},
-};
+use fanfare_store::rows::{GrantState, OrderState, RedemptionState};
 
 /// A campaign "half" with 50 % off everything and a voucher for orders from 1,000.00 on.
 async fn shop(budget: i64) -> Shop {
@@ -40,7 +37,14 @@ fn commit(id: &str, cart: Option<Cart>, occurred_at: Option<Ts>) -> CommitOrder 
 
 fn back(order: &str, id: &str, lines: &[(&str, i64)]) -> ReturnOrder {
     let lines = lines.iter().map(|(line, quantity)| ((*line).to_owned(), *quantity)).collect();
-    ReturnOrder { id: order.into(), return_id: id.into(), lines, reason: "size".into() }
+    ReturnOrder {
+        id: order.into(),
+        return_id: id.into(),
+        lines,
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    }
 }
 
 fn metric(what: &str) -> String {

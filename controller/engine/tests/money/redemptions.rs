@@ -98,6 +98,7 @@ async fn a_reversal_in_parts_restores_the_voucher_with_the_last() {
         reversal_id: id.into(),
         reason: "returned".into(),
         amount: amount.map(Minor),
+        store: None,
     };
     let first = shop.run(part("a", Some(5_000))).await.unwrap().unwrap();
     assert_eq!(first.redemption.state, RedemptionState::PartiallyReversed);

@@ -1,5 +1,6 @@
 //! A shop to test with: a namespace on a database in memory, a clock that is set, chance from a fixed seed.
 
+use crate::database;
 use chrono::TimeDelta;
 use fanfare_core::{
     cart::{Cart, Items, Line},
@@ -30,7 +31,7 @@ use fanfare_engine::{
     tx::Tx,
 };
 use fanfare_store::{
-    SqliteStore, Store,
+    Store,
     rows::{Consent, Grant, Member},
 };
 use parking_lot::Mutex;
@@ -49,8 +50,9 @@ impl Clock for SetClock {
 pub(crate) struct Shop {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<SetClock>,
-    pub(crate) store: Arc<SqliteStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) ns: Namespace,
+    _kept: database::Kept,
 }
 
 pub(crate) fn at(text: &str) -> Ts {
@@ -64,11 +66,16 @@ pub(crate) fn start() -> Ts {
 impl Shop {
     /// A shop with a Runtime and the members m1, m2, m3.
     pub(crate) async fn open() -> Self {
-        let store = Arc::new(SqliteStore::in_memory().await.unwrap());
-        let clock = Arc::new(SetClock(Mutex::new(start() + TimeDelta::hours(1))));
+        Self::open_at(start() + TimeDelta::hours(1)).await
+    }
+
+    /// The same from another instant on: business time never goes back.
+    pub(crate) async fn open_at(now: Ts) -> Self {
+        let (store, _kept) = database::open().await;
+        let clock = Arc::new(SetClock(Mutex::new(now)));
         let ns = Namespace::from("brand-a");
         let engine = Engine::open(ns.clone(), store.clone(), clock.clone(), [7; 32]).await.unwrap();
-        let shop = Self { engine, clock, store, ns };
+        let shop = Self { engine, clock, store, ns, _kept };
         shop.publish(Plan::CampaignRuntime(runtime())).await;
         for id in ["m1", "m2", "m3"] {
             shop.run(Register(id.into())).await.unwrap();
@@ -86,6 +93,12 @@ impl Shop {
         self.run(Publish { name, revision, plan, generation: 1, author: None }).await.unwrap();
     }
 
+    /// Publishes another revision of what is served.
+    pub(crate) async fn publish_again(&self, name: &str, plan: Plan) {
+        let (name, revision) = (Name::from(name), Revision::from("r-again"));
+        self.run(Publish { name, revision, plan, generation: 2, author: None }).await.unwrap();
+    }
+
     /// Publishes a campaign anew, under another revision and generation.
     pub(crate) async fn republish(&self, plan: CampaignPlan, generation: i64) {
         let (name, revision) = (plan.name.clone(), Revision::from(format!("r-{}-{generation}", plan.name)));
@@ -95,10 +108,10 @@ impl Shop {
 
     /// The same namespace after a restart.
     pub(crate) async fn restart(self) -> Self {
-        let Self { engine, clock, store, ns } = self;
+        let Self { engine, clock, store, ns, _kept } = self;
         drop(engine);
         let engine = Engine::open(ns.clone(), store.clone(), clock.clone(), [8; 32]).await.unwrap();
-        Self { engine, clock, store, ns }
+        Self { engine, clock, store, ns, _kept }
     }
 
     pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, Refused> {
@@ -250,6 +263,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         dev_login: true,
         events: EventRules::default(),
         reserve_for: Span::seconds(900),
+        approve_above: None,
     }
 }
 

@@ -50,6 +50,7 @@ async fn a_voucher_with_several_uses_counts_down_and_each_use_is_reversed_once()
         reversal_id: id.into(),
         reason: "wrong".into(),
         amount: None,
+        store: None,
     };
     let back = shop.run(reverse(&outcomes[0], "a")).await.unwrap().unwrap();
     assert_eq!((back.uses_left, back.remaining), (Some(1), Minor(10_000)));
@@ -83,10 +84,16 @@ async fn an_order_uses_it_once_and_another_order_again() {
     assert_eq!(fourth.evaluation.unwrap().rejected[0].reason, Reason::ReservedElsewhere);
     assert_eq!(shop.grant(&grant.id).await.state, GrantState::Reserved);
 
-    let back =
-        ReturnOrder { id: "o-3".into(), return_id: "r".into(), lines: vec![("1".into(), 1)], reason: "broken".into() };
+    let back = ReturnOrder {
+        id: "o-3".into(),
+        return_id: "r".into(),
+        lines: vec![("1".into(), 1)],
+        reason: "broken".into(),
+        store: None,
+        business_date: None,
+    };
     let returned = shop.run(back).await.unwrap().unwrap().order;
-    assert_eq!(returned.returns[0].restored, [grant.id.clone()]);
+    assert_eq!(returned.returns[0].restored, std::slice::from_ref(&grant.id));
     shop.forward(TimeDelta::minutes(16));
     shop.work().await;
     let free = shop.grant(&grant.id).await;

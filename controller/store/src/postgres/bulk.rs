@@ -15,6 +15,7 @@ use sqlx::{
     error::BoxDynError,
     postgres::{PgArgumentBuffer, PgTypeInfo},
 };
+use std::collections::BTreeSet;
 
 /// The types of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,11 @@ impl Kind {
     }
 }
 
+/// Whether PostgreSQL takes it for a text.
+fn is_text(text: impl AsRef<str>) -> bool {
+    !text.as_ref().as_bytes().contains(&0)
+}
+
 /// One column of many rows.
 pub(super) struct Array {
     kind: Kind,
@@ -59,13 +65,23 @@ impl Array {
         Self { kind, elements: Vec::new(), count: 0, nulls: false }
     }
 
-    /// Texts.
-    pub(super) fn texts<'a, T: AsRef<str> + 'a>(texts: impl IntoIterator<Item = &'a T>) -> Self {
+    /// Keys to look rows up by. One that holds NUL is left away: no row has it, and PostgreSQL refuses to read it.
+    pub(super) fn keys<'a, T: AsRef<str> + 'a>(keys: impl IntoIterator<Item = &'a T>) -> Self {
         let mut array = Self::new(Kind::Text);
-        for text in texts {
-            array.element(text.as_ref().as_bytes());
+        for key in keys.into_iter().filter(|key| is_text(key)) {
+            array.element(key.as_ref().as_bytes());
         }
         array
+    }
+
+    /// Pairs of such keys, as two columns.
+    pub(super) fn pairs<A: AsRef<str>, B: AsRef<str>>(pairs: &BTreeSet<(A, B)>) -> (Self, Self) {
+        let (mut first, mut second) = (Self::new(Kind::Text), Self::new(Kind::Text));
+        for (one, two) in pairs.iter().filter(|(one, two)| is_text(one) && is_text(two)) {
+            first.element(one.as_ref().as_bytes());
+            second.element(two.as_ref().as_bytes());
+        }
+        (first, second)
     }
 
     /// Numbers.

@@ -3,6 +3,9 @@
 use crate::Error;
 use sqlx::{migrate::MigrateError, postgres::PgConnectOptions};
 
+/// The SQLSTATE of a text with characters that the database does not take, such as NUL.
+pub(super) const NO_TEXT: &str = "22021";
+
 /// An error of a statement.
 pub(super) fn refused(error: sqlx::Error) -> Error {
     match &error {
@@ -26,8 +29,9 @@ fn of_state(state: &str, message: &str) -> Error {
             Error::Version(format!("{message}; the schema is not the one of this binary"))
         }
         (_, "P0001") => Error::Conflict(message.to_owned()),
-        // Integrity constraints, data that does not fit its column, a key that stands twice in one statement.
-        ("21" | "22" | "23", _) => Error::Conflict(message.to_owned()),
+        // Integrity constraints, data that does not fit its column, a key that stands twice in one statement or that is too
+        // long for an index.
+        ("21" | "22" | "23" | "54", _) => Error::Conflict(message.to_owned()),
         // Damaged pages and indexes.
         ("XX", _) => Error::Corrupt(message.to_owned()),
         _ => Error::Unavailable(message.to_owned()),

@@ -7,7 +7,7 @@ use crate::{
     Answer, Batch, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
     decode::Cursor,
-    fold,
+    fault_points, fold,
 };
 use fanfare_core::ids::Namespace;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -114,6 +114,8 @@ async fn commit(batch: PostgresBatch<'_>, mut writes: Writes) -> Result<Position
     }
     fold::rows(&mut writes);
     let seq = write::write(&mut transaction, namespace, &lane, &writes).await?;
+    fault_points::reach("written-not-committed");
     transaction.commit().await.map_err(refused)?;
+    fault_points::reach("committed");
     Ok(Position(seq))
 }

@@ -172,10 +172,10 @@ async fn grants(
     }
     let rows = sqlx::query(GRANTS)
         .bind(ns)
-        .bind(Array::texts(grants))
-        .bind(Array::texts(codes))
-        .bind(Array::texts(grants_of))
-        .bind(Array::texts(grants_by_cause))
+        .bind(Array::keys(grants))
+        .bind(Array::keys(codes))
+        .bind(Array::keys(grants_of))
+        .bind(Array::keys(grants_by_cause))
         .fetch_all(&mut *conn)
         .await
         .map_err(refused)?;
@@ -199,7 +199,7 @@ async fn redemptions(conn: &mut PgConnection, ns: i64, asked: &Keys) -> Result<V
     if redemptions.is_empty() && redemptions_of.is_empty() {
         return Ok(Vec::new());
     }
-    let query = sqlx::query(REDEMPTIONS).bind(ns).bind(Array::texts(redemptions)).bind(Array::texts(redemptions_of));
+    let query = sqlx::query(REDEMPTIONS).bind(ns).bind(Array::keys(redemptions)).bind(Array::keys(redemptions_of));
     decode::all(&query.fetch_all(conn).await.map_err(refused)?, decode::redemption)
 }
 
@@ -214,8 +214,8 @@ async fn runs(
     if runs.is_empty() && runs_of.is_empty() {
         return Ok(Vec::new());
     }
-    let (automations, members) = columns(runs_of);
-    let query = sqlx::query(RUNS).bind(ns).bind(Array::texts(runs)).bind(automations).bind(members);
+    let (automations, members) = Array::pairs(runs_of);
+    let query = sqlx::query(RUNS).bind(ns).bind(Array::keys(runs)).bind(automations).bind(members);
     let rows = query.fetch_all(&mut *conn).await.map_err(refused)?;
     decode_runs(store, conn, namespace, &rows).await
 }
@@ -243,7 +243,7 @@ async fn one<K: AsRef<str>, T>(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = sqlx::query(sql).bind(ns).bind(Array::texts(keys)).fetch_all(conn).await.map_err(refused)?;
+    let rows = sqlx::query(sql).bind(ns).bind(Array::keys(keys)).fetch_all(conn).await.map_err(refused)?;
     decode::all(&rows, decode)
 }
 
@@ -258,12 +258,7 @@ async fn pairs<A: AsRef<str>, B: AsRef<str>, T>(
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    let (first, second) = columns(keys);
+    let (first, second) = Array::pairs(keys);
     let rows = sqlx::query(sql).bind(ns).bind(first).bind(second).fetch_all(conn).await.map_err(refused)?;
     decode::all(&rows, decode)
-}
-
-/// Pairs as two columns.
-fn columns<A: AsRef<str>, B: AsRef<str>>(pairs: &BTreeSet<(A, B)>) -> (Array, Array) {
-    (Array::texts(pairs.iter().map(|(first, _)| first)), Array::texts(pairs.iter().map(|(_, second)| second)))
 }

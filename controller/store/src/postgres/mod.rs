@@ -13,12 +13,13 @@ mod money;
 mod news;
 mod planned;
 mod read;
+mod reports;
 mod subjects;
 mod terms;
 mod verify;
 mod write;
 
-use crate::{Error, Result, terms::Cache};
+use crate::{Error, Result, fault_points, terms::Cache};
 use error::{not_migrated, place, refused, unreachable};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
@@ -34,6 +35,7 @@ use std::{str::FromStr, time::Duration};
 /// Every migration: its version, what it is and its SQL. Applied ones never change.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
+    (4, "reports", include_str!("../../migrations/postgres/0004_reports.sql")),
     (5, "code pool", include_str!("../../migrations/postgres/0005_code_pool.sql")),
     (7, "uses", include_str!("../../migrations/postgres/0007_uses.sql")),
 ];
@@ -191,6 +193,7 @@ async fn prepare(options: &PgConnectOptions) -> Result<i64> {
     // The migrator holds an advisory lock of the database while it works, so that of several one migrates.
     let migrator = Migrator::new(Embedded).await.map_err(|error| not_migrated(error, options))?;
     migrator.run(&mut conn).await.map_err(|error| not_migrated(error, options))?;
+    fault_points::reach("migrated");
     let incarnation = sqlx::query_scalar("SELECT max(number) FROM incarnation").fetch_one(&mut conn).await;
     let incarnation = incarnation.map_err(refused)?;
     conn.close().await.map_err(refused)?;

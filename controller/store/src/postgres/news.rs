@@ -5,7 +5,7 @@ use crate::{
     Error, News, Position, Result,
     chain::Link,
     decode::Cursor,
-    retention::{NEWS_CLEARED_PER_NEW, NEWS_KEPT, NEWS_PAGE_MAX},
+    retention::{NEWS_CLEARED_PER_NEW, NEWS_KEPT, NEWS_PAGE_BYTES, NEWS_PAGE_MAX},
 };
 use fanfare_core::ids::Namespace;
 use sqlx::PgConnection;
@@ -46,11 +46,16 @@ pub(super) async fn move_lane(conn: &mut PgConnection, from: &Lane, to: &Moved<'
     }
 }
 
-/// The news behind `since`, oldest first, at most [`NEWS_PAGE_MAX`]; `None` when some are forgotten.
+/// The news behind `since`, oldest first, at most [`NEWS_PAGE_MAX`] and about [`NEWS_PAGE_BYTES`]; `None` when some are
+/// forgotten.
 pub(super) async fn read(conn: &mut PgConnection, ns: &Namespace, since: Position) -> Result<Option<News>> {
-    let sql = "SELECT l.forgotten, n.seq, n.body FROM lane l LEFT JOIN news n ON n.ns = l.ns AND n.seq > $2
-        WHERE l.name = $1 ORDER BY n.seq LIMIT $3";
-    let query = sqlx::query(sql).bind(ns.as_str()).bind(since.0).bind(NEWS_PAGE_MAX);
+    let sql = "SELECT l.forgotten, n.seq, n.body FROM lane l LEFT JOIN LATERAL (
+            SELECT p.seq, p.body FROM (
+                SELECT o.seq, o.body, sum(octet_length(o.body)) OVER (ORDER BY o.seq) AS bytes FROM (
+                    SELECT seq, body FROM news WHERE news.ns = l.ns AND seq > $2 ORDER BY seq LIMIT $3) o) p
+            WHERE p.bytes - octet_length(p.body) < $4) n ON true
+        WHERE l.name = $1 ORDER BY n.seq";
+    let query = sqlx::query(sql).bind(ns.as_str()).bind(since.0).bind(NEWS_PAGE_MAX).bind(NEWS_PAGE_BYTES);
     let rows = query.fetch_all(conn).await.map_err(refused)?;
     let mut news = News::with_capacity(rows.len());
     for row in &rows {

@@ -122,7 +122,8 @@ pub(super) async fn published(conn: &mut PgConnection, ns: i64, published: &[Pub
     let former =
         "UPDATE published p SET served = false FROM unnest($2::text[], $3::text[], $4::text[]) k (kind, name, revision)
         WHERE p.ns = $1 AND p.kind = k.kind AND p.name = k.name AND p.served AND p.revision <> k.revision";
-    // A revision that is served again counts as published anew; one that is served already changes its flags only.
+    // A revision that is served again counts as published anew; one that is served already changes its flags only, and
+    // its plan in what is no part of the specification: whether its budget suspended it.
     let present =
         "INSERT INTO published AS p (ns, kind, name, revision, plan, generation, at, author, settled, retired,
             served, ordinal)
@@ -130,8 +131,8 @@ pub(super) async fn published(conn: &mut PgConnection, ns: i64, published: &[Pub
             WHERE o.ns = $1 AND o.kind = k.kind AND o.name = k.name), 0)
         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[],
             $9::boolean[], $10::boolean[]) k (kind, name, revision, plan, generation, at, author, settled, retired)
-        ON CONFLICT (ns, kind, name, revision) DO UPDATE SET generation = excluded.generation,
-            author = excluded.author, settled = excluded.settled, retired = excluded.retired,
+        ON CONFLICT (ns, kind, name, revision) DO UPDATE SET plan = excluded.plan,
+            generation = excluded.generation, author = excluded.author, settled = excluded.settled, retired = excluded.retired,
             at = CASE WHEN p.served THEN p.at ELSE excluded.at END,
             ordinal = CASE WHEN p.served THEN p.ordinal ELSE excluded.ordinal END, served = excluded.served";
     for row in published {

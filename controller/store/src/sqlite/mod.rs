@@ -11,6 +11,7 @@ mod load;
 mod lock;
 mod money;
 mod read;
+mod reports;
 mod subjects;
 mod terms;
 mod verify;
@@ -37,6 +38,7 @@ use std::{
 /// macro that reads a folder would compile SQLite a second time.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
+    (4, "reports", include_str!("../../migrations/sqlite/0004_reports.sql")),
     (5, "code pool", include_str!("../../migrations/sqlite/0005_code_pool.sql")),
     (7, "uses", include_str!("../../migrations/sqlite/0007_uses.sql")),
 ];

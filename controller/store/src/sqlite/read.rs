@@ -1,16 +1,18 @@
 //! What needs no transaction: reads on their own connections, which see what was committed last.
 
-use super::{SqliteStore, error::refused, lane, load, verify};
+use super::{SqliteStore, error::refused, lane, load, reports, verify};
 use crate::{
     Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
     decode::{self, Cursor, instant},
+    encode::to_json,
+    reports::{Asked, Cut, ExceptionsOf, Inspection},
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
         Redemption, RefreshToken, Run,
     },
 };
 use fanfare_core::{
-    ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId},
+    ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId, StoreId},
     ledger::{Entry, account},
     model::Kind,
     time::Ts,
@@ -379,8 +381,63 @@ impl Store for SqliteStore {
         })
     }
 
-    fn verify<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Vec<String>> {
-        Box::pin(verify::verify(self, ns))
+    fn cut<'a>(&'a self, ns: &'a Namespace, asked: &'a Asked) -> Answer<'a, Cut> {
+        Box::pin(reports::cut(self, ns, asked))
+    }
+
+    fn exceptions<'a>(&'a self, ns: &'a Namespace, of: &'a ExceptionsOf, page: Page) -> Answer<'a, Vec<Audit>> {
+        let sql = in_ns!(
+            concat!(
+                "SELECT ",
+                audit_columns!(),
+                " FROM audit WHERE action = 'exception' AND (?2 IS NULL OR id < ?2)
+                AND (?3 IS NULL OR detail->>'$.kind' = ?3) AND (?4 IS NULL OR detail->>'$.store' = ?4)
+                AND (?5 IS NULL OR detail->>'$.businessDate' = ?5) AND ns"
+            ),
+            " ORDER BY id DESC LIMIT ?6"
+        );
+        let (limit, ExceptionsOf { kind, store, business_date }) = (limit(&page), of);
+        let query = query(sql, ns).bind(page.after).bind(kind.as_deref()).bind(store.as_ref().map(StoreId::as_str));
+        Box::pin(self.all(query.bind(business_date.as_deref()).bind(limit), decode::audit))
+    }
+
+    fn answered<'a>(
+        &'a self,
+        ns: &'a Namespace,
+        source: &'a str,
+        answers: &'a str,
+        open: bool,
+        page: Page,
+    ) -> Answer<'a, Vec<(Event, Option<Event>)>> {
+        let asked = in_ns!(
+            concat!(
+                "SELECT ",
+                event_columns!(),
+                " FROM events WHERE source = ?2 AND (?3 IS NULL OR id < ?3) AND (?4 = 0 OR NOT EXISTS
+                    (SELECT 1 FROM events a WHERE a.ns = events.ns AND a.source = ?5 AND a.id = events.id)) AND ns"
+            ),
+            " ORDER BY id DESC LIMIT ?6"
+        );
+        let given = in_ns!(
+            concat!(
+                "SELECT ",
+                event_columns!(),
+                " FROM events WHERE source = ?2 AND id IN (SELECT value FROM json_each(?3)) AND ns"
+            ),
+            ""
+        );
+        Box::pin(async move {
+            let query = query(asked, ns).bind(source).bind(page.after.as_deref()).bind(open).bind(answers);
+            let events = self.all(query.bind(limit(&page)), decode::event).await?;
+            let ids: Vec<&str> = events.iter().map(|event| event.id.as_str()).collect();
+            let query = sqlx::query(given).bind(ns.as_str()).bind(answers).bind(to_json(&ids)?);
+            let answers = self.all(query, decode::event).await?;
+            Ok(crate::reports::paired(events, answers))
+        })
+    }
+
+    fn inspect<'a>(&'a self, ns: &'a Namespace) -> Answer<'a, Inspection> {
+        Box::pin(verify::inspect(self, ns))
     }
 
     fn namespaces(&self) -> Answer<'_, Vec<Namespace>> {

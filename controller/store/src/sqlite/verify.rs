@@ -3,8 +3,9 @@
 use super::{SqliteStore, error::refused};
 use crate::{
     Result,
-    chain::Link,
+    chain::{self, Link},
     decode::Cursor,
+    reports::Inspection,
     verify::{AuditChain, FINDINGS, FINDINGS_MAX, LedgerChain},
 };
 use fanfare_core::ids::Namespace;
@@ -58,18 +59,39 @@ const CHECKS: [&str; FINDINGS.len()] = [
             FROM members m, json_each(m.identities) k WHERE m.ns = ?1
             UNION ALL SELECT member, type, value FROM identities WHERE ns = ?1)
         GROUP BY member, type, value HAVING count(*) <> 2 LIMIT ?2",
+    "SELECT key || ', ' || value FROM counters WHERE ns = ?1 AND value < 0
+        AND (key GLOB 'budget-day|*' OR key GLOB 'budget-store|*' OR key GLOB 'budget-member|*') LIMIT ?2",
+    "SELECT key || ', ' || sum(kept) || ', ' || sum(counted) FROM (
+            SELECT key, value AS kept, 0 AS counted FROM counters WHERE ns = ?1 AND key GLOB 'day|*'
+                AND (key GLOB '*|orders' OR key GLOB '*|gross' OR key GLOB '*|payable' OR key GLOB '*|refunds')
+            UNION ALL SELECT day || f.value, 0, CASE f.value WHEN '|orders' THEN 1
+                    WHEN '|gross' THEN evaluation->>'$.total' ELSE evaluation->>'$.payable' END
+                FROM (SELECT 'day|' || business_date || '|' || coalesce(cart->>'$.store', '') AS day, evaluation
+                    FROM orders WHERE ns = ?1 AND booking->>'$.inDay'),
+                json_each('[\"|orders\", \"|gross\", \"|payable\"]') f
+            UNION ALL SELECT 'day|' || (r.value->>'$.business_date') || '|' || coalesce(r.value->>'$.store', '')
+                    || '|refunds', 0, r.value->>'$.refund'
+                FROM orders o, json_each(o.returns) r
+                WHERE o.ns = ?1 AND r.value->>'$.business_date' IS NOT NULL)
+        GROUP BY key HAVING sum(kept) <> sum(counted) LIMIT ?2",
 ];
 
-/// Runs every check; empty: all holds.
-pub(super) async fn verify(store: &SqliteStore, namespace: &Namespace) -> Result<Vec<String>> {
+/// Counts of what was read, in the order of [`Inspection::counted`].
+const COUNTS: &str = "SELECT (SELECT count(*) FROM ledger WHERE ns = ?1), (SELECT count(*) FROM entries WHERE ns = ?1),
+    (SELECT count(*) FROM balances WHERE ns = ?1), (SELECT count(*) FROM audit WHERE ns = ?1),
+    (SELECT count(*) FROM grants WHERE ns = ?1), (SELECT count(*) FROM redemptions WHERE ns = ?1),
+    (SELECT count(*) FROM orders WHERE ns = ?1)";
+
+/// Runs every check on one cut.
+pub(super) async fn inspect(store: &SqliteStore, namespace: &Namespace) -> Result<Inspection> {
     let mut conn = store.readers.acquire().await.map_err(refused)?;
     let mut cut = conn.begin().await.map_err(refused)?;
     let lane = sqlx::query("SELECT ns, seq, chain, audit FROM lane WHERE name = ?1").bind(namespace.as_str());
-    let Some(row) = lane.fetch_optional(&mut *cut).await.map_err(refused)? else { return Ok(Vec::new()) };
+    let Some(row) = lane.fetch_optional(&mut *cut).await.map_err(refused)? else { return Ok(Inspection::default()) };
     let mut c = Cursor::new(&row);
     let (ns, seq, link, audited) = (c.int()?, c.int()?, c.link()?, c.link()?);
 
-    let mut findings = ledger_chain(&mut cut, ns, seq, link).await?;
+    let (mut findings, first_broken) = ledger_chain(&mut cut, ns, seq, link).await?;
     findings.extend(audit_chain(&mut cut, ns, audited).await?);
     for (says, sql) in FINDINGS.into_iter().zip(CHECKS) {
         let rows = sqlx::query(sql).bind(ns).bind(i64::try_from(FINDINGS_MAX).unwrap_or(i64::MAX));
@@ -77,7 +99,10 @@ pub(super) async fn verify(store: &SqliteStore, namespace: &Namespace) -> Result
             findings.push(format!("{}: {}", says, told(&row)?));
         }
     }
-    Ok(findings)
+    let row = sqlx::query(COUNTS).bind(ns).fetch_one(&mut *cut).await.map_err(refused)?;
+    let counted = Inspection::counted(&row)?;
+    let (chain, audit_chain) = (chain::hex(&link), chain::hex(&audited));
+    Ok(Inspection { position: seq, chain, audit_chain, first_broken, findings, ..counted })
 }
 
 fn told(row: &SqliteRow) -> Result<String> {
@@ -89,7 +114,7 @@ fn told(row: &SqliteRow) -> Result<String> {
 }
 
 /// Recomputes the ledger's chain from its first transaction and compares its end with the lane's.
-async fn ledger_chain(conn: &mut SqliteConnection, ns: i64, seq: i64, end: Link) -> Result<Vec<String>> {
+async fn ledger_chain(conn: &mut SqliteConnection, ns: i64, seq: i64, end: Link) -> Result<(Vec<String>, Option<i64>)> {
     let sql = "SELECT l.seq, l.at, l.rule, l.reference, l.chain, e.account, e.unit, e.amount
         FROM ledger l LEFT JOIN entries e ON e.ns = l.ns AND e.seq = l.seq WHERE l.ns = ?1 ORDER BY l.seq, e.line";
     let mut rows = sqlx::query(sql).bind(ns).fetch(conn);

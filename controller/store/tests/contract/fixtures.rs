@@ -213,6 +213,8 @@ pub(crate) fn order(id: &str) -> Order {
             to_cards: vec![("g-2".into(), Minor(2))],
             reason: "broken".into(),
             at: at(5),
+            store: Some("bkk-02".into()),
+            business_date: None,
         }],
         exception: None,
         reported: true,

@@ -48,6 +48,7 @@ contract! {
     batches::a_cancelled_batch_frees_the_lane;
     batches::an_empty_batch_moves_nothing;
     batches::batches_of_one_lane_follow_each_other;
+    batches::a_key_that_no_row_can_have_finds_nothing;
     batches::news_follow_their_batches;
     batches::namespaces_do_not_see_each_other;
     money::counters_and_balances_add_up;
@@ -56,6 +57,11 @@ contract! {
     money::each_use_of_a_voucher_has_one_live_redemption;
     money::a_change_keeps_the_terms_of_the_issue;
     money::rows_written_several_times_are_there_as_written_last;
+    reports::a_cut_has_what_was_asked_for_and_its_position;
+    reports::exceptions_are_found_by_kind_store_and_day;
+    reports::events_are_listed_with_their_answers;
+    reports::an_inspection_counts_what_it_read;
+    reports::a_till_s_day_that_is_not_its_orders_is_found;
     subjects::pages_go_on_where_the_last_ended;
     subjects::a_revision_replaces_the_served_one_and_stays;
     subjects::lists_are_set_added_to_and_removed_from;

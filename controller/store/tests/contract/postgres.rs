@@ -1,6 +1,10 @@
 //! What only PostgreSQL promises: several processes on one database, lanes that survive their holders, tampering found.
 
-use crate::{fixtures::*, server::Database, suite::batches::one_of_each};
+use crate::{
+    fixtures::*,
+    server::{Database, Server},
+    suite::batches::one_of_each,
+};
 use fanfare_core::{ids::Namespace, model::Kind};
 use fanfare_store::{
     Error, Keys, Position, PostgresStore, Store, Writes,
@@ -10,9 +14,13 @@ use fanfare_store::{
 use futures::{StreamExt, future::join_all, stream};
 use sqlx::{AssertSqlSafe, PgConnection, postgres::PgSslMode};
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
+use tokio::task::JoinHandle;
 
 /// Ends every connection of a store that has a transaction open; answers how many.
 async fn kill_holders(conn: &mut PgConnection) -> i64 {
@@ -198,6 +206,40 @@ async fn a_connection_cut_in_the_commit_leaves_all_or_nothing() {
     assert_eq!(store.verify(&shop()).await.unwrap(), [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_of_the_server_loses_nothing_that_was_acknowledged_and_heals_by_itself() {
+    const BEFORE: usize = 20;
+    const AFTER: usize = 20;
+    let server = Arc::new(Server::start());
+    let store = PostgresStore::open(&server.url).await.unwrap();
+    let mut told = Vec::new();
+    let mut crash: Option<JoinHandle<()>> = None;
+    let mut number = 0;
+    while told.len() < BEFORE + AFTER || crash.as_ref().is_some_and(|crash| !crash.is_finished()) {
+        number += 1;
+        let (counters, postings) = (vec![("c".to_owned(), 1)], vec![posting("x", "a", "b", 1)]);
+        let key = format!("k-{number}");
+        let changes = Writes { counters, postings, idempotency: vec![stored(&key)], ..writes() };
+        match commit(&store, changes).await {
+            Ok(_) => told.push(key),
+            Err(Error::Unavailable(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+        if told.len() == BEFORE && crash.is_none() {
+            let server = Arc::clone(&server);
+            crash = Some(tokio::task::spawn_blocking(move || server.crash()));
+        }
+    }
+    crash.unwrap().await.unwrap();
+    let keys = told.iter().map(|key| ("till-1".to_owned(), key.clone())).collect();
+    let found = load(&store, Keys { idempotency: keys, ..Keys::default() }).await.idempotency.len();
+    assert_eq!(found, told.len(), "acknowledged and lost");
+    let written = counter(&store, "c").await;
+    assert!((told.len()..=number).contains(&usize::try_from(written).unwrap()), "{written}");
+    assert_eq!(store.position(&shop()).await.unwrap(), Position(written));
+    assert_eq!(store.verify(&shop()).await.unwrap(), [""; 0]);
+}
+
 #[tokio::test]
 async fn of_four_that_start_at_once_one_migrates() {
     let database = Database::new("migrate").await;
@@ -320,6 +362,21 @@ async fn news_that_are_forgotten_are_said_to_be() {
     }
     commit(&stores[0], told(8)).await.unwrap();
     assert_eq!(stores[0].news(&ns, Position(4)).await.unwrap(), None);
+
+    // A page ends behind what is long, and goes on from there.
+    let long = || Writes { news: Some(vec![9; 9 * 1024 * 1024]), ..told(0) };
+    for _ in 0..3 {
+        commit(&stores[0], long()).await.unwrap();
+    }
+    let mut pages = Vec::new();
+    let mut since = Position(8);
+    loop {
+        let page = stores[1].news(&ns, since).await.unwrap().unwrap();
+        let Some((last, _)) = page.last() else { break };
+        since = *last;
+        pages.push(page.len());
+    }
+    assert_eq!(pages, [2, 1]);
 }
 
 #[tokio::test]

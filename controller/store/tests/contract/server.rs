@@ -4,8 +4,42 @@ use fanfare_store::PostgresStore;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
+    process::Command,
     str::FromStr,
 };
+
+/// Runs one of the tools that start and stop servers; answers what it printed.
+fn tool(name: &str, arguments: &[&str]) -> String {
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/tools/postgres/");
+    let done = Command::new(format!("{tools}{name}")).args(arguments).output().unwrap();
+    assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+/// A server of one test, which may end and start again.
+pub(crate) struct Server {
+    folder: String,
+    pub(crate) url: String,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let random = RandomState::new().build_hasher().finish();
+        let folder = std::env::temp_dir().join(format!("fanfare-server-{random:x}")).display().to_string();
+        Self { url: tool("start", &[&folder]), folder }
+    }
+
+    /// Ends it as a crash does, and starts it again.
+    pub(crate) fn crash(&self) {
+        tool("restart", &[&self.folder, "immediate"]);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        tool("stop", &[&self.folder]);
+    }
+}
 
 /// A database that is there as long as this value.
 pub(crate) struct Database {

@@ -7,12 +7,14 @@ mod bad_input;
 mod caps;
 mod crash;
 mod kube;
+mod ledger;
 mod mail;
 mod newcomer;
 mod opening_hours;
 mod retail;
 mod rewards;
 mod road;
+mod till_day;
 mod tills;
 mod validate;
 

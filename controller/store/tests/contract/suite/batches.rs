@@ -5,7 +5,7 @@ use fanfare_core::{
     ids::Namespace,
     ledger::{Entry, Posting},
 };
-use fanfare_store::{Error, Keys, Position, Store, Writes, rows::MessageState};
+use fanfare_store::{Error, Keys, Page, Position, Store, Writes, rows::MessageState};
 use futures::{FutureExt, TryStreamExt, future::join_all};
 
 pub(crate) async fn an_empty_namespace_answers_nothing(store: &dyn Store) {
@@ -304,4 +304,28 @@ pub(crate) async fn news_follow_their_batches(store: &dyn Store) {
         assert_eq!(batch.news(Position(since)).await.unwrap().as_deref(), Some(kept), "{since}");
     }
     assert_eq!(store.news(&Namespace::from("other"), Position(0)).await.unwrap(), Some(vec![]));
+}
+
+pub(crate) async fn a_key_that_no_row_can_have_finds_nothing(store: &dyn Store) {
+    commit(store, one_of_each()).await.unwrap();
+    let ns = shop();
+    let keys = Keys {
+        members: ["m-1".into(), "m\0".into()].into(),
+        identities: [("phone".into(), "\0".into()), ("phone".into(), "+66-m-1".into())].into(),
+        codes: ["\0".into()].into(),
+        runs_of: [("wel\0come".into(), "m-1".into())].into(),
+        idempotency: [("till-1".into(), "\0".into()), ("till-1".into(), "k-1".into())].into(),
+        ..Keys::default()
+    };
+    let rows = load(store, keys).await;
+    assert_eq!((rows.members.len(), rows.identities.len(), rows.idempotency.len()), (1, 1, 1));
+    assert!(rows.grants.is_empty() && rows.runs.is_empty());
+    assert!(store.member(&ns, &"m\0".into()).await.unwrap().is_none());
+    assert!(store.grant(&ns, &"\0".into()).await.unwrap().is_none());
+    assert!(store.runs(&ns, &name("wel\0come"), page(9)).await.unwrap().is_empty());
+    assert!(store.credential("\0").await.unwrap().is_none());
+    store.audit(&ns, Page { limit: 9, after: Some("a\0".into()) }).await.unwrap();
+    // As long as a key may be, and longer than an index takes in some databases: kept or refused, but decided.
+    let long = Writes { counters: vec![("x".repeat(9_000), 1)], ..writes() };
+    assert!(matches!(commit(store, long).await, Ok(_) | Err(Error::Conflict(_))));
 }

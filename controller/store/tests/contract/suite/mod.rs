@@ -2,4 +2,5 @@
 
 pub(crate) mod batches;
 pub(crate) mod money;
+pub(crate) mod reports;
 pub(crate) mod subjects;

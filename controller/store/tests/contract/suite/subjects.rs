@@ -75,13 +75,15 @@ pub(crate) async fn a_revision_replaces_the_served_one_and_stays(store: &dyn Sto
     let pair = |name: &str, revision: &str| (name.to_owned(), revision.to_owned());
     assert_eq!(served(store.published(&ns).await.unwrap()), [pair("all", "rev-2"), pair("other", "rev-1")]);
 
-    // The same again replaces flags only: it stays published when it was.
+    // The same again replaces flags and plan only: it stays published when it was.
     let mut settled = published("all", "rev-2");
+    settled.plan = published("all", "told more").plan;
     (settled.settled, settled.generation, settled.at) = (true, 7, at(99));
     commit(store, Writes { published: vec![settled], ..writes() }).await.unwrap();
     let revisions = store.revisions(&ns, Kind::Segment, &name("all")).await.unwrap();
     assert_eq!(served(revisions.clone()), [pair("all", "rev-2"), pair("all", "rev-1")]);
     assert_eq!((revisions[0].at, revisions[0].settled, revisions[0].generation), (at(2), true, 7));
+    assert_eq!(revisions[0].plan, published("all", "told more").plan);
 
     // Back to the first.
     commit(store, publish("rev-1", 3)).await.unwrap();

@@ -1,0 +1,112 @@
+//! The HTTP API as a verb calls it: where it is, with whose key, and what its refusals say.
+
+use crate::{random, up::credentials};
+use anyhow::{Context, bail};
+use reqwest::{Client, Method, Response};
+use serde_json::Value;
+use std::{path::PathBuf, time::Duration};
+
+/// How long a call may take until its answer begins; a report over many grants takes its time.
+const ANSWER_MAX: Duration = Duration::from_secs(300);
+/// How long an answer that is streamed may stand still.
+const STALL_MAX: Duration = Duration::from_secs(60);
+
+/// Which API to call, and as whom.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Remote {
+    /// The data folder of the `fanfare up` to call.
+    #[arg(long, value_name = "FOLDER", default_value = ".fanfare")]
+    data: PathBuf,
+    /// The API's address, where it is not that of the data folder.
+    #[arg(long, env = "FANFARE_API_URL")]
+    api_url: Option<String>,
+    /// The API key to call with; each person has one. Without it, the data folder's.
+    #[arg(long, env = "FANFARE_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+}
+
+/// An API that can be called.
+pub struct Api {
+    http: Client,
+    url: String,
+    key: String,
+}
+
+impl Remote {
+    /// Finds address and key.
+    ///
+    /// # Errors
+    /// When the data folder has no credentials, or an address stands without a key.
+    pub fn open(self) -> anyhow::Result<Api> {
+        let (url, key) = match (self.api_url, self.api_key) {
+            (Some(url), Some(key)) => (url, key),
+            (Some(_), None) => bail!("--api-key is missing: it goes with --api-url"),
+            (None, key) => {
+                let file = credentials::read(&self.data)?;
+                (file.api_url, key.unwrap_or(file.integration_key))
+            }
+        };
+        let http = Client::builder().read_timeout(STALL_MAX.max(ANSWER_MAX)).build()?;
+        Ok(Api { http, url: url.trim_end_matches('/').to_owned(), key })
+    }
+}
+
+impl Api {
+    /// Posts a body under a new idempotency key and answers the body that comes back.
+    ///
+    /// # Errors
+    /// The refusal as a sentence with its code.
+    pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let key: String = random::seed()?.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let request = self.http.request(Method::POST, format!("{}{path}", self.url)).bearer_auth(&self.key);
+        let request = request.header("idempotency-key", key).json(body);
+        Ok(checked(request.send().await.context("the server cannot be reached")?).await?.json().await?)
+    }
+
+    /// Gets with query parameters.
+    ///
+    /// # Errors
+    /// As [`Api::post`].
+    pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Response> {
+        let written: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+        let url = format!("{}{path}?{}", self.url, written.join("&"));
+        let request = self.http.request(Method::GET, url).bearer_auth(&self.key);
+        checked(request.send().await.context("the server cannot be reached")?).await
+    }
+}
+
+/// A text as it may stand in a query or a path.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+async fn checked(answer: Response) -> anyhow::Result<Response> {
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let text = answer.text().await.unwrap_or_default();
+    let body: Value = serde_json::from_str(&text).unwrap_or_default();
+    match (body["code"].as_str(), body["detail"].as_str()) {
+        (Some(code), Some(detail)) => bail!("{detail} ({code})"),
+        _ => bail!("the server answered {status}: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_path_is_escaped() {
+        assert_eq!(escaped("a/b?c=d e"), "a%2Fb%3Fc%3Dd%20e");
+        assert_eq!(escaped("bkk-01_x.~"), "bkk-01_x.~");
+    }
+}
