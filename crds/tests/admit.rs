@@ -326,3 +326,54 @@ fn any_json_gets_an_answer() {
     }
     assert_eq!(Kind::ALL.len(), 7);
 }
+
+fn reward(spec: &Value) -> Result<fanfare_core::model::RewardPlan, Vec<FieldError>> {
+    let mut whole = json!({"title": "Coupon", "voucher": {"amountOff": "50"}});
+    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    match admit_with(&object("Reward", "coupon", whole), &Door::alone(before()), &catalog(&[]))?.plan {
+        Plan::Reward(plan) => Ok(plan),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn codes_that_are_easy_to_guess_are_refused_with_the_length_that_fits() {
+    for (length, alphabet, quantity, remedy) in [
+        (8, "Crockford", Some(34_359), None),
+        (8, "Crockford", Some(34_360), Some("write length: 9 or more")),
+        (11, "Crockford", Some(100_000_000), None),
+        (12, "Digits", Some(100_000), None),
+        (12, "Digits", Some(100_001), Some("write length: 13 or more, or alphabet: Crockford")),
+        (8, "Digits", None, Some("write length: 11 or more, or alphabet: Crockford")),
+        (8, "Crockford", None, None),
+    ] {
+        let mut spec = json!({"codes": {"generate": {"length": length, "alphabet": alphabet}}});
+        if let Some(quantity) = quantity {
+            spec["quantity"] = json!(quantity);
+        }
+        let found = reward(&spec).err().unwrap_or_default();
+        let said: Vec<(&str, &str)> = found.iter().map(|error| (error.path.as_str(), error.remedy.as_str())).collect();
+        let expect: Vec<(&str, &str)> = remedy.map(|text| ("spec.codes.generate.length", text)).into_iter().collect();
+        assert_eq!(said, expect, "{spec}");
+    }
+}
+
+#[test]
+fn a_shared_code_is_its_own_quantity_and_guards_are_read() {
+    use fanfare_core::model::reward::Guard;
+    let shared = json!({"codes": {"shared": {"code": "welcome-10", "max": 5000}}});
+    let plan = reward(&shared).unwrap();
+    assert_eq!((plan.shared_code().unwrap().as_str(), plan.quantity), ("WE1C0ME10", Some(5_000)));
+    let mut fewer = shared;
+    fewer["quantity"] = json!(10);
+    assert_eq!(reward(&fewer).unwrap().quantity, Some(10));
+
+    let guarded = json!({"redemption": {"rotate": "30s", "holderOnly": true, "offline": {"maxAmount": "20.50"}}});
+    let Guard { rotate, holder_only, offline } = reward(&guarded).unwrap().redemption.guard;
+    let offline = offline.unwrap();
+    assert_eq!((rotate, holder_only), (Some(Span::seconds(30)), true));
+    assert_eq!((offline.max_amount, offline.grace_for), (Minor(2_050), Span::seconds(3_600)));
+    for (span, fits) in [("4s", false), ("5s", true), ("10m", true), ("601s", false)] {
+        assert_eq!(reward(&json!({"redemption": {"rotate": span}})).is_ok(), fits, "{span}");
+    }
+}

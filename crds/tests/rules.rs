@@ -156,6 +156,21 @@ fn broken() -> Vec<(&'static str, (Kind, Value))> {
         ("spec.match.tags", segment(json!({"tags": {}}))),
         ("spec", reward(json!({}))),
         ("spec.codes", reward(json!({"points": {"amount": 5}, "codes": {"generate": {}}}))),
+        ("spec.codes", reward(json!({"voucher": {"amountOff": "5"}, "codes": {}}))),
+        (
+            "spec.codes",
+            reward(
+                json!({"voucher": {"amountOff": "5"}, "codes": {"generate": {}, "shared": {"code": "ABC", "max": 1}}}),
+            ),
+        ),
+        (
+            "spec.redemption.offline",
+            reward(json!({"voucher": {"amountOff": "5"}, "redemption": {"offline": {"maxAmount": "5"}}})),
+        ),
+        (
+            "spec.redemption.rotate",
+            reward(json!({"voucher": {"amountOff": "5"}, "redemption": {"rotate": "30s", "symbology": "Code128"}})),
+        ),
         ("spec.redemption", reward(json!({"points": {"amount": 5}, "redemption": {}}))),
         ("spec.validity", reward(json!({"points": {"amount": 5}, "validity": {"for": "5d"}}))),
         ("spec.claimWithin", reward(json!({"points": {"amount": 5}, "claimWithin": "5d"}))),

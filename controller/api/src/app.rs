@@ -1,17 +1,30 @@
 //! What every handler is handed: the engine, the clocks and what checks credentials.
 
 use crate::{
-    auth::{keys::Keys, limit::Bucket, member_code::MemberCodes, token::Tokens},
+    auth::{
+        guess::{Guesser, Guesses},
+        keys::Keys,
+        limit::Bucket,
+        member_code::MemberCodes,
+        payload_keys::PayloadKeys,
+        token::Tokens,
+    },
     observe::Metrics,
     problem::{Code, Problem},
 };
 use chrono::SecondsFormat;
 use fanfare_core::{
+    codes,
     model::{RuntimePlan, segment::Condition},
+    payload,
     time::{Clock, Ts, Tz},
 };
 use fanfare_engine::{CallError, Engine, StoreFault, store};
-use std::sync::Arc;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use std::{collections::HashMap, sync::Arc};
+
+/// How the caller wrote each code of a call.
+pub(crate) type Spelling = HashMap<fanfare_core::ids::Code, String>;
 
 /// Reads what a Segment's `match` says, as admission does: a condition, or what is wrong with it by field (JSON Pointers
 /// below the match). Handed in, because this room does not know the resources.
@@ -43,6 +56,8 @@ struct Inner {
     member_codes: MemberCodes,
     keys: Keys,
     guests: Bucket,
+    payload_keys: PayloadKeys,
+    guesses: Guesses,
     metrics: Metrics,
     read_match: ReadMatch,
     dev_login: bool,
@@ -54,18 +69,20 @@ impl App {
         let ApiConfig { engine, real_clock, signing_key, read_match, dev_login } = config;
         let tokens = Tokens::new(engine.namespace(), &signing_key);
         let member_codes = MemberCodes::new(engine.namespace(), &signing_key);
+        let payload_keys = PayloadKeys::new(engine.namespace(), &signing_key);
         let mut material = signing_key.clone();
         material.extend_from_slice(engine.namespace().as_str().as_bytes());
         let origin_key = blake3::derive_key("fanfare 2026 origin of a call", &material);
-        let (keys, guests, metrics) = (Keys::default(), Bucket::default(), Metrics::default());
         Self(Arc::new(Inner {
             engine,
             real_clock,
             tokens,
             member_codes,
-            keys,
-            guests,
-            metrics,
+            keys: Keys::default(),
+            guests: Bucket::default(),
+            payload_keys,
+            guesses: Guesses::default(),
+            metrics: Metrics::default(),
             read_match,
             dev_login,
             origin_key,
@@ -92,6 +109,42 @@ impl App {
         &self.0.guests
     }
 
+    pub(crate) fn payload_keys(&self) -> &PayloadKeys {
+        &self.0.payload_keys
+    }
+
+    /// The codes of a call as the engine reads them, each payload opened, and how the caller wrote each.
+    pub(crate) fn open_codes(&self, codes: &mut [fanfare_core::ids::Code], written: &[String]) -> Spelling {
+        for (code, text) in codes.iter_mut().zip(written) {
+            *code = self.open_code(text);
+        }
+        codes.iter().cloned().zip(written.iter().cloned()).collect()
+    }
+
+    /// A code as the engine reads it: a payload opened, anything else normalised. A payload that none of our keys has
+    /// signed is a code that nobody has.
+    pub(crate) fn open_code(&self, text: &str) -> fanfare_core::ids::Code {
+        if payload::is_one(text) {
+            return self.0.payload_keys.open(text, self.now()).unwrap_or_else(|| "".into());
+        }
+        codes::normalise(text)
+    }
+
+    /// Lets a call with codes in.
+    ///
+    /// # Errors
+    /// 429 for whoever has guessed too often.
+    pub(crate) fn admit_codes(&self, guesser: &Guesser) -> Result<(), Problem> {
+        let admitted = self.0.guesses.admit(guesser, self.real_now().timestamp_millis());
+        admitted.inspect_err(|_| self.0.metrics.throttled(guesser.kind))
+    }
+
+    /// Counts wrong codes against whoever named them.
+    pub(crate) fn note_wrong_codes(&self, guesser: &Guesser, wrong: usize) {
+        self.0.guesses.note(guesser, wrong, self.real_now().timestamp_millis());
+        self.0.metrics.wrong_codes(guesser.kind, wrong);
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
@@ -109,6 +162,17 @@ impl App {
     /// Whether anyone may log in as anyone.
     pub(crate) fn dev_login(&self) -> bool {
         self.0.dev_login || self.0.engine.plans().runtime.as_ref().is_some_and(|runtime| runtime.dev_login)
+    }
+
+    /// 24 random bits.
+    ///
+    /// # Errors
+    /// When the operating system has no random bytes.
+    pub(crate) fn nonce(&self) -> Result<u32, Problem> {
+        let mut bytes = [0; 4];
+        let filled = SystemRandom::new().fill(&mut bytes[1..]);
+        filled.map_err(|_| Problem::internal(&"the operating system has no random bytes"))?;
+        Ok(u32::from_be_bytes(bytes))
     }
 
     /// An id for an event that brought none: the replica, the moment and a number of this process.

@@ -24,6 +24,7 @@ pub use problem::{Code, FieldError, Problem};
 
 use app::App;
 use axum::{Router, middleware};
+use fanfare_core::model::reward::Symbology;
 use std::future::Future;
 use tokio::net::TcpListener;
 use utoipa::OpenApi as _;
@@ -45,6 +46,14 @@ pub fn router(config: ApiConfig) -> Router {
 pub fn openapi_json() -> String {
     let (_, document) = described().split_for_parts();
     openapi::finish(document).to_pretty_json().unwrap_or_default()
+}
+
+/// A code as a picture in SVG, drawn as the API names it (`Qr` or `Code128`); nothing for another name or a text that does
+/// not fit.
+pub fn picture(code: &str, symbology: &str) -> Option<String> {
+    let all = [Symbology::Qr, Symbology::Code128];
+    let symbology = all.into_iter().find(|one| symbol::name(*one) == symbology)?;
+    symbol::draw(code, symbology).ok()
 }
 
 fn described() -> OpenApiRouter<App> {

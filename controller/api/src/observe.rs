@@ -51,6 +51,11 @@ struct RouteLabels {
     route: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallerLabels {
+    caller: &'static str,
+}
+
 type Latency = Family<RouteLabels, Histogram, fn() -> Histogram>;
 
 /// What is measured.
@@ -59,6 +64,8 @@ pub(crate) struct Metrics {
     requests: Family<Labels, Counter>,
     latency: Latency,
     open: Gauge,
+    wrong_codes: Family<CallerLabels, Counter>,
+    throttled: Family<CallerLabels, Counter>,
     ids: AtomicU64,
 }
 
@@ -71,7 +78,10 @@ impl Default for Metrics {
         registry.register("requests", "Requests answered", requests.clone());
         registry.register("request_seconds", "Time to answer", latency.clone());
         registry.register("connections", "Open connections", open.clone());
-        Self { registry, requests, latency, open, ids: AtomicU64::new(0) }
+        let (wrong_codes, throttled) = (Family::<CallerLabels, Counter>::default(), Family::default());
+        registry.register("wrong_codes", "Codes that nobody has, by who named them", wrong_codes.clone());
+        registry.register("throttled", "Calls refused for too many wrong codes", Family::clone(&throttled));
+        Self { registry, requests, latency, open, wrong_codes, throttled, ids: AtomicU64::new(0) }
     }
 }
 
@@ -86,6 +96,18 @@ impl Metrics {
     /// Open connections.
     pub(crate) fn open(&self) -> &Gauge {
         &self.open
+    }
+
+    /// Counts codes that nobody has.
+    pub(crate) fn wrong_codes(&self, caller: &'static str, wrong: usize) {
+        if wrong > 0 {
+            self.wrong_codes.get_or_create(&CallerLabels { caller }).inc_by(wrong as u64);
+        }
+    }
+
+    /// Counts a call refused for too many wrong codes.
+    pub(crate) fn throttled(&self, caller: &'static str) {
+        self.throttled.get_or_create(&CallerLabels { caller }).inc();
     }
 
     /// A number that this process gives once.

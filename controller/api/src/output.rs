@@ -1,7 +1,8 @@
 //! What goes out: JSON answers, stored answers replayed, `ETag`s, and refusals as problems.
 
 use crate::{
-    app::{App, written},
+    app::{App, Spelling, written},
+    auth::guess::Guesser,
     observe::FANFARE_POSITION,
     problem::{self, Problem},
     wire::evaluation,
@@ -12,13 +13,14 @@ use fanfare_core::{
     ids::Code,
     model::RuntimePlan,
     money::Minor,
+    payload::Payload,
     reason::{Reason, Refusal},
     time::Ts,
 };
 use fanfare_engine::{Command, Keyed, Refused, Render, Replied, store::Position};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 static IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -35,18 +37,19 @@ pub(crate) struct View {
     /// The digest over all rules.
     pub(crate) revision: String,
     /// How the caller wrote the codes of this call.
-    pub(crate) spelling: HashMap<Code, String>,
+    pub(crate) spelling: Spelling,
 }
 
 impl View {
     /// The view of now.
     pub(crate) fn of(app: &App) -> Result<Self, Problem> {
-        Ok(Self { runtime: app.runtime()?, revision: app.engine().plans().digest.clone(), spelling: HashMap::new() })
+        Ok(Self { runtime: app.runtime()?, revision: app.engine().plans().digest.clone(), spelling: Spelling::new() })
     }
 
-    /// A code as the caller wrote it, else as it is stored.
+    /// A code as the caller wrote it, else as it is stored; of a payload that nobody wrote here, the voucher's id.
     pub(crate) fn code(&self, code: &Code) -> String {
-        self.spelling.get(code).cloned().unwrap_or_else(|| code.to_string())
+        let known = || Payload::of(code).map_or_else(|| code.to_string(), |shown| shown.grant.to_string());
+        self.spelling.get(code).cloned().unwrap_or_else(known)
     }
 
     /// An amount as a decimal string.
@@ -184,6 +187,30 @@ pub(crate) async fn execute<C: Command>(app: &App, command: C, write: impl FnOnc
 pub(crate) async fn call<C: Command>(app: &App, keyed: Keyed<C::Answer>, command: C) -> Answer {
     let replied = app.engine().call(keyed, command).await.map_err(|error| app.call_fault(&error))?;
     Ok(replay(replied))
+}
+
+/// The same for a call with codes: who has guessed too often waits, and wrong ones are counted.
+pub(crate) async fn call_with_codes<C: Command>(
+    app: &App,
+    keyed: Keyed<C::Answer>,
+    command: C,
+    guesser: Guesser,
+) -> Answer {
+    app.admit_codes(&guesser)?;
+    let replied = app.engine().call(keyed, command).await.map_err(|error| app.call_fault(&error))?;
+    if !replied.replayed && replied.status >= 400 {
+        app.note_wrong_codes(&guesser, unknown_codes(&replied.body));
+    }
+    Ok(replay(replied))
+}
+
+/// How many codes that nobody has a problem tells of: the one that was named, or those of a cart.
+fn unknown_codes(body: &[u8]) -> usize {
+    let unknown = Reason::CodeUnknown.code();
+    let Ok(problem) = serde_json::from_slice::<serde_json::Value>(body) else { return 0 };
+    let rejected = problem["rejected"].as_array().into_iter().flatten();
+    let of_cart = rejected.filter(|one| one["reason"] == unknown).count();
+    of_cart + usize::from(problem["code"] == unknown)
 }
 
 /// A stored answer as a response.

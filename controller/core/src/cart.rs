@@ -132,6 +132,12 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// How many of the codes that were named nobody has.
+    pub fn unknown_codes(&self) -> usize {
+        let unknown = |one: &&Rejected| matches!(one.subject, Subject::Code(_)) && one.reason == Reason::CodeUnknown;
+        self.rejected.iter().filter(unknown).count()
+    }
+
     /// What it costs after discounts, however it is paid.
     pub fn price(&self) -> Minor {
         self.payable.plus(self.paid)

@@ -8,7 +8,8 @@ use crate::{
         CampaignPlan, RewardPlan, RuntimePlan,
         campaign::{Audience, Content, Join, Mechanic, Objective, Participation, Places, Scope, Visibility},
         reward::{
-            Claim, CodeRule, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity, Voucher, VoucherWorth,
+            Claim, CodeRule, Guard, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity, Voucher,
+            VoucherWorth,
         },
         runtime::EventRules,
         schedule::Schedule,
@@ -112,6 +113,7 @@ pub(crate) fn reward(named: &str, kind: RewardKind) -> RewardPlan {
             symbology: Symbology::Code128,
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
+            guard: Guard::default(),
             uses: Some(1),
         },
         stacking: None,

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod model;
 pub mod money;
 pub mod points;
+pub mod payload;
 pub mod pricing;
 pub mod qualify;
 pub mod random;

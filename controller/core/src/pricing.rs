@@ -11,6 +11,7 @@ mod vouchers;
 
 pub use priced::{Consumed, Priced, difference};
 pub(crate) use priced::{Moves, units_of};
+pub use vouchers::code_unknown;
 
 use crate::{
     cart::{Cart, Discount, Earned, Evaluation, LineShare, PricedLine, Rejected, Subject},

@@ -13,6 +13,7 @@ use crate::{
         reward::{Claim, RewardKind, ValidFrom, Voucher, VoucherWorth},
     },
     money::Minor,
+    payload::Payload,
     reason::{Reason, Refusal},
     time::{Ts, Tz},
     world::Visit,
@@ -247,6 +248,28 @@ pub struct GrantView<'a> {
     pub terms: Terms,
     /// What may still be used of a gift card, with what this very order holds of it.
     pub balance: Option<Minor>,
+    /// Why it cannot be used as it was shown: its payload has aged, or a shared code has none left for this shopper. What
+    /// is wrong with the voucher itself is told first.
+    pub barred: Option<Refusal>,
+}
+
+/// Whether a voucher can be used by whoever stands at the till, once it is [`usable`] there.
+///
+/// # Errors
+/// Why it is barred, or `not-holder`: without saying whose it is.
+pub fn held(grant: &GrantView<'_>, member: Option<&MemberId>) -> Result<(), Refusal> {
+    if let Some(refusal) = &grant.barred {
+        return Err(refusal.clone());
+    }
+    let personal = grant.plan.redemption.guard.holder_only && grant.member.is_some();
+    // A payload is shown by the holder's own app, so the holder need not say who it is; somebody else must not.
+    let shown = grant.code.is_some_and(|code| Payload::of(code).is_some());
+    let is_there = if shown { member.is_none() || member == grant.member } else { member == grant.member };
+    if personal && !is_there {
+        let detail = "This voucher is personal; scan the member code of its holder with it.";
+        return Err(Refusal::new(Reason::NotHolder, detail));
+    }
+    Ok(())
 }
 
 /// Whether a voucher can be used at this time and place, before any cart is looked at; refusals in `api.md`'s order.

@@ -5,18 +5,20 @@ use crate::{
     knowledge::{self, Coming},
     plans::Plans,
     refuse,
+    shared::{self, Offer, Typed},
+    shown,
     tx::Tx,
-    vouchers,
 };
 use fanfare_core::{
-    cart::{Cart, Evaluation},
+    cart::{Cart, Evaluation, Subject},
     ids::{Code, GrantId, MemberId},
     mechanic::Hold,
     model::CampaignPlan,
     money::Minor,
+    payload::Payload,
     pricing::{self, Ask, Priced},
     reason::{Reason, Refusal},
-    reward::GrantView,
+    reward::{self, GrantView},
     time::Ts,
 };
 use fanfare_store::{
@@ -27,19 +29,43 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// What pricing reads beside the plans: rows that were loaded for one cart.
 struct Gathered {
-    grants: Vec<Grant>,
+    grants: Vec<Shown>,
     holds: Vec<Hold>,
     /// What the order at hand holds of grants itself.
     own: BTreeMap<GrantId, Minor>,
+    /// When a till that was offline took the codes, as it says.
+    occurred: Option<Ts>,
+}
+
+/// A voucher, under the code by which the cart names it, and why it cannot be used so.
+struct Shown {
+    grant: Grant,
+    barred: Option<Refusal>,
+}
+
+impl From<Grant> for Shown {
+    fn from(grant: Grant) -> Self {
+        Self { grant, barred: None }
+    }
 }
 
 /// Names the rows that pricing this cart will ask for.
 pub(crate) fn prefetch(_: &Plans, cart: &Cart, keys: &mut Keys) {
-    keys.codes.extend(cart.codes.iter().cloned());
+    want_codes(&cart.codes, keys);
     keys.holds.extend(cart.reservations.iter().cloned());
     if let Some(member) = &cart.member {
         keys.members.insert(member.clone());
         keys.grants_of.insert(member.clone());
+    }
+}
+
+/// Names the rows that these codes lead to.
+pub(crate) fn want_codes(codes: &[Code], keys: &mut Keys) {
+    for code in codes {
+        match Payload::of(code) {
+            Some(payload) => drop(keys.grants.insert(payload.grant)),
+            None => drop(keys.codes.insert(code.clone())),
+        }
     }
 }
 
@@ -54,13 +80,18 @@ pub(crate) fn check_member(tx: &Tx<'_>, member: Option<&MemberId>) -> Result<(),
 }
 
 /// Prices a cart as of `at`.
-pub(crate) fn price(tx: &Tx<'_>, cart: &Cart, at: Ts) -> Result<Priced, Halt> {
-    let gathered = gather(tx, cart, None)?;
+pub(crate) fn price(tx: &mut Tx<'_>, cart: &Cart, at: Ts) -> Result<Priced, Halt> {
+    price_of_till(tx, cart, at, None)
+}
+
+/// The same for a till that says when it happened, which may be while it was offline.
+pub(crate) fn price_of_till(tx: &mut Tx<'_>, cart: &Cart, at: Ts, occurred: Option<Ts>) -> Result<Priced, Halt> {
+    let gathered = Gathered { occurred, ..gather(tx, cart, None)? };
     ask(tx, cart, at, &gathered, &[], pricing::evaluate)
 }
 
 /// Prices the final cart of an order within what it has reserved.
-pub(crate) fn recompute(tx: &Tx<'_>, order: &Order, cart: &Cart, reserved: &Priced) -> Result<Priced, Halt> {
+pub(crate) fn recompute(tx: &mut Tx<'_>, order: &Order, cart: &Cart, reserved: &Priced) -> Result<Priced, Halt> {
     let gathered = gather(tx, cart, Some(order))?;
     // What was reserved stands, also where its campaign was suspended meanwhile.
     let promised = |plan: &&Arc<CampaignPlan>| {
@@ -72,16 +103,17 @@ pub(crate) fn recompute(tx: &Tx<'_>, order: &Order, cart: &Cart, reserved: &Pric
     ask(tx, cart, order.occurred_at, &gathered, &promised, |ask| pricing::recompute(ask, reserved))
 }
 
-fn gather(tx: &Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathered, Halt> {
+fn gather(tx: &mut Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathered, Halt> {
     check_member(tx, cart.member.as_ref())?;
-    let mut grants: Vec<Grant> = Vec::new();
+    let mut grants: Vec<Shown> = Vec::new();
     for code in &cart.codes {
-        grants.extend(tx.grant_by_code(code)?.cloned());
+        grants.extend(named(tx, cart, code, order)?);
     }
     if let Some(member) = &cart.member {
         let others = tx.grants_of(member)?.into_iter().filter(|grant| grant.code.is_some());
-        let fresh: Vec<Grant> = others.filter(|own| grants.iter().all(|named| named.id != own.id)).cloned().collect();
-        grants.extend(fresh);
+        let unnamed = |own: &&Grant| grants.iter().all(|named| named.grant.id != own.id);
+        let fresh: Vec<Grant> = others.filter(unnamed).cloned().collect();
+        grants.extend(fresh.into_iter().map(Shown::from));
     }
     let mut holds = Vec::new();
     for id in &cart.reservations {
@@ -91,7 +123,19 @@ fn gather(tx: &Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathered, H
     }
     let used = order.into_iter().flat_map(|order| &order.evaluation.discounts);
     let own = used.filter_map(|discount| Some((discount.grant.clone()?, discount.amount))).collect();
-    Ok(Gathered { grants, holds, own })
+    Ok(Gathered { grants, holds, own, occurred: None })
+}
+
+/// The voucher that a code of the cart names, if there is one.
+fn named(tx: &mut Tx<'_>, cart: &Cart, code: &Code, order: Option<&Order>) -> Result<Option<Shown>, Halt> {
+    if let Some(grant) = tx.grant_by_code(code)? {
+        return Ok(Some(Grant { code: Some(code.clone()), ..grant.clone() }.into()));
+    }
+    if let Some(grant) = shared::of_order(tx, order, code)? {
+        return Ok(Some(grant.into()));
+    }
+    let typed = Typed { code, member: cart.member.as_ref(), store: cart.store.as_ref() };
+    Ok(shared::offer(tx, typed)?.map(|Offer { grant, barred }| Shown { grant, barred }))
 }
 
 /// A hold as core's decisions meet it. One that the order at hand uses counts as open.
@@ -107,19 +151,22 @@ pub(crate) fn met_hold(row: &rows::Hold, order: Option<&Order>) -> Hold {
     Hold { id, campaign, mechanic, member, sku, quantity, store, expires_at, open }
 }
 
-fn ask<T>(
+fn ask<'a, T>(
     tx: &Tx<'_>,
     cart: &Cart,
     at: Ts,
-    gathered: &Gathered,
+    gathered: &'a Gathered,
     promised: &[CampaignPlan],
     decide: impl FnOnce(&Ask<'_>) -> Result<T, fanfare_core::mechanic::Missing>,
 ) -> Result<T, Halt> {
     let served = tx.plans.campaigns.values().filter(|served| !served.settled).map(|served| &*served.plan);
     let campaigns: Vec<&CampaignPlan> =
         served.map(|plan| promised.iter().find(|other| other.name == plan.name).unwrap_or(plan)).collect();
-    let grants: Vec<GrantView<'_>> =
-        gathered.grants.iter().map(|grant| vouchers::met(tx, grant, gathered.own.get(&grant.id).copied())).collect();
+    let met = |Shown { grant, barred }: &'a Shown| {
+        let view = shown::met(tx, grant, gathered.own.get(&grant.id).copied(), gathered.occurred);
+        GrantView { barred: barred.clone().or(view.barred), ..view }
+    };
+    let grants: Vec<GrantView<'_>> = gathered.grants.iter().map(met).collect();
     let coming = Coming {
         member: cart.member.as_ref(),
         store: cart.store.as_ref(),
@@ -138,6 +185,17 @@ fn ask<T>(
 pub struct EvaluateCart {
     /// The cart.
     pub cart: Cart,
+    /// Who asks.
+    pub asker: Asker,
+}
+
+/// Who asks what a cart costs, and so how much may be told of codes that are not the asker's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A till or an integration: the real reason.
+    Desk,
+    /// The shopper: of a code that fails and is not the shopper's own, as little as of one that does not exist.
+    Shopper,
 }
 
 /// A price, with the rules that it comes from.
@@ -157,9 +215,25 @@ impl Command for EvaluateCart {
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Evaluated, Halt> {
-        let Priced { evaluation, .. } = price(tx, &self.cart, self.cart.at.unwrap_or(tx.now))?;
+        let Priced { mut evaluation, .. } = price(tx, &self.cart, self.cart.at.unwrap_or(tx.now))?;
+        match self.asker {
+            Asker::Desk => {}
+            Asker::Shopper => hide(tx, &mut evaluation, self.cart.member.as_ref())?,
+        }
         Ok(Evaluated { evaluation, revision: tx.plans.digest.clone() })
     }
+}
+
+/// Tells of codes that fail and are not the shopper's own as of codes that nobody has.
+fn hide(tx: &Tx<'_>, evaluation: &mut Evaluation, member: Option<&MemberId>) -> Result<(), Halt> {
+    for rejected in &mut evaluation.rejected {
+        let Subject::Code(code) = &rejected.subject else { continue };
+        if tx.grant_by_code(code)?.is_some_and(|grant| member.is_none() || Some(&grant.member) != member) {
+            let unknown = pricing::code_unknown();
+            (rejected.reason, rejected.detail) = (unknown.reason, unknown.detail);
+        }
+    }
+    Ok(())
 }
 
 /// Asks whether codes can be used, in a cart or on their own. Changes nothing.
@@ -192,7 +266,7 @@ impl Command for Validate {
     type Answer = Vec<Validated>;
 
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
-        keys.codes.extend(self.codes.iter().cloned());
+        want_codes(&self.codes, keys);
         if let Some(cart) = &self.cart {
             prefetch(plans, cart, keys);
         }
@@ -208,25 +282,34 @@ impl Command for Validate {
 
 impl Validate {
     /// Whether a code can be used at this place and time, whatever will be in the cart.
-    fn alone(&self, tx: &Tx<'_>, code: &Code) -> Result<Validated, Halt> {
-        let Some(grant) = tx.grant_by_code(code)? else { return Ok(unknown(code)) };
+    fn alone(&self, tx: &mut Tx<'_>, code: &Code) -> Result<Validated, Halt> {
         let (store, channel) = (self.store.as_ref(), self.channel.as_deref());
+        let (found, barred) = match tx.grant_by_code(code)?.cloned() {
+            Some(grant) => (Grant { code: Some(code.clone()), ..grant }, None),
+            None => match shared::offer(tx, Typed { code, member: None, store })? {
+                Some(Offer { grant, barred }) => (grant, barred),
+                None => return Ok(unknown(code)),
+            },
+        };
         let coming = Coming { member: None, store, channel, at: tx.now, points: 0 };
-        let met = vouchers::met(tx, grant, None);
-        let refusal = knowledge::visit(tx, coming, |visit| fanfare_core::reward::usable(&met, visit).err())?;
-        let worth = crate::redemptions::remaining(grant, tx.now);
+        let view = shown::met(tx, &found, None, None);
+        let met = GrantView { barred: barred.or(view.barred.clone()), ..view };
+        let refusal = knowledge::visit(tx, coming, |visit| {
+            reward::usable(&met, visit).and_then(|()| reward::held(&met, None)).err()
+        })?;
+        let worth = crate::redemptions::remaining(&found, tx.now);
         let amount = refusal.is_none().then_some(worth).filter(|worth| *worth > Minor::ZERO);
-        Ok(Validated { code: code.clone(), refusal, grant: Some(grant.clone()), amount })
+        let grant = shared::known(&found.id).map(|_| found);
+        Ok(Validated { code: code.clone(), refusal, grant, amount })
     }
 
-    fn in_cart(&self, tx: &Tx<'_>, cart: &Cart) -> Result<Vec<Validated>, Halt> {
+    fn in_cart(&self, tx: &mut Tx<'_>, cart: &Cart) -> Result<Vec<Validated>, Halt> {
         let mut named = cart.clone();
         named.codes.extend(self.codes.iter().filter(|code| !cart.codes.contains(code)).cloned());
         let Priced { evaluation, .. } = price(tx, &named, cart.at.unwrap_or(tx.now))?;
         let told = |code: &Code| {
-            let Some(grant) = tx.grant_by_code(code)? else { return Ok(unknown(code)) };
             let used = evaluation.discounts.iter().find(|discount| discount.code.as_ref() == Some(code));
-            let subject = fanfare_core::cart::Subject::Code(code.clone());
+            let subject = Subject::Code(code.clone());
             let rejected = evaluation.rejected.iter().find(|rejected| rejected.subject == subject);
             let refusal = match (used, rejected) {
                 (Some(_), _) => None,
@@ -234,7 +317,11 @@ impl Validate {
                 (None, None) => Some(Refusal::new(Reason::ItemsNotEligible, "it takes nothing off this cart")),
             };
             let amount = used.map(|discount| discount.amount);
-            Ok(Validated { code: code.clone(), refusal, grant: Some(grant.clone()), amount })
+            let grant = match used.and_then(|discount| discount.grant.as_ref()).and_then(shared::known) {
+                Some(id) => tx.grant(&id)?.cloned(),
+                None => tx.grant_by_code(code)?.cloned(),
+            };
+            Ok(Validated { code: code.clone(), refusal, grant, amount })
         };
         self.codes.iter().map(told).collect()
     }

@@ -14,6 +14,8 @@ use fanfare_store::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The kind of what a till took offline while its voucher was used elsewhere.
+pub const OFFLINE_CONFLICT: &str = "offline-conflict";
 /// The kind of a commit that came after its reservation had lapsed and found something gone.
 pub const LATE_COMMIT: &str = "late-commit";
 /// The kind of a return whose points had been spent already.
@@ -91,6 +93,13 @@ impl From<Audit> for Booked {
 
 /// Books one and counts it in its till's day; answers its id.
 pub(crate) fn book(tx: &mut Tx<'_>, what: Exceptional<'_>) -> Result<String, Halt> {
+    let id = tx.new_id();
+    book_as(tx, id.clone(), what)?;
+    Ok(id)
+}
+
+/// The same under an id that follows from what happened.
+pub(crate) fn book_as(tx: &mut Tx<'_>, id: String, what: Exceptional<'_>) -> Result<(), Halt> {
     let Exceptional { kind, about, order, store, business_date, at, amount, gone, remedy } = what;
     let date = days::of(tx, store, business_date, at)?;
     days::excepted(tx, store, &date);
@@ -103,7 +112,8 @@ pub(crate) fn book(tx: &mut Tx<'_>, what: Exceptional<'_>) -> Result<String, Hal
         gone,
         remedy: remedy.to_owned(),
     };
-    Ok(tx.audit("fanfare", EXCEPTION, about, serde_json::to_value(detail).unwrap_or_default()))
+    tx.audit_as(id, "fanfare", EXCEPTION, about, serde_json::to_value(detail).unwrap_or_default());
+    Ok(())
 }
 
 impl Engine {

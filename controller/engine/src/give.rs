@@ -9,23 +9,25 @@ use crate::{
     Halt,
     budget::{self, Why},
     cards::{self, Side},
+    pool,
     tx::Tx,
     vouchers::{self, Scene},
     wallet,
 };
 use fanfare_core::{
     codes,
-    ids::{Code, GrantId, MemberId, Name, StoreId},
+    ids::{AccountId, Code, GrantId, MemberId, Name, StoreId},
     ledger::{Posting, account, stock_unit},
     mechanic::{State, key},
     model::{
         CampaignPlan, RewardPlan,
         campaign::{Counted, Limit, Per},
-        reward::{Claim, RewardKind},
+        reward::{Claim, CodeSource, RewardKind},
     },
     money::Minor,
     reason::{Reason, Refusal},
     reward::{self, Terms},
+    time::Ts,
     uses::{Card, Usage},
 };
 use fanfare_store::rows::{Grant, GrantState};
@@ -65,11 +67,31 @@ pub struct Given {
     pub refused: Option<Refusal>,
 }
 
+/// Who holds what nobody holds yet: a printed voucher, or a shared code typed by somebody unknown. No member has this id,
+/// since every door refuses an empty one.
+pub(crate) fn nobody() -> MemberId {
+    MemberId::from("")
+}
+
+/// Whether it is [`nobody`].
+pub(crate) fn is_nobody(member: &MemberId) -> bool {
+    member.as_str().is_empty()
+}
+
 /// Gives a reward: all that were asked for, or as many as are left and the reason why not more.
 ///
 /// # Errors
 /// [`Halt::Missing`] to be run again with more rows; refused as `member-unknown`.
 pub fn give(tx: &mut Tx<'_>, to: To<'_>) -> Result<Given, Halt> {
+    if tx.plans.rewards.get(to.reward).is_some_and(|terms| terms.shared_code().is_some()) {
+        let detail = "this reward is not given: members type its code";
+        return Ok(Given { grants: Vec::new(), refused: Some(Refusal::new(Reason::OutOfStock, detail)) });
+    }
+    give_shared(tx, to)
+}
+
+/// The same for the use of a shared code.
+pub(crate) fn give_shared(tx: &mut Tx<'_>, to: To<'_>) -> Result<Given, Halt> {
     let mut given = Given::default();
     let terms = match offered(tx, &to) {
         Ok(terms) => terms,
@@ -78,21 +100,72 @@ pub fn give(tx: &mut Tx<'_>, to: To<'_>) -> Result<Given, Halt> {
             return Ok(given);
         }
     };
-    let account = wallet::of(tx, to.member)?;
+    let account = account_of(tx, &to, &terms)?;
     let payer = to.campaign.and_then(|name| budget::served(tx, name));
     let quantity = to.quantity.clamp(0, GIVE_MAX);
     let mut fresh = draw_codes(tx, &terms, quantity)?.into_iter();
+    let imported = terms.codes.source == CodeSource::Imported;
+    if imported {
+        pool::want(tx, &terms.name, quantity)?;
+    }
     for _ in 0..quantity {
         let issue = Issue { to, terms: &terms, payer: payer.as_deref(), account: &account };
-        match issue.check(tx)? {
-            Ok(worth) => given.grants.push(issue.write(tx, worth, fresh.next())?),
+        let worth = match issue.check(tx)? {
+            Ok(worth) => worth,
             Err(refusal) => {
                 given.refused = Some(refusal);
                 break;
             }
+        };
+        let code = if imported { pool::next(tx, &terms.name)? } else { fresh.next() };
+        if imported && code.is_none() {
+            let detail = format!("no imported code of {:?} is left; import more", terms.title);
+            given.refused = Some(Refusal::new(Reason::OutOfStock, detail));
+            break;
         }
+        given.grants.push(issue.write(tx, worth, code)?);
     }
     Ok(given)
+}
+
+/// The account that points go to.
+fn account_of(tx: &Tx<'_>, to: &To<'_>, terms: &RewardPlan) -> Result<AccountId, Halt> {
+    if is_nobody(to.member) && terms.kind.has_code() {
+        return Ok(AccountId::from(""));
+    }
+    wallet::of(tx, to.member)
+}
+
+/// Why one more could not be given now; nothing when it could.
+pub(crate) fn could(tx: &mut Tx<'_>, to: To<'_>) -> Result<Option<Refusal>, Halt> {
+    let terms = match offered(tx, &to) {
+        Ok(terms) => terms,
+        Err(refusal) => return Ok(Some(refusal)),
+    };
+    let payer = to.campaign.and_then(|name| budget::served(tx, name));
+    let issue = Issue { to, terms: &terms, payer: payer.as_deref(), account: &AccountId::from("") };
+    Ok(issue.check(tx)?.err())
+}
+
+/// Gives back what a grant counted against its reward's limits, where no campaign counted it.
+pub(crate) fn uncount(tx: &mut Tx<'_>, grant: &Grant, store: Option<&StoreId>) -> Result<(), Halt> {
+    let cause = grant.cause.clone();
+    let to = To {
+        member: &grant.member,
+        reward: &grant.terms.name,
+        quantity: 1,
+        campaign: grant.campaign.as_ref(),
+        mechanic: None,
+        store,
+        cause: &cause,
+    };
+    let issue = Issue { to, terms: &grant.terms, payer: None, account: &AccountId::from("") };
+    // From which device and address it was typed is not kept, so what was counted there stays.
+    let kept = |per| !matches!(per, Per::Device | Per::Address);
+    for key in issue.limits_at(tx, grant.issued_at, kept).into_keys() {
+        tx.count_up(&key, -1)?;
+    }
+    Ok(())
 }
 
 /// Looks at everything that giving this will ask about, so that several rewards come in one look at the database.
@@ -131,7 +204,7 @@ fn offered(tx: &Tx<'_>, to: &To<'_>) -> Result<Arc<RewardPlan>, Refusal> {
 /// Draws as many codes as are needed, all unlike each other and unlike every code of the namespace.
 fn draw_codes(tx: &mut Tx<'_>, terms: &RewardPlan, quantity: i64) -> Result<Vec<Code>, Halt> {
     let mut fresh: Vec<Code> = Vec::new();
-    if !terms.kind.has_code() {
+    if !terms.kind.has_code() || terms.codes.source != CodeSource::Drawn {
         return Ok(fresh);
     }
     let wanted = usize::try_from(quantity).unwrap_or(0);
@@ -163,7 +236,7 @@ struct Issue<'a> {
     to: To<'a>,
     terms: &'a RewardPlan,
     payer: Option<&'a CampaignPlan>,
-    account: &'a fanfare_core::ids::AccountId,
+    account: &'a AccountId,
 }
 
 impl Issue<'_> {
@@ -192,10 +265,19 @@ impl Issue<'_> {
 
     /// The counters of the reward's own limits, with how far each may count: those that `core::reward` asks about.
     fn limits(&self, tx: &Tx<'_>) -> BTreeMap<String, i64> {
+        self.limits_at(tx, tx.now, |_| true)
+    }
+
+    fn limits_at(&self, tx: &Tx<'_>, at: Ts, of: impl Fn(Per) -> bool) -> BTreeMap<String, i64> {
         if self.to.campaign.is_some() {
             return BTreeMap::new();
         }
-        let own = self.terms.limits.iter().filter(|limit| limit.count == Counted::Rewards);
+        // What nobody holds counts for nobody.
+        let counts = |limit: &&Limit| {
+            let counted = limit.count == Counted::Rewards && of(limit.per);
+            counted && (limit.per != Per::Member || !is_nobody(self.to.member))
+        };
+        let own = self.terms.limits.iter().filter(counts);
         let key = |limit: &Limit| {
             let holder = match limit.per {
                 Per::Member => format!("member:{}", self.to.member),
@@ -205,7 +287,7 @@ impl Issue<'_> {
                 Per::Address => format!("address:{}", tx.origin.address.as_deref().unwrap_or("")),
                 Per::Reward => "reward".into(),
             };
-            key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(tx.now, tx.zone()))
+            key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(at, tx.zone()))
         };
         own.map(|limit| (key(limit), limit.max)).collect()
     }
@@ -292,7 +374,7 @@ fn given(tx: &Tx<'_>, terms: &RewardPlan) -> Result<Minor, Halt> {
 }
 
 /// A grant becomes the member's to use: vouchers and free items are Claimed, points are credited and thereby Redeemed.
-pub(crate) fn claim(tx: &mut Tx<'_>, grant: &mut Grant, account: &fanfare_core::ids::AccountId) -> Result<(), Halt> {
+pub(crate) fn claim(tx: &mut Tx<'_>, grant: &mut Grant, account: &AccountId) -> Result<(), Halt> {
     let zone = vouchers::zone_for(tx, &grant.member, grant.campaign.as_ref())?;
     grant.claimed_at = Some(tx.now);
     let times = reward::claimed(&grant.terms, vouchers::terms(grant), tx.now, zone);

@@ -10,6 +10,7 @@ use fanfare_core::{
     ledger::Posting,
     mechanic::{Missing, State},
     model::{Kind, RuntimePlan},
+    payload::Payload,
     random::Random,
     reason::{Reason, Refusal},
     time::{Ts, Tz},
@@ -54,6 +55,8 @@ tables! {
     runs: RunId => Run, runs;
     messages: String => Message, messages;
     jobs: String => Option<Job>, jobs;
+    pool: String => Code, pool_places;
+    pooled: Code => String, pool_codes;
     idempotency: (String, String) => Stored, idempotency;
 }
 
@@ -113,6 +116,7 @@ impl Base {
             runs,
             messages,
             jobs,
+            pool,
             idempotency,
         } = rows;
         let t = &mut self.tables;
@@ -183,6 +187,10 @@ impl Base {
         }
         for row in jobs {
             t.jobs.known(row.id.clone(), Some(Some(row)));
+        }
+        for (place, code) in pool {
+            t.pooled.known(code.clone(), Some(place.clone()));
+            t.pool.known(place, Some(code));
         }
         for row in idempotency {
             t.idempotency.known((row.scope.clone(), row.key.clone()), Some(row));
@@ -263,6 +271,7 @@ impl Base {
             messages: tables.messages.all(),
             jobs,
             done_jobs,
+            new_pool: tables.pool.changed.into_iter().collect(),
             idempotency: tables.idempotency.all(),
             published: logs.published.kept,
             retired: logs.retired.kept,
@@ -353,13 +362,31 @@ impl Tx<'_> {
     pub fn grant(&self, id: &GrantId) -> Result<Option<&Grant>, Halt> {
         Ok(want!(self, self.base.tables.grants.get(id), grants, id.clone())?)
     }
-    /// The grant that has this code.
+    /// The grant that has this code, or that the payload which it carries is of.
     pub fn grant_by_code(&self, code: &Code) -> Result<Option<&Grant>, Halt> {
+        if let Some(payload) = Payload::of(code) {
+            return self.grant(&payload.grant);
+        }
         match want!(self, self.base.tables.codes.get(code), codes, code.clone())? {
             Some(id) => self.grant(id),
             None => Ok(None),
         }
     }
+    /// The imported code at a place of a pool.
+    pub(crate) fn pooled_at(&self, place: &str) -> Result<Option<&Code>, Halt> {
+        let place = place.to_owned();
+        Ok(want!(self, self.base.tables.pool.get(&place), pool_places, place.clone())?)
+    }
+    /// The place in a pool of an imported code.
+    pub(crate) fn pooled_code(&self, code: &Code) -> Result<Option<&String>, Halt> {
+        Ok(want!(self, self.base.tables.pooled.get(code), pool_codes, code.clone())?)
+    }
+    /// Puts an imported code at its place.
+    pub(crate) fn put_pooled(&mut self, place: String, code: Code) {
+        self.base.tables.pooled.put(code.clone(), place.clone(), true);
+        self.base.tables.pool.put(place, code, true);
+    }
+
     /// Every live grant of a member, by age.
     pub fn grants_of(&self, member: &MemberId) -> Result<Vec<&Grant>, Halt> {
         let ids = want!(self, self.base.grants_of.get(member), grants_of, member.clone())?;
@@ -588,11 +615,15 @@ impl Tx<'_> {
     }
     /// Notes who changed what; answers the row's id.
     pub fn audit(&mut self, actor: &str, action: &str, object: &str, detail: serde_json::Value) -> String {
-        let (id, at) = (self.new_id(), self.now);
-        let row =
-            Audit { id: id.clone(), at, actor: actor.into(), action: action.into(), object: object.into(), detail };
-        self.base.logs.audit.mine.push(row);
+        let id = self.new_id();
+        self.audit_as(id.clone(), actor, action, object, detail);
         id
+    }
+    /// The same under an id that follows from what happened, so that it happens once.
+    pub(crate) fn audit_as(&mut self, id: String, actor: &str, action: &str, object: &str, detail: serde_json::Value) {
+        let at = self.now;
+        let row = Audit { id, at, actor: actor.into(), action: action.into(), object: object.into(), detail };
+        self.base.logs.audit.mine.push(row);
     }
 }
 

@@ -6,8 +6,9 @@ use crate::{
     budget::{self, Cost, Spent, Why},
     cards::{self, Side},
     earn::Clawed,
+    give,
     jobs::Task,
-    refuse, touch,
+    refuse, shared, touch,
     tx::Tx,
     wallet,
 };
@@ -233,6 +234,9 @@ pub(crate) fn let_go(tx: &mut Tx<'_>, mut grant: Grant, used: Use, scene: Scene<
             return Ok(());
         }
         enter(&mut grant, GrantState::Claimed, tx.now, scene);
+        if grant.terms.shared_code().is_some() {
+            return shared::take_back(tx, grant, scene);
+        }
     } else {
         grant.usage.let_go(used.place);
         if let Some(card) = &mut grant.usage.card {
@@ -320,6 +324,12 @@ pub(crate) fn give_back(
     let Some(mut grant) = tx.grant(id)?.cloned() else { return Ok(false) };
     if !restores(tx, &grant) {
         refund(tx, &grant, used.amount, why)?;
+        return Ok(false);
+    }
+    if grant.terms.shared_code().is_some() {
+        refund(tx, &grant, used.amount, why)?;
+        tally(tx, &grant, "redeemed", -1);
+        shared::take_back(tx, grant, scene)?;
         return Ok(false);
     }
     // An issued voucher has its money set aside, so what comes back is set aside again: at most what is there, so that
@@ -508,7 +518,7 @@ pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: Option<Minor>) -> Gran
     GrantView {
         id: &grant.id,
         code: grant.code.as_ref(),
-        member: Some(&grant.member),
+        member: holder(grant),
         campaign: grant.campaign.as_ref(),
         mechanic: grant.mechanic.as_ref(),
         plan: &grant.terms,
@@ -516,7 +526,22 @@ pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: Option<Minor>) -> Gran
         state,
         terms: terms(grant),
         balance: grant.usage.card.map(|card| card.free().plus(own.unwrap_or_default())),
+        barred: None,
     }
+}
+
+/// Who holds a grant; nobody holds what was printed or typed by somebody unknown.
+pub(crate) fn holder(grant: &Grant) -> Option<&MemberId> {
+    Some(&grant.member).filter(|member| !give::is_nobody(member))
+}
+
+/// A voucher that nobody holds becomes that of whoever uses it first; whether it did.
+pub(crate) fn held_by(grant: &mut Grant, member: Option<&MemberId>) -> bool {
+    let first = member.filter(|_| give::is_nobody(&grant.member));
+    if let Some(member) = first {
+        grant.member = member.clone();
+    }
+    first.is_some()
 }
 
 /// A grant's times, as core's decisions read them.

@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 pub mod audit;
+pub mod codes;
 pub mod crds;
 pub mod events;
 pub mod keys;
@@ -45,6 +46,9 @@ pub enum Command {
     /// Send events.
     #[command(subcommand)]
     Events(events::Command),
+    /// Codes: import those of another system, have vouchers printed.
+    #[command(subcommand)]
+    Codes(codes::Command),
     /// Terminals: the credentials of tills.
     #[command(subcommand)]
     Terminal(keys::TerminalCommand),
@@ -87,6 +91,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,
         Command::Events(command) => events::run(command).await,
+        Command::Codes(command) => codes::run(command).await,
         Command::Terminal(command) => keys::terminal(command).await,
         Command::Key(command) => keys::key(command).await,
         Command::Audit(command) => audit::run(command).await,

@@ -37,6 +37,7 @@ type Id = (Kind, String);
 #[derive(Clone, Debug, Default)]
 pub struct Applied {
     digests: BTreeMap<Id, blake3::Hash>,
+    pools: super::pools::Read,
 }
 
 impl Applied {
@@ -125,6 +126,12 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
         }
     }
     prune(running, report, &mut applied).await?;
+    for resource in good {
+        if let Err(error) = super::pools::fill(running, resource, &mut applied.pools).await {
+            let place = format!("{}:{}", resource.file, resource.line);
+            running.screen.say(|| eprintln!("{place}: spec.codes.import.file: {error:#}"));
+        }
+    }
     Ok(applied)
 }
 
@@ -220,7 +227,7 @@ pub async fn follow(running: Running, mut applied: Applied, mut known: Look) {
     }
 }
 
-/// What a folder looks like: each resource file with its time and size.
+/// What a folder looks like: each resource file and list of codes with its time and size.
 pub type Look = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
 /// Looks at a folder.
@@ -240,7 +247,7 @@ fn gather(dir: &Path, depth: usize, seen: &mut Look) {
         let Ok(meta) = entry.metadata() else { continue };
         if meta.is_dir() && depth < DEPTH_MAX {
             gather(&entry.path(), depth + 1, seen);
-        } else if files::is_resource_file(&name) {
+        } else if files::is_resource_file(&name) || super::pools::is_list(&name) {
             seen.insert(entry.path(), (meta.modified().ok(), meta.len()));
         }
     }

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod folder;
 pub mod git;
 pub mod holder;
+pub mod pools;
 pub mod secrets;
 pub mod start;
 pub mod table;

@@ -11,7 +11,7 @@ use crate::{
 };
 use chrono::DateTime;
 use fanfare_core::{
-    ids::{MemberId, Name},
+    ids::{Code, MemberId, Name},
     ledger::Entry,
     model::{AutomationPlan, Kind, RewardPlan},
     money::Minor,
@@ -393,6 +393,11 @@ pub(crate) fn listed<R: Source>(row: &R) -> Result<(Name, MemberId)> {
 }
 
 /// A text and a number.
+pub(crate) fn pooled<R: Source>(row: &R) -> Result<(String, Code)> {
+    let mut c = Cursor::new(row);
+    Ok((c.text()?, c.text()?))
+}
+
 pub(crate) fn count<R: Source>(row: &R) -> Result<(String, i64)> {
     let mut c = Cursor::new(row);
     Ok((c.text()?, c.int()?))

@@ -44,6 +44,10 @@ pub struct Keys {
     pub messages: BTreeSet<String>,
     /// Jobs by id.
     pub jobs: BTreeSet<String>,
+    /// Imported codes by their place in a pool.
+    pub pool_places: BTreeSet<String>,
+    /// Imported codes by themselves.
+    pub pool_codes: BTreeSet<Code>,
     /// Idempotency keys as (scope, key).
     pub idempotency: BTreeSet<(String, String)>,
 }

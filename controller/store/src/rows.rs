@@ -64,6 +64,8 @@ pub struct Rows {
     pub runs: Vec<Run>,
     pub messages: Vec<Message>,
     pub jobs: Vec<Job>,
+    /// Imported codes as (place, code).
+    pub pool: Vec<(String, Code)>,
     pub idempotency: Vec<Stored>,
 }
 

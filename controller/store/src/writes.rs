@@ -5,7 +5,7 @@ use crate::rows::{
     RefreshToken, Run, Stored,
 };
 use fanfare_core::{
-    ids::{MemberId, Name},
+    ids::{Code, MemberId, Name},
     ledger::Posting,
     model::Kind,
     time::Ts,
@@ -50,6 +50,8 @@ pub struct Writes {
     pub jobs: Vec<Job>,
     /// Deleted, whether there or not.
     pub done_jobs: Vec<String>,
+    /// Imported codes as (place, code). Neither must exist.
+    pub new_pool: Vec<(String, Code)>,
     /// Must not exist. They are kept for 7 days.
     pub idempotency: Vec<Stored>,
     /// Becomes the one served; the former stays as a revision. The same revision again replaces its flags and its plan, which may say
@@ -97,6 +99,7 @@ impl Writes {
             messages,
             jobs,
             done_jobs,
+            new_pool,
             idempotency,
             published,
             retired,
@@ -125,6 +128,7 @@ impl Writes {
             && messages.is_empty()
             && jobs.is_empty()
             && done_jobs.is_empty()
+            && new_pool.is_empty()
             && idempotency.is_empty()
             && published.is_empty()
             && retired.is_empty()

@@ -110,6 +110,19 @@ impl<'a> Context<'a> {
         read
     }
 
+    /// A span between two others, both included.
+    pub(crate) fn span_within(&mut self, span: &text::Span, from: Span, to: Span, path: Path<'_>) -> Span {
+        let known = self.findings.errors.len();
+        let read = self.span(span, path);
+        let seconds = |span: Span| span.days.saturating_mul(86_400).saturating_add(span.seconds);
+        let fits = seconds(from) <= seconds(read) && seconds(read) <= seconds(to);
+        if !fits && self.findings.errors.len() == known {
+            let reason = format!("`{}` is too short or too long", span.as_str());
+            self.findings.push(path, code::OUT_OF_RANGE, reason, format!("write a duration from {from} to {to}"));
+        }
+        read
+    }
+
     pub(crate) fn zone_named(&mut self, zone: &Zone, path: Path<'_>) -> Tz {
         Tz::from_str(zone.as_str()).unwrap_or_else(|_| {
             let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());

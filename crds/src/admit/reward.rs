@@ -1,6 +1,7 @@
 //! A Reward's specification → its plan.
 
 use fanfare_core::cart::Items;
+use fanfare_core::codes::{QUANTITY_ASSUMED, is_long_enough, normalise, shortest_for};
 use fanfare_core::ids::{Name, Revision};
 use fanfare_core::model::RewardPlan;
 use fanfare_core::model::campaign::{Combine, Counted, Limit, Per};
@@ -14,6 +15,14 @@ use crate::wire::reward as wire;
 
 /// How long a code is kept for an unpaid order, where neither the Reward nor a Runtime says.
 const RESERVE_DEFAULT: Span = Span::seconds(900);
+/// The shortest life of a rotating payload: a scanner and a request have to fit in.
+const ROTATE_MIN_S: i64 = 5;
+/// The longest: more is worth little against a screenshot.
+const ROTATE_MAX_S: i64 = 600;
+/// How long after an offline acceptance a till may report it, where the Reward does not say.
+const GRACE_DEFAULT: Span = Span::seconds(3_600);
+/// The longest that it may say: how far back any till may place what it did.
+const GRACE_MAX_S: i64 = 72 * 3_600;
 
 /// Compiles `spec`. What is wrong goes to `context`; then the plan is of no use.
 pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context<'_>) -> Option<RewardPlan> {
@@ -56,6 +65,10 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
             return None;
         }
     };
+    let shared = codes.as_ref().and_then(|codes| codes.shared.as_ref());
+    if shared.is_some() {
+        nobody_holds_it(spec, context);
+    }
     let unit_cost = match unit_cost {
         Some(cost) => context.money(&cost.amount, path.field("unitCost").field("amount")),
         None => estimated_cost(&kind, context),
@@ -64,8 +77,11 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
         name: Name::from(name),
         revision: Revision::from(""),
         title: title.clone(),
-        codes: codes.as_ref().map(self::codes).unwrap_or_default(),
-        quantity: *quantity,
+        codes: codes
+            .as_ref()
+            .map(|codes| self::codes(codes, *quantity, context, path.field("codes")))
+            .unwrap_or_default(),
+        quantity: shared.map_or(*quantity, |shared| Some(quantity.map_or(shared.max, |all| all.min(shared.max)))),
         limits: self::limits(limits, &kind),
         claim: match claim {
             Some(wire::Claim::Manual) => plan::Claim::Manual,
@@ -158,16 +174,93 @@ fn lasting(access: &wire::AccessReward, context: &mut Context<'_>, path: Path<'_
     plan::Validity { from: plan::ValidFrom::Claim, lasts, until: None, not_before: None }
 }
 
-fn codes(codes: &wire::Codes) -> plan::CodeRule {
-    let wire::GenerateCodes { length, alphabet, prefix } = &codes.generate;
+fn codes(codes: &wire::Codes, quantity: Option<i64>, context: &mut Context<'_>, path: Path<'_>) -> plan::CodeRule {
     let usual = plan::CodeRule::default();
-    plan::CodeRule {
+    match codes {
+        wire::Codes { generate: Some(generate), import: None, shared: None } => {
+            generated(generate, quantity, context, path.field("generate"))
+        }
+        wire::Codes { generate: None, import: Some(wire::ImportCodes { file }), shared: None } => {
+            if let Some(file) = file {
+                inside_the_folder(file, context, path.field("import").field("file"));
+            }
+            plan::CodeRule { source: plan::CodeSource::Imported, ..usual }
+        }
+        wire::Codes { generate: None, import: None, shared: Some(wire::SharedCode { code, max: _ }) } => {
+            plan::CodeRule { source: plan::CodeSource::Shared(normalise(code.as_str())), ..usual }
+        }
+        _ => {
+            context.contradiction(path);
+            usual
+        }
+    }
+}
+
+fn generated(
+    generate: &wire::GenerateCodes,
+    quantity: Option<i64>,
+    context: &mut Context<'_>,
+    path: Path<'_>,
+) -> plan::CodeRule {
+    let wire::GenerateCodes { length, alphabet, prefix } = generate;
+    let usual = plan::CodeRule::default();
+    let rule = plan::CodeRule {
         length: length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usual.length),
         alphabet: match alphabet {
             Some(wire::Alphabet::Digits) => plan::Alphabet::Digits,
             Some(wire::Alphabet::Crockford) | None => plan::Alphabet::Crockford,
         },
         prefix: prefix.as_ref().map_or(usual.prefix, |prefix| prefix.0.clone()),
+        source: plan::CodeSource::Drawn,
+    };
+    let many = quantity.unwrap_or(QUANTITY_ASSUMED);
+    if !is_long_enough(rule.alphabet, rule.length, many) {
+        let longer = shortest_for(rule.alphabet, many).map(|length| format!("write length: {length} or more"));
+        let remedy = match (longer, rule.alphabet) {
+            (Some(longer), plan::Alphabet::Digits) => format!("{longer}, or alphabet: Crockford"),
+            (Some(longer), plan::Alphabet::Crockford) => longer,
+            (None, _) => "write a smaller quantity".to_owned(),
+        };
+        let how_many = match quantity {
+            Some(many) => many.to_string(),
+            None => format!("the {many} reckoned with where there is no quantity"),
+        };
+        let reason = format!("codes of {} characters are too easy to guess for {how_many}", rule.length);
+        context.findings.push(path.field("length"), code::OUT_OF_RANGE, reason, remedy);
+    }
+    rule
+}
+
+/// A file of codes is read by `fanfare up` from the folder that it runs, never from beside it.
+fn inside_the_folder(file: &str, context: &mut Context<'_>, path: Path<'_>) {
+    let leaves = file.starts_with(['/', '\\', '~']) || file.split(['/', '\\']).any(|part| part == "..");
+    if leaves {
+        let remedy = "write a path inside the folder, such as `codes/partner.csv`";
+        context.findings.push(path, code::NOT_ALLOWED, "the file is outside the folder", remedy);
+    }
+}
+
+/// A shared code is used the moment it is typed, so nobody claims it, holds it or shows it on a phone.
+fn nobody_holds_it(spec: &wire::RewardSpec, context: &mut Context<'_>) {
+    let mut refuse = |path: Path<'_>, remedy: &str| {
+        context.findings.push(path, code::CONFLICT, "nobody holds a shared code before it is used", remedy);
+    };
+    if spec.claim == Some(wire::Claim::Manual) {
+        refuse(Path::SPEC.field("claim"), "remove claim, or let codes be generated");
+    }
+    if spec.gift_card.is_some() || spec.access.is_some() {
+        refuse(Path::SPEC.field("codes").field("shared"), "give a voucher or a freeItem, or let codes be generated");
+    }
+    let redemption = Path::SPEC.field("redemption");
+    let guarded = spec.redemption.as_ref();
+    if guarded.is_some_and(|redemption| redemption.uses.is_some_and(|uses| uses > 1)) {
+        refuse(redemption.field("uses"), "remove uses; codes.shared.max says how often it is used");
+    }
+    if guarded.is_some_and(|redemption| redemption.rotate.is_some()) {
+        refuse(redemption.field("rotate"), "remove rotate, or let codes be generated");
+    }
+    if guarded.is_some_and(|redemption| redemption.holder_only == Some(true)) {
+        refuse(redemption.field("holderOnly"), "limit it with limits per Member instead, or let codes be generated");
     }
 }
 
@@ -202,7 +295,8 @@ fn redemption(
     path: Path<'_>,
 ) -> plan::Redemption {
     let usual = wire::Redemption::default();
-    let wire::Redemption { channels, stores, symbology, reserve_for, uses, on_reversal } = redemption.unwrap_or(&usual);
+    let wire::Redemption { channels, stores, symbology, reserve_for, uses, rotate, holder_only, offline, on_reversal } =
+        redemption.unwrap_or(&usual);
     let otherwise = context.runtime.map_or(RESERVE_DEFAULT, |runtime| runtime.reserve_for);
     plan::Redemption {
         places: context.places(&PlacesAt { channels, stores, groups: &[] }, path),
@@ -220,5 +314,28 @@ fn redemption(
             plan::RewardKind::Access { .. } => *uses,
             _ => Some(uses.unwrap_or(1)),
         },
+        guard: plan::Guard {
+            rotate: rotate.as_ref().map(|span| {
+                context.span_within(
+                    span,
+                    Span::seconds(ROTATE_MIN_S),
+                    Span::seconds(ROTATE_MAX_S),
+                    path.field("rotate"),
+                )
+            }),
+            holder_only: holder_only.unwrap_or(false),
+            offline: offline.as_ref().map(|offline| self::offline(offline, context, path.field("offline"))),
+        },
+    }
+}
+
+fn offline(offline: &wire::Offline, context: &mut Context<'_>, path: Path<'_>) -> plan::Offline {
+    let wire::Offline { max_amount, grace_for } = offline;
+    let most = Span::seconds(GRACE_MAX_S);
+    plan::Offline {
+        max_amount: context.money_above_zero(max_amount, path.field("maxAmount")),
+        grace_for: grace_for
+            .as_ref()
+            .map_or(GRACE_DEFAULT, |span| context.span_within(span, Span::seconds(1), most, path.field("graceFor"))),
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::common::{Items, Period, UnitCost};
 use super::rules;
 use super::status::RewardStatus;
-use super::text::{Label, LocalTime, Money, Name, Percent, Prefix, Span};
+use super::text::{Label, LocalTime, Money, Name, Percent, Prefix, Span, WordCode};
 
 /// What is given. It needs a title and exactly one of points, voucher, freeItem, access, badge and giftCard.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -189,12 +189,42 @@ pub enum RewardLimitPer {
     Reward,
 }
 
-/// How codes come into being.
+/// How codes come into being: exactly one of generate, import and shared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::codes()))]
 pub struct Codes {
     /// Codes are made at random, one for each reward given.
-    pub generate: GenerateCodes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generate: Option<GenerateCodes>,
+    /// Codes come from a list that you import, one for each reward given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportCodes>,
+    /// One code for everybody, for example WELCOME10. Whoever types it gets the reward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedCode>,
+}
+
+/// A list of codes that another system made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportCodes {
+    /// A text file beside this one with a code a line, for `fanfare up`, for example codes/partner.csv. Leave it out and
+    /// send them with `fanfare codes import`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 200))]
+    pub file: Option<String>,
+}
+
+/// One code for everybody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedCode {
+    /// The code, for example WELCOME10: letters, digits and hyphens. Upper and lower case are the same.
+    pub code: WordCode,
+    /// How often it can be used, by all together.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub max: i64,
 }
 
 /// How a random code looks.
@@ -256,6 +286,7 @@ pub enum ValidFrom {
 /// Where and how a reward is used.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::redemption()))]
 pub struct Redemption {
     /// Where it can be used, for example pos or miniProgram. Empty: everywhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -276,9 +307,30 @@ pub struct Redemption {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub uses: Option<i64>,
+    /// The code is shown as a signed payload that changes: one is good for so long, from 5s to 10m, for example 30s. A
+    /// screenshot is worth nothing then. Members see it in your Mini Program; it cannot be printed or typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate: Option<Span>,
+    /// True: only the member who holds it can use it, and the till has to know who that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder_only: Option<bool>,
+    /// What a till may take while it has no network. Only with `rotate`. Leave it out: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<Offline>,
     /// When the goods come back: Restore (the default) gives the voucher back to the member, Forfeit does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_reversal: Option<OnReversal>,
+}
+
+/// What a till may take while it has no network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Offline {
+    /// At most this much for one voucher.
+    pub max_amount: Money,
+    /// How long after that the till may report it, at most 72h. Default: 1h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_for: Option<Span>,
 }
 
 /// How a code is drawn.

@@ -236,6 +236,21 @@ pub(super) fn earn() -> Value {
     ])
 }
 
+pub(super) fn codes() -> Value {
+    json!([exactly_one("codes", &["generate", "__import__", "shared"])])
+}
+
+pub(super) fn redemption() -> Value {
+    json!([
+        needs("offline", "rotate", "offline needs rotate; a till without a network can only check a signed payload"),
+        at(
+            "rotate",
+            "!has(self.rotate) || !has(self.symbology) || self.symbology == 'Qr'",
+            "rotate needs symbology: Qr; a signed payload is too long for a barcode"
+        ),
+    ])
+}
+
 pub(super) fn voucher() -> Value {
     json!([
         exactly_one("a voucher", &["amountOff", "percentOff", "fixedPrice", "shipping"]),

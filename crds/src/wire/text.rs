@@ -140,4 +140,9 @@ texts! {
         max: 8, pattern: "^[0-9A-Z]{1,8}$",
         noun: "a code prefix", remedy: "use up to 8 capital letters and digits"
     }
+    /// A code that people type, such as WELCOME10.
+    WordCode {
+        max: 32, pattern: "^[0-9A-Za-z][-0-9A-Za-z]{2,31}$",
+        noun: "a code", remedy: "use 3 to 32 letters, digits and hyphens, such as `WELCOME10`"
+    }
 }

@@ -3,10 +3,12 @@
 //! A member has an access token, a till and an integration an opaque key of which the database keeps only a digest.
 //! An endpoint names whom it serves by the extractor it takes; the golden table in `tests` shows the outcome.
 
+pub(crate) mod guess;
 pub(crate) mod hs256;
 pub(crate) mod keys;
 pub(crate) mod limit;
 pub(crate) mod member_code;
+pub(crate) mod payload_keys;
 pub(crate) mod scope;
 pub(crate) mod token;
 

@@ -15,6 +15,8 @@ pub enum Scope {
     Lists,
     /// Ask who is in a segment.
     Segments,
+    /// Import codes and have vouchers printed.
+    Codes,
     /// Read reports: a till its own store's day, an integration all of them and the ledger.
     Reports,
     /// Propose corrections of the ledger.
@@ -25,13 +27,14 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Redeem,
         Self::Reverse,
         Self::Event,
         Self::Members,
         Self::Lists,
         Self::Segments,
+        Self::Codes,
         Self::Reports,
         Self::Adjust,
         Self::Approve,
@@ -48,6 +51,7 @@ impl Scope {
             Self::Members => "members",
             Self::Lists => "lists",
             Self::Segments => "segments",
+            Self::Codes => "codes",
             Self::Reports => "reports",
             Self::Adjust => "adjust",
             Self::Approve => "approve",
@@ -79,7 +83,7 @@ macro_rules! needs {
     )*};
 }
 
-needs! { Redeem Reverse Event Members Lists Segments Reports Adjust Approve }
+needs! { Redeem Reverse Event Members Lists Segments Codes Reports Adjust Approve }
 
 /// Either side of a correction: who proposes and who approves both see what waits.
 #[derive(Clone, Debug)]

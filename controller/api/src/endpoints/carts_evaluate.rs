@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::Shopper,
+    auth::{Shopper, guess::Guesser},
     input::{json::Body, origin::Came},
     output::{Answer, View, execute, ok},
     problem::{Code, Problem},
@@ -13,7 +13,10 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::cart::Cart;
-use fanfare_engine::{carts::EvaluateCart, origin::Brought};
+use fanfare_engine::{
+    carts::{Asker, EvaluateCart},
+    origin::Brought,
+};
 
 /// What a cart costs and why.
 #[utoipa::path(
@@ -28,13 +31,22 @@ pub(crate) async fn evaluate_cart(
     Body(body): Body<CartBody>,
 ) -> Answer {
     let view = View::of(&app)?;
-    let cart = owned(body.read("", &view.runtime)?, &caller)?;
-    let by = match &caller {
-        Shopper::Member(_) => came.of_member(&app),
-        Shopper::Desk(desk) => came.of_desk(&app, desk),
+    let mut cart = owned(body.read("", &view.runtime)?, &caller)?;
+    let spelling = app.open_codes(&mut cart.codes, &body.codes);
+    let (by, asker, guesser) = match &caller {
+        Shopper::Member(member) => {
+            let by = came.of_member(&app);
+            let guesser = Guesser::member(member, by.address.as_deref());
+            (by, Asker::Shopper, guesser)
+        }
+        Shopper::Desk(desk) => (came.of_desk(&app, desk), Asker::Desk, Guesser::desk(desk, cart.member.as_ref())),
     };
-    execute(&app, Brought { by, command: EvaluateCart { cart } }, |found| {
-        let at = View { revision: found.revision, spelling: body.spelling(), ..view };
+    if !cart.codes.is_empty() {
+        app.admit_codes(&guesser)?;
+    }
+    execute(&app, Brought { by, command: EvaluateCart { cart, asker } }, |found| {
+        app.note_wrong_codes(&guesser, found.evaluation.unknown_codes());
+        let at = View { revision: found.revision, spelling, ..view };
         ok(&evaluation::view(&found.evaluation, &at))
     })
     .await

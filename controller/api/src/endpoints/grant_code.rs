@@ -13,8 +13,12 @@ use crate::{
     wire::grant::state_at,
 };
 use axum::extract::State;
-use fanfare_core::reason::{Reason, Refusal};
-use fanfare_engine::store::rows::GrantState;
+use fanfare_core::{
+    payload::Payload,
+    reason::{Reason, Refusal},
+    time::{Span, Ts, Tz},
+};
+use fanfare_engine::store::rows::{Grant, GrantState};
 use http::HeaderMap;
 
 /// A voucher's code; `Accept: image/svg+xml` gives the QR code or barcode itself.
@@ -38,6 +42,35 @@ pub(crate) async fn get_grant_code(State(app): State<App>, caller: Member, Id(id
         return Err(Problem::new(Code::NotFound, "this reward has no code; it is not used at a till"));
     };
     let symbology = grant.terms.redemption.symbology;
+    if let Some(life) = grant.terms.redemption.guard.rotate {
+        let (payload, until) = rotating(&app, &grant, life)?;
+        return shown::answer(
+            &headers,
+            ShownCode::new(payload, symbology, Some(written(until, app.zone()))),
+            symbology,
+        );
+    }
     let until = grant.valid_until.map(|at| written(at, app.zone()));
     shown::answer(&headers, ShownCode::new(code.to_string(), symbology, until), symbology)
+}
+
+/// The payload of a rotating code as of now, and until when it is good.
+fn rotating(app: &App, grant: &Grant, life: Span) -> Result<(String, Ts), Problem> {
+    let now = app.now();
+    let seconds = life.after(now, Tz::UTC).signed_duration_since(now).num_seconds();
+    let offline = grant.terms.redemption.guard.offline;
+    let grace =
+        offline.map_or(0, |offline| offline.grace_for.after(now, Tz::UTC).signed_duration_since(now).num_seconds());
+    let said = Payload {
+        key: [0; 4],
+        grant: grant.id.clone(),
+        issued_ms: now.timestamp_millis(),
+        life_s: u16::try_from(seconds).unwrap_or(u16::MAX),
+        nonce: app.nonce()?,
+        offline_max: offline.map(|offline| offline.max_amount),
+        grace_s: u32::try_from(grace).unwrap_or(0),
+    };
+    let until = said.expires_at();
+    let shown = app.payload_keys().sign(said, now);
+    shown.map(|shown| (shown, until)).ok_or_else(|| Problem::internal(&"a voucher's id does not fit a payload"))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::{Desk, member_code::MemberCodes, scope::Redeem},
+    auth::{Desk, guess::Guesser, member_code::MemberCodes, scope::Redeem},
     input::json::Body,
     output::{Answer, execute, ok},
     problem::{Code, FieldError, Problem},
@@ -39,14 +39,21 @@ pub(crate) struct Resolved {
     post, path = "/v1/members/resolve", operation_id = "resolveMember", tag = "till",
     request_body = Resolve, responses((status = 200, body = Resolved)), security(("terminal" = []), ("integration" = []))
 )]
-pub(crate) async fn resolve_member(State(app): State<App>, _: Desk<Redeem>, Body(body): Body<Resolve>) -> Answer {
-    let handle = handle(&app, body)?;
+pub(crate) async fn resolve_member(State(app): State<App>, caller: Desk<Redeem>, Body(body): Body<Resolve>) -> Answer {
+    let guesser = Guesser::desk(&caller.0, None);
+    app.admit_codes(&guesser)?;
+    let wrong = |problem: &Problem| {
+        let unknown = [Code::Refused(Reason::CodeUnknown), Code::Refused(Reason::MemberUnknown)];
+        app.note_wrong_codes(&guesser, usize::from(unknown.contains(&problem.code)));
+    };
+    let handle = handle(&app, body).inspect_err(wrong)?;
     execute(&app, ResolveMember(handle), |found| {
         let unknown = || Refusal::new(Reason::MemberUnknown, "no member has this; register the shopper first");
         let member = found.ok_or_else(|| Problem::from(&unknown()))?;
         ok(&Resolved { member_id: member.id.to_string(), display_name: display_name(&member) })
     })
     .await
+    .inspect_err(wrong)
 }
 
 fn handle(app: &App, body: Resolve) -> Result<Handle, Problem> {

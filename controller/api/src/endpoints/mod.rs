@@ -19,6 +19,7 @@ mod grant_claim;
 mod grant_code;
 mod grant_top_up;
 mod grants;
+mod jwks;
 mod ledger;
 mod lists;
 mod login;
@@ -44,6 +45,8 @@ mod redemption_reverse;
 mod redemption_void;
 mod redemptions;
 mod reports;
+mod reward_codes;
+mod reward_prints;
 mod segments;
 mod shown;
 mod validations;
@@ -66,6 +69,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(grants::get_grant))
         .routes(routes!(grant_code::get_grant_code))
         .routes(routes!(grant_claim::claim_grant))
+        .routes(routes!(jwks::get_jwks))
         .routes(routes!(grant_top_up::top_up_grant))
         .routes(routes!(carts_evaluate::evaluate_cart))
         .routes(routes!(orders::place_order))
@@ -83,6 +87,8 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(redemption_commit::commit_redemption))
         .routes(routes!(redemption_void::void_redemption))
         .routes(routes!(redemption_reverse::reverse_redemption))
+        .routes(routes!(reward_codes::import_codes))
+        .routes(routes!(reward_prints::print_codes))
         .routes(routes!(points::get_points))
         .routes(routes!(points::list_points_entries))
         .routes(routes!(points_transfer::transfer_points))

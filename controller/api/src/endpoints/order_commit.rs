@@ -48,6 +48,8 @@ pub(crate) async fn commit_order(
     let mut cart = body.cart.as_ref().map(|cart| cart.read("/cart", &runtime)).transpose()?;
     if let Some(cart) = &mut cart {
         cart.store = caller.0.store_of(cart.store.take())?;
+        let written = body.cart.as_ref().map(|cart| cart.codes.as_slice()).unwrap_or_default();
+        app.open_codes(&mut cart.codes, written);
     }
     let mut faults = Faults::default();
     faults.maybe("/receiptNumber", body.receipt_number.as_ref());

@@ -2,9 +2,9 @@
 
 use crate::{
     app::App,
-    auth::{Desk, scope::Redeem},
+    auth::{Desk, guess::Guesser, scope::Redeem},
     input::{idempotency::IdempotencyKey, json::Body, origin::Came, path::Id},
-    output::{Answer, View, call, ok, render},
+    output::{Answer, View, call_with_codes, ok, render},
     problem::Problem,
     wire::{
         Faults, Mode,
@@ -63,8 +63,10 @@ pub(crate) async fn place_order(
     key: IdempotencyKey,
     Body(body): Body<PlaceBody>,
 ) -> Answer {
-    let view = View { spelling: body.cart.spelling(), ..View::of(&app)? };
+    let view = View::of(&app)?;
     let mut cart = body.cart.read("/cart", &view.runtime)?;
+    let view = View { spelling: app.open_codes(&mut cart.codes, &body.cart.codes), ..view };
+    let guesser = Guesser::desk(&caller.0, cart.member.as_ref());
     cart.store = caller.0.store_of(cart.store)?;
     let mut faults = Faults::default();
     faults.text("/id", &body.id);
@@ -94,7 +96,7 @@ pub(crate) async fn place_order(
     });
     let keyed = Keyed { scope: caller.0.idempotency_scope(), key: key.key, digest, render };
     let by = came.of_desk(&app, &caller.0);
-    call(&app, keyed, Brought { by, command }).await
+    call_with_codes(&app, keyed, Brought { by, command }, guesser).await
 }
 
 /// An order as it is.

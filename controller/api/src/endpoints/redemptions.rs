@@ -2,24 +2,23 @@
 
 use crate::{
     app::App,
-    auth::{Desk, scope::Redeem},
+    auth::{Desk, guess::Guesser, scope::Redeem},
     input::{
         idempotency::IdempotencyKey,
         json::Body,
         path::Id,
         query::{Asked, PageOf, PageRequest},
     },
-    output::{Answer, View, call, ok, render},
+    output::{Answer, View, call_with_codes, ok, render},
     problem::Problem,
     wire::{
-        Faults, Mode,
+        CODE_MAX, Faults, Mode,
         cart::{amount, same_currency},
-        code,
         redemption::{self, Left, RedemptionView},
     },
 };
 use axum::extract::State;
-use fanfare_core::{ids::OrderId, model::RuntimePlan, money::Minor};
+use fanfare_core::{ids::OrderId, model::RuntimePlan, money::Minor, payload};
 use fanfare_engine::{
     Keyed,
     redemptions::{self, OrderRef, Outcome},
@@ -35,9 +34,16 @@ const CHANNEL: &str = "pos";
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RedeemBody {
-    /// As read; spaces, dashes and case do not matter.
-    code: String,
+    /// As typed or scanned; spaces, dashes and case do not matter. May be left out where there is a `proof`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
     mode: Mode,
+    /// The payload that a till took while it was offline; with `occurredAt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof: Option<String>,
+    /// Who stands at the till, as `members/resolve` answered; for vouchers that only their holder may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    member_id: Option<String>,
     /// Where; a till's own store when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     store_id: Option<String>,
@@ -69,12 +75,13 @@ pub(crate) struct OrderBody {
 }
 
 impl RedeemBody {
-    fn read(&self, caller: &Desk<Redeem>, runtime: &RuntimePlan) -> Result<redemptions::Redeem, Problem> {
+    fn read(&self, app: &App, caller: &Desk<Redeem>, runtime: &RuntimePlan) -> Result<redemptions::Redeem, Problem> {
         if let Some(order) = &self.order {
             same_currency(&order.currency, "/order/currency", runtime)?;
         }
         let mut faults = Faults::default();
-        faults.text("/code", &self.code);
+        let shown = self.shown(&mut faults);
+        faults.maybe("/memberId", self.member_id.as_ref());
         faults.store("/storeId", self.store_id.as_ref(), runtime);
         faults.maybe("/terminalId", self.terminal_id.as_ref());
         let taken_off = self.amount.as_ref().and_then(|text| above_zero(text, "/amount", runtime, &mut faults));
@@ -92,7 +99,8 @@ impl RedeemBody {
         faults.done()?;
         let store = store.unwrap_or_else(|| "".into());
         Ok(redemptions::Redeem {
-            code: code(&self.code),
+            code: app.open_code(shown),
+            member: self.member_id.as_deref().map(Into::into),
             mode: self.mode.into(),
             store,
             bound_to,
@@ -102,6 +110,28 @@ impl RedeemBody {
             order,
             occurred_at,
         })
+    }
+}
+
+impl RedeemBody {
+    /// What the till read: the payload that it took offline, else the code.
+    fn shown(&self, faults: &mut Faults) -> &str {
+        for (pointer, text) in [("/code", &self.code), ("/proof", &self.proof)] {
+            if let Some(text) = text {
+                faults.bounded(pointer, text, CODE_MAX);
+            }
+        }
+        match (&self.code, &self.proof) {
+            (_, Some(proof)) if !payload::is_one(proof) => {
+                faults.add("/proof", "it is no payload of a rotating code", "what the till scanned, whole");
+            }
+            (_, Some(_)) if self.occurred_at.is_none() => {
+                faults.add("/occurredAt", "it is missing", "when the till took the proof");
+            }
+            (None, None) => faults.add("/code", "it is missing", "the code that was typed or scanned"),
+            _ => {}
+        }
+        self.proof.as_deref().or(self.code.as_deref()).unwrap_or_default()
     }
 }
 
@@ -127,11 +157,12 @@ pub(crate) async fn redeem(
     Body(body): Body<RedeemBody>,
 ) -> Answer {
     let view = View::of(&app)?;
-    let command = body.read(&caller, &view.runtime)?;
+    let command = body.read(&app, &caller, &view.runtime)?;
+    let guesser = Guesser::desk(&caller.0, command.member.as_ref());
     let render = render(view, |outcome: &Outcome, view| Ok((StatusCode::CREATED, redemption::outcome(outcome, view))));
     let digest = key.digest(&body)?;
     let keyed = Keyed { scope: caller.0.idempotency_scope(), key: key.key, digest, render };
-    call(&app, keyed, command).await
+    call_with_codes(&app, keyed, command, guesser).await
 }
 
 /// The redemptions of an order.

@@ -2,18 +2,17 @@
 
 use crate::{
     app::App,
-    auth::{Desk, scope::Redeem},
+    auth::{Desk, guess::Guesser, scope::Redeem},
     input::json::Body,
     output::{Answer, View, execute, ok},
     wire::{
-        Faults,
+        CODE_MAX, Faults,
         cart::CartBody,
-        code,
         grant::{self, Condition, HappeningView},
     },
 };
 use axum::extract::State;
-use fanfare_core::{cart::CODES_MAX, time::Ts};
+use fanfare_core::{cart::CODES_MAX, reason::Reason, time::Ts};
 use fanfare_engine::{
     carts::{Validate, Validated},
     redemptions,
@@ -131,21 +130,27 @@ pub(crate) async fn validate_codes(
         faults.add("/codes", "there is none, or too many", format!("1 to {CODES_MAX} codes"));
     }
     for (index, text) in body.codes.iter().enumerate().take(CODES_MAX) {
-        faults.text(format!("/codes/{index}"), text);
+        faults.bounded(format!("/codes/{index}"), text, CODE_MAX);
     }
     faults.done()?;
     let mut cart = body.cart.as_ref().map(|cart| cart.read("/cart", &view.runtime)).transpose()?;
     if let Some(cart) = &mut cart {
         cart.store = caller.0.store_of(cart.store.take())?;
+        let written = body.cart.as_ref().map(|cart| cart.codes.as_slice()).unwrap_or_default();
+        app.open_codes(&mut cart.codes, written);
     }
     let command = Validate {
-        codes: body.codes.iter().map(|text| code(text)).collect(),
+        codes: body.codes.iter().map(|text| app.open_code(text)).collect(),
         cart,
         store: caller.0.store.clone(),
         channel: None,
     };
     let (sent, now) = (body.codes, app.now());
+    let guesser = Guesser::desk(&caller.0, command.cart.as_ref().and_then(|cart| cart.member.as_ref()));
+    app.admit_codes(&guesser)?;
     execute(&app, command, |found| {
+        let unknown = |one: &&Validated| one.refusal.as_ref().is_some_and(|no| no.reason == Reason::CodeUnknown);
+        app.note_wrong_codes(&guesser, found.iter().filter(unknown).count());
         let results = sent.into_iter().zip(found).map(|(sent, one)| ValidationView::of(sent, one, now, &view));
         ok(&Validations { results: results.collect() })
     })

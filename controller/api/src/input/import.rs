@@ -110,7 +110,7 @@ impl Records {
     }
 
     /// The next raw record with its line. Of one that is too long only the beginning is kept.
-    async fn record(&mut self) -> Result<Option<(usize, Vec<u8>)>, Problem> {
+    pub(crate) async fn record(&mut self) -> Result<Option<(usize, Vec<u8>)>, Problem> {
         let mut kept: Vec<u8> = Vec::new();
         let began = self.line;
         loop {

@@ -1,16 +1,16 @@
 //! A cart as a till, a shop's backend or a member sends it.
 
-use super::{Faults, TEXT_MAX, code};
+use super::{CODE_MAX, Faults, TEXT_MAX};
 use crate::problem::{self, FieldError, Problem};
 use fanfare_core::{
     cart::{CODES_MAX, Cart, LINES_MAX, Line},
-    ids::Code,
+    codes::normalise,
     model::RuntimePlan,
     money::{AMOUNT_MAX_MINOR, Minor},
     reason::Reason,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use utoipa::ToSchema;
 
 /// The most units of one line.
@@ -82,19 +82,20 @@ pub(crate) fn same_currency(currency: &str, pointer: &str, runtime: &RuntimePlan
 }
 
 impl CartBody {
-    /// The cart in minor units. `at` is where it stands in the body: empty, or `/cart`.
+    /// The cart in minor units; its payloads are opened by `App::open_codes`. `at` is where it stands in the body: empty,
+    /// or `/cart`.
     pub(crate) fn read(&self, at: &str, runtime: &RuntimePlan) -> Result<Cart, Problem> {
         same_currency(&self.currency, &format!("{at}/currency"), runtime)?;
         let mut faults = Faults::default();
         faults.maybe(format!("{at}/memberId"), self.member_id.as_ref());
         faults.store(format!("{at}/storeId"), self.store_id.as_ref(), runtime);
         faults.text(format!("{at}/channel"), &self.channel);
-        for (name, list) in [("codes", &self.codes), ("reservations", &self.reservations)] {
+        for (name, list, max) in [("codes", &self.codes, CODE_MAX), ("reservations", &self.reservations, TEXT_MAX)] {
             if list.len() > CODES_MAX {
                 faults.add(format!("{at}/{name}"), "there are too many", format!("at most {CODES_MAX}"));
             }
             for (index, text) in list.iter().enumerate().take(CODES_MAX) {
-                faults.bounded(format!("{at}/{name}/{index}"), text, TEXT_MAX);
+                faults.bounded(format!("{at}/{name}/{index}"), text, max);
             }
         }
         let when = faults.time(format!("{at}/at"), self.at.as_ref());
@@ -106,14 +107,9 @@ impl CartBody {
             channel: self.channel.clone(),
             at: when,
             lines,
-            codes: self.codes.iter().map(|text| code(text)).collect(),
+            codes: self.codes.iter().map(|text| normalise(text)).collect(),
             reservations: self.reservations.iter().map(|id| id.as_str().into()).collect(),
         })
-    }
-
-    /// How the caller wrote each code, by the code, so that an answer can name it as it was written.
-    pub(crate) fn spelling(&self) -> HashMap<Code, String> {
-        self.codes.iter().map(|text| (code(text), text.clone())).collect()
     }
 
     fn lines(&self, at: &str, runtime: &RuntimePlan, faults: &mut Faults) -> Vec<Line> {

@@ -10,7 +10,6 @@ pub(crate) mod redemption;
 
 use crate::problem::{FieldError, Problem};
 use chrono::DateTime;
-pub(crate) use fanfare_core::codes::normalise as code;
 use fanfare_core::{ids::StoreId, model::RuntimePlan, time::Ts};
 use fanfare_engine::fault::nearest;
 use serde::{Deserialize, Serialize};
@@ -18,6 +17,8 @@ use utoipa::ToSchema;
 
 /// The longest name, id or label in a body.
 pub(crate) const TEXT_MAX: usize = 128;
+/// The longest code in a body: a shown payload, with room for how a scanner frames it.
+pub(crate) const CODE_MAX: usize = 200;
 /// The longest sentence in a body, such as the reason of a return.
 pub(crate) const SENTENCE_MAX: usize = 1_000;
 

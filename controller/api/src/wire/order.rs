@@ -42,6 +42,13 @@ pub(crate) struct ExceptionView {
     id: String,
 }
 
+impl ExceptionView {
+    /// An exception by its id.
+    pub(crate) fn of(id: String) -> Self {
+        Self { id }
+    }
+}
+
 /// One return of an order.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -99,7 +106,7 @@ pub(crate) fn view(order: &Order, redemptions: &[Redemption], at: &View) -> Orde
         committed_at: order.committed_at.map(|when| at.time(when)),
         redemptions: redemptions.iter().map(|one| redemption::view(one, Left::default(), at)).collect(),
         returns: order.returns.iter().map(|one| return_view(one, at)).collect(),
-        exception: order.exception.clone().map(|id| ExceptionView { id }),
+        exception: order.exception.clone().map(ExceptionView::of),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A redemption as a till sees it.
 
+use super::order::ExceptionView;
 use crate::output::View;
 use fanfare_core::money::Minor;
 use fanfare_engine::{
@@ -38,6 +39,9 @@ pub(crate) struct RedemptionView {
     terminal_id: Option<String>,
     created_at: String,
     reversals: Vec<ReversalView>,
+    /// What was booked as an exception, where a till took the voucher offline and it was used meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exception: Option<ExceptionView>,
 }
 
 /// One reversal.
@@ -58,8 +62,10 @@ pub(crate) struct Left {
 
 /// How what a call made of it is written.
 pub(crate) fn outcome(outcome: &Outcome, at: &View) -> RedemptionView {
-    let Outcome { redemption, remaining, uses_left, created: _ } = outcome;
-    view(redemption, Left { remaining: Some(*remaining), uses: *uses_left }, at)
+    let Outcome { redemption, remaining, uses_left, created: _, exception } = outcome;
+    let exception = exception.clone().map(ExceptionView::of);
+    let left = Left { remaining: Some(*remaining), uses: *uses_left };
+    RedemptionView { exception, ..view(redemption, left, at) }
 }
 
 /// How it is written.
@@ -85,5 +91,6 @@ pub(crate) fn view(redemption: &Redemption, left: Left, view: &View) -> Redempti
         terminal_id: terminal.clone(),
         created_at: view.time(*created_at),
         reversals: reversals.iter().map(reversal).collect(),
+        exception: None,
     }
 }

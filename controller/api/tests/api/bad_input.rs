@@ -14,7 +14,7 @@ async fn every_call_with_a_body_refuses_what_it_cannot_read() {
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            if operation.get("requestBody").is_none() || path.ends_with("/import") {
+            if operation.get("requestBody").is_none() || path.ends_with("/import") || path.ends_with("/codes") {
                 continue;
             }
             tried += 1;

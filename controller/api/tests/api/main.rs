@@ -5,6 +5,7 @@
 mod authorisation;
 mod bad_input;
 mod campaigns;
+mod codes;
 mod events;
 mod finance;
 mod import;

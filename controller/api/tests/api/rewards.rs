@@ -41,6 +41,7 @@ fn reward(name: &str, kind: RewardKind, uses: Option<i64>) -> RewardPlan {
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
             uses,
+            guard: Default::default(),
         },
         stacking: None,
         unit_cost: Minor::ZERO,

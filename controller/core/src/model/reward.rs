@@ -3,7 +3,7 @@
 use super::campaign::{Combine, Limit, Places};
 use crate::{
     cart::Items,
-    ids::{Name, Revision},
+    ids::{Code, Name, Revision},
     money::{BasisPoints, Minor},
     time::{Span, Ts},
 };
@@ -102,6 +102,16 @@ impl RewardKind {
     }
 }
 
+impl RewardPlan {
+    /// The code that everybody types for it, where it has such a one.
+    pub fn shared_code(&self) -> Option<&Code> {
+        match &self.codes.source {
+            CodeSource::Shared(code) => Some(code),
+            CodeSource::Drawn | CodeSource::Imported => None,
+        }
+    }
+}
+
 /// Money off an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Voucher {
@@ -149,7 +159,7 @@ impl VoucherWorth {
     }
 }
 
-/// How codes are made.
+/// How codes come into being and look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeRule {
     /// Characters after the prefix, the check digit included.
@@ -158,12 +168,27 @@ pub struct CodeRule {
     pub alphabet: Alphabet,
     /// What stands before.
     pub prefix: String,
+    /// Where codes come from; the rest is about those that are drawn.
+    #[serde(default)]
+    pub source: CodeSource,
 }
 
 impl Default for CodeRule {
     fn default() -> Self {
-        Self { length: 12, alphabet: Alphabet::Crockford, prefix: String::new() }
+        Self { length: 12, alphabet: Alphabet::Crockford, prefix: String::new(), source: CodeSource::Drawn }
     }
+}
+
+/// Where codes come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CodeSource {
+    /// Each is drawn at random.
+    #[default]
+    Drawn,
+    /// Each is the next one of those that were imported.
+    Imported,
+    /// Everybody types this one, normalised; each use is given as one of the reward's quantity.
+    Shared(Code),
 }
 
 /// Which characters a code has.
@@ -220,12 +245,35 @@ pub struct Redemption {
     /// How often it can be used; nothing for as often as one likes while it lasts, or while there is value on it.
     #[serde(default = "once")]
     pub uses: Option<i64>,
+    /// What keeps it from being used by somebody else than who holds it.
+    #[serde(default)]
+    pub guard: Guard,
 }
 
 /// What was issued before there were several uses is used once.
 #[expect(clippy::unnecessary_wraps, reason = "it stands in for a field that may be absent")]
 fn once() -> Option<i64> {
     Some(1)
+}
+
+/// What keeps a code from being used by somebody else than who holds it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// The code is shown as a signed payload that is good for so long.
+    pub rotate: Option<Span>,
+    /// Only its holder may use it.
+    pub holder_only: bool,
+    /// What a till may take while it is offline; without it, nothing.
+    pub offline: Option<Offline>,
+}
+
+/// What a till may take while it is offline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offline {
+    /// At most so much for one voucher.
+    pub max_amount: Minor,
+    /// How long after it the till may report it.
+    pub grace_for: Span,
 }
 
 /// How a code is drawn.

@@ -336,6 +336,7 @@ impl Wallet {
             suspended: false,
             state,
             terms: Terms::default(),
+            barred: None,
             balance: None,
         }
     }

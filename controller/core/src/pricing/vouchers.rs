@@ -12,7 +12,7 @@ use crate::{
     },
     money::{Minor, allocate},
     reason::{Reason, Refusal},
-    reward::{GrantState, GrantView, off, usable},
+    reward::{GrantState, GrantView, held, off, usable},
 };
 
 /// The most vouchers of the member that are tried for `available`.
@@ -27,7 +27,7 @@ pub(super) fn apply(bill: &mut Bill<'_>) {
     };
     let (payments, vouchers): (Vec<&Code>, Vec<&Code>) = cart.codes.iter().partition(pays);
     for code in vouchers.into_iter().chain(payments) {
-        match find(bill, code).and_then(|grant| Ok((grant, shares(bill, grant)?))) {
+        match find(bill, code).and_then(|grant| Ok((grant, named(bill, grant)?))) {
             Ok((grant, shares)) => take(bill, grant, code, shares),
             Err(refusal) => bill.reject(Subject::Code(code.clone()), refusal),
         }
@@ -52,8 +52,21 @@ pub(super) fn available(bill: &Bill<'_>) -> Vec<Available> {
 }
 
 fn find<'a>(bill: &Bill<'a>, code: &Code) -> Result<&'a GrantView<'a>, Refusal> {
-    let unknown = || Refusal::new(Reason::CodeUnknown, "There is no such code; check it for typing errors.");
-    bill.ask.grants.iter().find(|grant| grant.code == Some(code)).ok_or_else(unknown)
+    bill.ask.grants.iter().find(|grant| grant.code == Some(code)).ok_or_else(code_unknown)
+}
+
+/// The refusal of a code that nobody has, and of one of which its asker may not know.
+pub fn code_unknown() -> Refusal {
+    Refusal::new(Reason::CodeUnknown, "There is no such code; check it for typing errors.")
+}
+
+/// What a voucher takes off that was named. One that this order holds was shown when it was taken.
+fn named(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal> {
+    usable(grant, &bill.ask.visit)?;
+    if bill.reserved_for_grant(grant.id).is_none_or(|reserved| reserved <= Minor::ZERO) {
+        held(grant, bill.ask.visit.member())?;
+    }
+    shares(bill, grant)
 }
 
 fn shares(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal> {

@@ -70,6 +70,7 @@ fn sell_with(memory: &Memory, lines: Vec<Line>, with_card: bool) -> Priced {
         suspended: false,
         state: GrantState::Claimed,
         terms: Terms::default(),
+        barred: None,
         balance: None,
     };
     let card =

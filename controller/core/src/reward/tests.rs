@@ -125,6 +125,7 @@ fn a_voucher_s_refusals_come_in_their_order() {
             suspended,
             state,
             terms,
+            barred: None,
             balance: None,
         };
         let visit = Visit { store, channel: Some(channel), ..memory.visit() };
@@ -161,6 +162,7 @@ fn a_percentage_voucher_stops_at_its_maximum_and_an_amount_at_the_cart() {
             suspended: false,
             state: GrantState::Claimed,
             terms: Terms::default(),
+            barred: None,
             balance: None,
         };
         let shares: Vec<i64> = off(&view, &lines, &left, &memory.visit()).unwrap().iter().map(|m| m.0).collect();
@@ -195,4 +197,45 @@ fn stock_and_limits_bound_what_can_be_given() {
     assert_eq!(worth(&plan, &memory.runtime), Minor(100));
     let plan = RewardPlan { unit_cost: Minor(7), ..plan };
     assert_eq!(cost(&plan, &memory.runtime), Minor(7));
+}
+
+/// Whether a personal voucher of m1 may be used by whoever is named, with or without the payload of m1's app.
+#[test]
+fn a_personal_voucher_is_for_its_holder_or_whoever_shows_the_holders_app() {
+    let payload = Payload {
+        key: [0; 4],
+        grant: "01J9Z3N5T8V2X4B6C8D0E2F4G6".into(),
+        issued_ms: 0,
+        life_s: 30,
+        nonce: 0,
+        offline_max: None,
+        grace_s: 0,
+    };
+    let (typed, shown) = (Code::from("ABCD"), payload.to_code().unwrap());
+    let (holder, other) = (MemberId::from("m1"), MemberId::from("m2"));
+    let mut plan = reward("coupon", amount_voucher(100, 0));
+    plan.redemption.guard.holder_only = true;
+    let check = |code: &Code, member: Option<&MemberId>, plan: &RewardPlan, expect: Option<Reason>| {
+        let view = GrantView {
+            id: &payload.grant,
+            code: Some(code),
+            member: Some(&holder),
+            campaign: None,
+            mechanic: None,
+            plan,
+            suspended: false,
+            state: GrantState::Claimed,
+            terms: Terms::default(),
+            barred: None,
+        };
+        assert_eq!(held(&view, member).err().map(|no| no.reason), expect, "{code:?} {member:?}");
+    };
+    check(&typed, None, &plan, Some(Reason::NotHolder));
+    check(&typed, Some(&other), &plan, Some(Reason::NotHolder));
+    check(&typed, Some(&holder), &plan, None);
+    check(&shown, None, &plan, None);
+    check(&shown, Some(&holder), &plan, None);
+    check(&shown, Some(&other), &plan, Some(Reason::NotHolder));
+    plan.redemption.guard.holder_only = false;
+    check(&typed, Some(&other), &plan, None);
 }

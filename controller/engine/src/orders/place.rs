@@ -5,11 +5,20 @@ use super::{
     take::{note_exhausted, spend, take},
 };
 pub use crate::redemptions::Mode;
-use crate::{Command, Halt, attribution, carts, days, earn, jobs::Task, plans::Plans, refuse, tx::Tx, vouchers};
+use crate::{
+    Command, Halt, attribution, carts, days, earn,
+    exceptions::{self, Exceptional, OFFLINE_CONFLICT},
+    jobs::Task,
+    plans::Plans,
+    refuse, shared, shown,
+    tx::Tx,
+    vouchers,
+};
 use fanfare_core::{
-    cart::Cart,
+    cart::{Cart, Evaluation},
     ids::{Name, OrderId},
     money::Minor,
+    payload::{Payload, Taken},
     reason::Reason,
     segment::ORDER_PAID,
     time::Ts,
@@ -60,7 +69,7 @@ impl Command for PlaceOrder {
             earn::look(tx, self.cart.member.as_ref(), ORDER_PAID);
         }
         let at = vouchers::occurred(tx.now, self.occurred_at);
-        let priced = carts::price(tx, &self.cart, at)?;
+        let mut priced = carts::price_of_till(tx, &self.cart, at, self.occurred_at)?;
         let evaluation = priced.evaluation.clone();
         if let Some(rejected) = evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
             let detail = format!("a code or reservation that it names does not apply: {}", rejected.detail);
@@ -71,6 +80,9 @@ impl Command for PlaceOrder {
             return refuse_with(Reason::PriceChanged, detail, evaluation);
         }
         note_exhausted(tx, &priced.exhausted)?;
+        self.check_offline(tx, &evaluation)?;
+        shared::give_all(tx, &mut priced.evaluation, &self.cart, &self.id)?;
+        let evaluation = priced.evaluation.clone();
         let mut order = Order {
             id: self.id.clone(),
             state: OrderState::Reserved,
@@ -94,6 +106,7 @@ impl Command for PlaceOrder {
             tx.schedule(Task::LapseOrder(self.id.clone()).at(end));
         }
         let mut booking = take(tx, &order, &priced)?;
+        self.except(tx, &mut order, &booking)?;
         match self.mode {
             Mode::Reserve => promises::make(tx, &order, &mut booking)?,
             Mode::Commit => commit(tx, &mut order, &mut booking, at)?,
@@ -102,6 +115,52 @@ impl Command for PlaceOrder {
         order.booking = booking.to_value();
         tx.new_order(order.clone());
         placed(tx, order, true)
+    }
+}
+
+impl PlaceOrder {
+    /// What a till took offline is bought and paid: it is committed, within each reward's allowance.
+    fn check_offline(&self, tx: &Tx<'_>, evaluation: &Evaluation) -> Result<(), Halt> {
+        for discount in &evaluation.discounts {
+            let (Some(code), Some(id)) = (&discount.code, &discount.grant) else { continue };
+            if Payload::of(code).is_none() {
+                continue;
+            }
+            let Some(grant) = tx.grant(id)? else { continue };
+            let taken = shown::taken(tx, grant, code, self.occurred_at)?;
+            let offline = matches!(taken, Taken::Offline(_));
+            if offline && self.mode == Mode::Reserve {
+                return refuse(Reason::PayloadExpired, "what was taken offline is paid: send it with mode Commit");
+            }
+            shown::within(tx, taken, discount.amount)?;
+        }
+        Ok(())
+    }
+
+    /// Vouchers that a till took offline and that were used meanwhile are one exception of the order.
+    fn except(&self, tx: &mut Tx<'_>, order: &mut Order, booking: &Booking) -> Result<(), Halt> {
+        let gone: Vec<String> = booking
+            .vouchers
+            .iter()
+            .filter(|used| used.redemption.is_none())
+            .map(|used| format!("voucher {}", used.grant))
+            .collect();
+        if !gone.is_empty() {
+            let unbacked = booking.vouchers.iter().filter(|used| used.redemption.is_none());
+            let what = Exceptional {
+                kind: OFFLINE_CONFLICT,
+                about: &format!("Order/{}", order.id),
+                order: Some(&order.id),
+                store: order.cart.store.as_ref(),
+                business_date: order.business_date.as_deref(),
+                at: order.occurred_at,
+                amount: unbacked.map(|used| used.amount).sum(),
+                gone,
+                remedy: shown::REMEDY,
+            };
+            order.exception = Some(exceptions::book(tx, what)?);
+        }
+        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     exceptions::{self, Exceptional, POINTS_SHORT},
     knowledge::{self, Coming},
     plans::Plans,
-    refuse,
+    refuse, shown,
     tx::Tx,
     vouchers::{self, Scene, Use},
     wallet,
@@ -309,8 +309,14 @@ fn voucher_back(
     back: Back<'_>,
 ) -> Result<bool, Halt> {
     let found = used.redemption.as_ref().map(|id| tx.redemption(id)).transpose()?.flatten();
-    let Some(mut redemption) = found.cloned() else { return Ok(false) };
     used.returned = used.returned.plus(amount);
+    let Some(mut redemption) = found.cloned() else {
+        if let Some(grant) = tx.grant(&used.grant)?.cloned() {
+            let why = Why { rule: "order-returned", reference: order.id.as_str() };
+            shown::book(tx, &grant, amount.negated(), why)?;
+        }
+        return Ok(false);
+    };
     let whole = restored || used.returned >= used.amount;
     redemption.state = if whole { RedemptionState::Reversed } else { RedemptionState::PartiallyReversed };
     redemption.reversals.push((back.return_id.to_owned(), amount, back.reason.to_owned()));

@@ -8,7 +8,7 @@ use crate::{
     Halt, attribution,
     budget::{self, Cost, Spent, Why},
     give::{self, To},
-    holds, refuse, suspend, touch,
+    holds, refuse, shown, suspend, touch,
     tx::Tx,
     vouchers::{self, Scene, Use},
 };
@@ -17,6 +17,7 @@ use fanfare_core::{
     ids::{HoldId, Name, OrderId, RedemptionId},
     mechanic::{Effect, State, basket::CountedBy},
     money::Minor,
+    payload::Payload,
     pricing::Priced,
     reason::Reason,
     time::Ts,
@@ -33,7 +34,10 @@ pub(crate) fn take(tx: &mut Tx<'_>, order: &Order, priced: &Priced) -> Result<Bo
     count_all(tx, &priced.effects())?;
     for discount in &priced.evaluation.discounts {
         if discount.grant.is_some() {
-            booking.vouchers.push(take_voucher(tx, order, discount)?);
+            booking.vouchers.push(match gone_offline(tx, discount)? {
+                Some(used) => used,
+                None => take_voucher(tx, order, discount)?,
+            });
         }
         if let Some(hold) = &discount.hold {
             take_hold(tx, order, hold)?;
@@ -53,6 +57,15 @@ pub(crate) fn take_budget(tx: &mut Tx<'_>, order: &OrderId, campaign: Name, amou
     Ok(spend)
 }
 
+/// A voucher that a till took offline and that was used meanwhile: it is on the order all the same.
+fn gone_offline(tx: &Tx<'_>, discount: &Discount) -> Result<Option<VoucherUse>, Halt> {
+    let shown = discount.code.as_ref().is_some_and(|code| Payload::of(code).is_some());
+    let (Some(id), true) = (&discount.grant, shown) else { return Ok(None) };
+    let gone = tx.grant(id)?.is_some_and(shown::is_gone);
+    let used = VoucherUse { grant: id.clone(), redemption: None, amount: discount.amount, returned: Minor::ZERO };
+    Ok(gone.then_some(used))
+}
+
 pub(crate) fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) -> Result<VoucherUse, Halt> {
     let Some(mut grant) = discount.grant.as_ref().map(|id| tx.grant(id)).transpose()?.flatten().cloned() else {
         return refuse(Reason::CodeUnknown, "no voucher has this code");
@@ -60,6 +73,7 @@ pub(crate) fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) 
     if grant.state != GrantState::Claimed {
         return refuse(Reason::ReservedElsewhere, "an order or another till holds it; try again when that is done");
     }
+    vouchers::held_by(&mut grant, order.cart.member.as_ref());
     let place = vouchers::begin(&mut grant, discount.amount)?;
     let id = RedemptionId::from(tx.new_id());
     let used = VoucherUse {
@@ -115,8 +129,9 @@ pub(crate) fn spend(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, a
         }
     }
     for used in &booking.vouchers {
-        if let Some(redemption) = &used.redemption {
-            use_voucher(tx, order, redemption, at)?;
+        match &used.redemption {
+            Some(redemption) => use_voucher(tx, order, redemption, at)?,
+            None => book_gone(tx, &id, used)?,
         }
     }
     let on_it: BTreeSet<Name> = order.evaluation.discounts.iter().filter_map(|d| d.campaign.clone()).collect();
@@ -130,6 +145,14 @@ pub(crate) fn spend(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, a
     };
     booking.sales = attribution::paid(tx, sale)?;
     give_earned(tx, order, booking)
+}
+
+/// The shopper has the money off, but the voucher was gone: a cost that no budget pays for.
+fn book_gone(tx: &mut Tx<'_>, order: &OrderId, used: &VoucherUse) -> Result<(), Halt> {
+    match tx.grant(&used.grant)?.cloned() {
+        Some(grant) => shown::book(tx, &grant, used.amount, Why { rule: shown::EXCEPTED, reference: order.as_str() }),
+        None => Ok(()),
+    }
 }
 
 fn use_voucher(tx: &mut Tx<'_>, order: &Order, id: &RedemptionId, at: Ts) -> Result<(), Halt> {

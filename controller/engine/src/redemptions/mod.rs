@@ -34,6 +34,8 @@ pub struct Outcome {
     pub uses_left: Option<i64>,
     /// Whether this call made it.
     pub created: bool,
+    /// The exception that was booked instead, where a till took the voucher offline and it was used meanwhile.
+    pub exception: Option<String>,
 }
 
 /// A redemption by its id, or the refusal that there is none.
@@ -47,7 +49,7 @@ pub(crate) fn outcome(tx: &Tx<'_>, redemption: Redemption) -> Result<Outcome, Ha
         Some(grant) => (remaining(grant, tx.now), uses_left(grant)),
         None => (Minor::ZERO, Some(0)),
     };
-    Ok(Outcome { redemption, remaining, uses_left, created: false })
+    Ok(Outcome { redemption, remaining, uses_left, created: false, exception: None })
 }
 
 /// How often a grant can still be used; nothing where there is no end of uses.

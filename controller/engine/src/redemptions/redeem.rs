@@ -1,20 +1,23 @@
 //! Redeems one voucher by its code, without a cart: the hot path of a till.
 
-use super::{Outcome, remaining, uses_left};
+use super::{Outcome, outcome, remaining, uses_left};
 use crate::{
     Command, Halt,
     budget::Why,
-    days,
+    carts, days,
     jobs::Task,
     plans::Plans,
     refuse,
+    shared::{self, Typed},
+    shown,
     tx::Tx,
     vouchers::{self, Scene, Use},
 };
 use fanfare_core::{
-    ids::{Code, OrderId, RedemptionId, StoreId},
+    ids::{Code, MemberId, OrderId, RedemptionId, StoreId},
     model::reward::{RewardKind, VoucherWorth},
     money::Minor,
+    payload::{Payload, Taken},
     reason::Reason,
     reward,
     time::Ts,
@@ -46,8 +49,10 @@ pub struct OrderRef {
 /// Redeems a voucher.
 #[derive(Clone, Debug)]
 pub struct Redeem {
-    /// As read, normalised.
+    /// As read, normalised, or the payload that was shown, its signature checked.
     pub code: Code,
+    /// Who stands at the till, where that is known.
+    pub member: Option<MemberId>,
     /// Hold or use.
     pub mode: Mode,
     /// Where.
@@ -70,21 +75,75 @@ impl Command for Redeem {
     type Answer = Outcome;
 
     fn prefetch(&self, _: &Plans, keys: &mut Keys) {
-        keys.codes.insert(self.code.clone());
+        carts::want_codes(std::slice::from_ref(&self.code), keys);
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Outcome, Halt> {
-        let Some(mut grant) = tx.grant_by_code(&self.code)?.cloned() else {
+        carts::check_member(tx, self.member.as_ref())?;
+        let Some(grant) = self.find(tx)? else {
             return refuse(Reason::CodeUnknown, "no voucher has this code");
         };
         let at = vouchers::occurred(tx.now, self.occurred_at);
+        let shown = Payload::of(&self.code).map(|said| RedemptionId::from(shown::id(self.till(), &self.code, &said)));
+        if let Some(id) = shown.clone().filter(|_| self.occurred_at.is_some()) {
+            if let Some(known) = self.taken_before(tx, &grant, &id)? {
+                return Ok(known);
+            }
+            if let Ok(taken @ Taken::Offline(_)) = shown::taken(tx, &grant, &self.code, self.occurred_at) {
+                return self.take_offline(tx, grant, id, taken);
+            }
+        }
         self.check(tx, &grant, at)?;
+        let amount = self.amount_of(tx, &grant)?;
+        // A till that lost the answer and reports the payload later as taken offline finds what it came to.
+        let id = match shown {
+            Some(id) if tx.redemption(&id)?.is_some() => return Err(shown::consumed().into()),
+            Some(id) => id,
+            None => RedemptionId::from(tx.new_id()),
+        };
+        self.take(tx, grant, id, amount, at)
+    }
+}
+
+impl Redeem {
+    /// The voucher of the code: one that exists, or one that a shared code gives.
+    fn find(&self, tx: &mut Tx<'_>) -> Result<Option<Grant>, Halt> {
+        if let Some(grant) = tx.grant_by_code(&self.code)? {
+            return Ok(Some(grant.clone()));
+        }
+        let typed = Typed { code: &self.code, member: self.member.as_ref(), store: Some(&self.store) };
+        shared::give(tx, typed, &format!("code:{}", self.terminal.as_deref().unwrap_or("till")))
+    }
+
+    /// Whether the voucher can be used at this time and place, by whoever stands there.
+    fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
+        let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
+        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel), origin: None };
+        let shown = Grant { code: Some(self.code.clone()), ..grant.clone() };
+        let met = shown::met(tx, &shown, None, self.occurred_at);
+        reward::usable(&met, &visit)?;
         if self.bound_to.as_ref().is_some_and(|bound| *bound != self.store) {
             return refuse(Reason::StoreMismatch, "this till is bound to another store; name its own");
         }
-        let amount = self.amount_of(tx, &grant)?;
+        Ok(reward::held(&met, self.member.as_ref())?)
+    }
+
+    fn till(&self) -> &str {
+        self.terminal.as_deref().unwrap_or(self.store.as_str())
+    }
+
+    /// Holds or uses the voucher.
+    fn take(
+        &self,
+        tx: &mut Tx<'_>,
+        mut grant: Grant,
+        id: RedemptionId,
+        amount: Minor,
+        at: Ts,
+    ) -> Result<Outcome, Halt> {
+        vouchers::held_by(&mut grant, self.member.as_ref());
         let used = Use { place: vouchers::begin(&mut grant, amount)?, amount };
-        let redemption = self.write(tx, &grant, used, at);
+        let redemption = self.write(tx, id, &grant, used, at);
         let order = self.order.as_ref().map(|order| &order.id);
         let scene = Scene { store: Some(&self.store), order, ..Scene::default() };
         match self.mode {
@@ -99,16 +158,42 @@ impl Command for Redeem {
             Some(grant) => (remaining(grant, tx.now), uses_left(grant)),
             None => (Minor::ZERO, Some(0)),
         };
-        Ok(Outcome { redemption, remaining, uses_left, created: true })
+        Ok(Outcome { redemption, remaining, uses_left, created: true, exception: None })
     }
-}
 
-impl Redeem {
-    /// Whether the voucher can be used at this time and place; the holder need not be there.
-    fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
-        let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
-        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel), origin: None };
-        Ok(reward::usable(&vouchers::met(tx, grant, None), &visit)?)
+    /// What this till and payload came to when they were sent before.
+    fn taken_before(&self, tx: &Tx<'_>, grant: &Grant, id: &RedemptionId) -> Result<Option<Outcome>, Halt> {
+        if let Some(redemption) = tx.redemption(id)?.cloned() {
+            return outcome(tx, redemption).map(Some);
+        }
+        if !shown::is_booked(tx, id.as_str())? {
+            return Ok(None);
+        }
+        let amount = self.amount_of(tx, grant)?;
+        Ok(Some(self.excepted(tx, grant, id, amount)))
+    }
+
+    /// A till took the payload while it was offline, within the reward's allowance: it is honoured, as an exception where
+    /// the voucher was used meanwhile.
+    fn take_offline(&self, tx: &mut Tx<'_>, grant: Grant, id: RedemptionId, taken: Taken) -> Result<Outcome, Halt> {
+        let at = vouchers::occurred(tx.now, self.occurred_at);
+        self.check(tx, &grant, at)?;
+        let amount = self.amount_of(tx, &grant)?;
+        shown::within(tx, taken, amount)?;
+        if !shown::is_gone(&grant) {
+            return self.take(tx, grant, id, amount, at);
+        }
+        let outcome = self.excepted(tx, &grant, &id, amount);
+        shown::except(tx, &outcome.redemption, &grant, at)?;
+        Ok(Outcome { created: true, ..outcome })
+    }
+
+    /// What a till is told of an exception: it has no row of its own.
+    fn excepted(&self, tx: &Tx<'_>, grant: &Grant, id: &RedemptionId, amount: Minor) -> Outcome {
+        let at = vouchers::occurred(tx.now, self.occurred_at);
+        let redemption = self.row(id.clone(), grant, Use { place: 1, amount }, at, None);
+        let exception = Some(id.to_string());
+        Outcome { redemption, remaining: Minor::ZERO, uses_left: uses_left(grant), created: false, exception }
     }
 
     /// What the voucher takes off or the gift card pays: what the till says, within what it is worth and what the order
@@ -187,19 +272,25 @@ impl Redeem {
         }
     }
 
-    fn write(&self, tx: &mut Tx<'_>, grant: &Grant, used: Use, at: Ts) -> Redemption {
-        let id = RedemptionId::from(tx.new_id());
-        let (state, expires_at) = match self.mode {
-            Mode::Commit => (RedemptionState::Committed, None),
+    fn write(&self, tx: &mut Tx<'_>, id: RedemptionId, grant: &Grant, used: Use, at: Ts) -> Redemption {
+        let expires_at = match self.mode {
+            Mode::Commit => None,
             Mode::Reserve => {
                 let zone = vouchers::zone(tx, grant.campaign.as_ref());
-                (RedemptionState::Reserved, Some(grant.terms.redemption.reserve_for.after(tx.now, zone)))
+                Some(grant.terms.redemption.reserve_for.after(tx.now, zone))
             }
         };
         if let Some(end) = expires_at {
             tx.schedule(Task::LapseRedemption(id.clone()).at(end));
         }
-        let redemption = Redemption {
+        let redemption = self.row(id, grant, used, at, expires_at);
+        tx.new_redemption(redemption.clone());
+        redemption
+    }
+
+    fn row(&self, id: RedemptionId, grant: &Grant, used: Use, at: Ts, expires_at: Option<Ts>) -> Redemption {
+        let state = if expires_at.is_some() { RedemptionState::Reserved } else { RedemptionState::Committed };
+        Redemption {
             id,
             grant: grant.id.clone(),
             order: self.order.as_ref().map(|order| order.id.clone()),
@@ -211,9 +302,7 @@ impl Redeem {
             created_at: at,
             reversals: Vec::new(),
             place: used.place,
-        };
-        tx.new_redemption(redemption.clone());
-        redemption
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod adjustments;
 mod budgets;
 mod cards;
 mod chance;
+mod codes;
 #[path = "../database/mod.rs"]
 mod database;
 mod days;

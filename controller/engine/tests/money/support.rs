@@ -14,7 +14,8 @@ use fanfare_core::{
             Visibility,
         },
         reward::{
-            Claim, CodeRule, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity, Voucher, VoucherWorth,
+            Claim, CodeRule, Guard, OnReversal, Redemption, RewardKind, Symbology, ValidFrom, Validity, Voucher,
+            VoucherWorth,
         },
         runtime::EventRules,
         schedule::Schedule,
@@ -345,6 +346,7 @@ fn reward(name: &str, kind: RewardKind, unit_cost: i64) -> RewardPlan {
             symbology: Symbology::Qr,
             reserve_for: Span::seconds(600),
             on_reversal: OnReversal::Restore,
+            guard: Guard::default(),
             uses: Some(1),
         },
         stacking: None,
@@ -422,6 +424,7 @@ pub(crate) fn place(id: &str, mode: Mode, cart: Cart) -> fanfare_engine::orders:
 pub(crate) fn redeem(code: &Code, mode: Mode) -> Redeem {
     Redeem {
         code: code.clone(),
+        member: None,
         mode,
         store: "bkk-01".into(),
         bound_to: None,

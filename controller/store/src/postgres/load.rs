@@ -84,6 +84,8 @@ pub(super) async fn load(
         runs_of: _,
         messages,
         jobs,
+        pool_places,
+        pool_codes,
         idempotency,
     } = asked;
     Ok(Rows {
@@ -101,6 +103,11 @@ pub(super) async fn load(
         runs: runs(store, conn, namespace, ns, asked).await?,
         messages: one(conn, ns, MESSAGES, messages, decode::message).await?,
         jobs: one(conn, ns, JOBS, jobs, decode::job).await?,
+        pool: [
+            one(conn, ns, POOL_BY_PLACE, pool_places, decode::pooled).await?,
+            one(conn, ns, POOL_BY_CODE, pool_codes, decode::pooled).await?,
+        ]
+        .concat(),
     })
 }
 
@@ -109,6 +116,8 @@ const ORDERS: &str = by_id!(order_columns!(), "orders");
 const HOLDS: &str = by_id!(hold_columns!(), "holds");
 const MESSAGES: &str = by_id!(message_columns!(), "messages");
 const JOBS: &str = by_id!(job_columns!(), "jobs");
+const POOL_BY_PLACE: &str = by_id!("place, code", "code_pool", "t.place = k0");
+const POOL_BY_CODE: &str = by_id!("place, code", "code_pool", "t.code = k0");
 const COUNTERS: &str = by_id!("key, value", "counters", "t.key = k0");
 const IDENTITIES: &str = by_pair!("type, value, member", "identities", "t.type = k0 AND t.value = k1");
 const BALANCES: &str = by_pair!("account, unit, amount", "balances", "t.account = k0 AND t.unit = k1");

@@ -9,7 +9,7 @@ use crate::{
     terms::Distinct,
 };
 use fanfare_core::{
-    ids::{MemberId, Name, Namespace},
+    ids::{Code, MemberId, Name, Namespace},
     model::Kind,
 };
 use sqlx::PgConnection;
@@ -196,4 +196,11 @@ pub(super) async fn refresh_tokens(
         .await
         .map_err(super::error::refused)?;
     Ok(())
+}
+
+/// Puts imported codes into their pools.
+pub(super) async fn pool(conn: &mut PgConnection, ns: i64, rows: &[(String, Code)]) -> Result<()> {
+    let rows = Bulk::of(rows.iter().map(|(place, code)| (place, code)), encode::pair);
+    let sql = "INSERT INTO code_pool (ns, place, code) SELECT $1, * FROM unnest($2::text[], $3::text[])";
+    rows.run_each(conn, ns, "imported codes", sql).await
 }

@@ -39,6 +39,7 @@ pub(super) async fn write(conn: &mut PgConnection, namespace: &Namespace, lane: 
         messages,
         jobs,
         done_jobs,
+        new_pool,
         idempotency,
         published,
         retired,
@@ -72,6 +73,7 @@ pub(super) async fn write(conn: &mut PgConnection, namespace: &Namespace, lane: 
     subjects::messages(conn, ns, messages).await?;
     end_jobs(conn, ns, done_jobs).await?;
     set_jobs(conn, ns, jobs).await?;
+    subjects::pool(conn, ns, new_pool).await?;
     add_answers(conn, ns, at, idempotency).await?;
     subjects::published(conn, ns, published).await?;
     subjects::retired(conn, ns, retired).await?;

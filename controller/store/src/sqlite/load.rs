@@ -51,6 +51,8 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
         runs_of: _,
         messages,
         jobs,
+        pool_places,
+        pool_codes,
         idempotency,
     } = asked;
     Ok(Rows {
@@ -77,10 +79,19 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
         jobs: one(conn, ns, concat!("SELECT ", job_columns!(), by_id!("jobs")), keys(jobs)?)
             .await?
             .decode(decode::job)?,
+        pool: [
+            one(conn, ns, POOL_BY_PLACE, keys(pool_places)?).await?.decode(decode::pooled)?,
+            one(conn, ns, POOL_BY_CODE, keys(pool_codes)?).await?.decode(decode::pooled)?,
+        ]
+        .concat(),
         idempotency: pairs(conn, ns, IDEMPOTENCY, idempotency).await?.decode(decode::stored)?,
     })
 }
 
+const POOL_BY_PLACE: &str =
+    "SELECT place, code FROM code_pool WHERE ns = ?1 AND place IN (SELECT value FROM json_each(?2))";
+const POOL_BY_CODE: &str =
+    "SELECT place, code FROM code_pool WHERE ns = ?1 AND code IN (SELECT value FROM json_each(?2))";
 const COUNTERS: &str = "SELECT key, value FROM counters WHERE ns = ?1 AND key IN (SELECT value FROM json_each(?2))";
 const IDENTITIES: &str = by_pair!("t.type, t.value, t.member", "identities", "type", "value");
 const BALANCES: &str = by_pair!("t.account, t.unit, t.amount", "balances", "account", "unit");

@@ -39,6 +39,7 @@ use std::{
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (4, "reports", include_str!("../../migrations/sqlite/0004_reports.sql")),
+    (5, "code pool", include_str!("../../migrations/sqlite/0005_code_pool.sql")),
     (7, "uses", include_str!("../../migrations/sqlite/0007_uses.sql")),
 ];
 

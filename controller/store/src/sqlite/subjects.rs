@@ -7,7 +7,7 @@ use crate::{
     terms::Distinct,
 };
 use fanfare_core::{
-    ids::{MemberId, Name, Namespace},
+    ids::{Code, MemberId, Name, Namespace},
     model::Kind,
 };
 use sqlx::SqliteConnection;
@@ -211,4 +211,12 @@ pub(super) async fn refresh_tokens(
         .await
         .map_err(super::error::refused)?;
     Ok(())
+}
+
+/// Puts imported codes into their pools.
+pub(super) async fn pool(conn: &mut SqliteConnection, ns: i64, rows: &[(String, Code)]) -> Result<()> {
+    let rows = Bulk::of(rows.iter().map(|(place, code)| (place, code)), encode::pair);
+    let sql = "INSERT INTO code_pool (ns, place, code)
+        SELECT ?1, value->>'$[0]', value->>'$[1]' FROM jsonb_each(?2)";
+    rows.run_each(conn, ns, "imported codes", sql).await
 }

@@ -9,7 +9,9 @@ use fanfare_core::{
         AutomationPlan, Kind, Plan, RewardPlan, SegmentPlan,
         automation::Reentry,
         campaign::Places,
-        reward::{Claim, CodeRule, OnReversal, Redemption as HowRedeemed, RewardKind, Symbology, ValidFrom, Validity},
+        reward::{
+            Claim, CodeRule, Guard, OnReversal, Redemption as HowRedeemed, RewardKind, Symbology, ValidFrom, Validity,
+        },
         segment::{Condition, Scalar},
     },
     money::Minor,
@@ -107,6 +109,7 @@ pub(crate) fn reward(name: &str, revision: &str) -> RewardPlan {
             symbology: Symbology::Code128,
             reserve_for: Span::seconds(60),
             on_reversal: OnReversal::Restore,
+            guard: Guard::default(),
             uses: Some(1),
         },
         stacking: None,

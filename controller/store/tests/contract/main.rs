@@ -71,5 +71,6 @@ contract! {
     subjects::identities_move_with_their_member;
     subjects::tokens_are_used_revoked_and_forgotten;
     subjects::settings_are_kept;
+    subjects::imported_codes_stand_at_their_place_and_once;
     subjects::answers_are_kept_seven_days;
 }

@@ -2,7 +2,7 @@
 
 use crate::fixtures::*;
 use fanfare_core::{
-    ids::{MemberId, MessageId},
+    ids::{Code, MemberId, MessageId},
     model::Kind,
 };
 use fanfare_store::{
@@ -233,4 +233,17 @@ pub(crate) async fn answers_are_kept_seven_days(store: &dyn Store) {
         assert!(find(key).await.is_none(), "{key}");
     }
     assert!(find("same week").await.is_some());
+}
+
+pub(crate) async fn imported_codes_stand_at_their_place_and_once(store: &dyn Store) {
+    let row = |place: &str, code: &str| (place.to_owned(), Code::from(code));
+    let pool = |rows: Vec<(String, Code)>| Writes { new_pool: rows, ..writes() };
+    commit(store, pool(vec![row("partner|1", "AAA"), row("partner|2", "BBB")])).await.unwrap();
+    for taken in [row("partner|1", "CCC"), row("partner|3", "AAA")] {
+        assert!(matches!(commit(store, pool(vec![taken])).await, Err(Error::Conflict(_))));
+    }
+    let by_place = Keys { pool_places: ["partner|2".to_owned(), "partner|3".to_owned()].into(), ..Keys::default() };
+    assert_eq!(load(store, by_place).await.pool, [row("partner|2", "BBB")]);
+    let by_code = Keys { pool_codes: [Code::from("AAA"), Code::from("CCC")].into(), ..Keys::default() };
+    assert_eq!(load(store, by_code).await.pool, [row("partner|1", "AAA")]);
 }

@@ -1,0 +1,139 @@
+//! Imported codes: each reward that takes its codes from a list has a pool, filled by imports and emptied in order.
+//!
+//! A code stands in one pool of the namespace, once, for ever. How many there are and how many were taken are counters, so
+//! that giving one moves a number and nothing else.
+
+use crate::{Command, Halt, plans::Plans, tx::Tx};
+use fanfare_core::{
+    ids::{Code, Name},
+    mechanic::{State, key},
+    model::reward::CodeSource,
+};
+use fanfare_store::Keys;
+
+/// The most codes that one command imports.
+pub const IMPORT_MAX: usize = 2_000;
+/// How many codes are looked at ahead, so that the next rewards of a batch need no look at the database.
+const AHEAD: i64 = 64;
+/// The shortest code that is taken: a shorter one is guessed.
+pub const CODE_MIN_CHARS: usize = 6;
+
+/// The counter of codes that were imported for a reward.
+pub fn size_key(reward: &Name) -> String {
+    key::reward(reward, "codes")
+}
+
+/// The counter of codes that were taken of them.
+pub fn taken_key(reward: &Name) -> String {
+    key::reward(reward, "codes-taken")
+}
+
+fn place(reward: &Name, number: i64) -> String {
+    format!("{reward}|{number}")
+}
+
+/// Imports codes for a reward, each judged by itself.
+#[derive(Clone, Debug)]
+pub struct ImportCodes {
+    /// For which.
+    pub reward: Name,
+    /// Normalised; at most [`IMPORT_MAX`], the rest is not looked at.
+    pub codes: Vec<Code>,
+}
+
+/// What became of one code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Imported {
+    /// It is in the pool now.
+    Added,
+    /// It was in the pool already: sending a list again is safe.
+    Known,
+    /// Another reward has it, in its pool, on a voucher or as its shared code.
+    Elsewhere,
+    /// It is too short or too long, or not of letters and digits.
+    Unusable,
+}
+
+impl Command for ImportCodes {
+    /// In the order of the codes.
+    type Answer = Vec<Imported>;
+
+    fn prefetch(&self, _: &Plans, keys: &mut Keys) {
+        let codes = || self.codes.iter().take(IMPORT_MAX).filter(|code| is_usable(code)).cloned();
+        keys.pool_codes.extend(codes());
+        keys.codes.extend(codes());
+        keys.counters.insert(size_key(&self.reward));
+    }
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt> {
+        let mut size = tx.count(&size_key(&self.reward))?;
+        let before = size;
+        let mut all = Vec::with_capacity(self.codes.len());
+        for code in self.codes.iter().take(IMPORT_MAX) {
+            let found = self.judge(tx, code)?;
+            if found == Imported::Added {
+                size += 1;
+                tx.put_pooled(place(&self.reward, size), code.clone());
+            }
+            all.push(found);
+        }
+        if size > before {
+            tx.count_up(&size_key(&self.reward), size - before)?;
+        }
+        Ok(all)
+    }
+}
+
+impl ImportCodes {
+    fn judge(&self, tx: &Tx<'_>, code: &Code) -> Result<Imported, Halt> {
+        if !is_usable(code) {
+            return Ok(Imported::Unusable);
+        }
+        if let Some(place) = tx.pooled_code(code)? {
+            let own = place.rsplit_once('|').is_some_and(|(reward, _)| reward == self.reward.as_str());
+            return Ok(if own { Imported::Known } else { Imported::Elsewhere });
+        }
+        let shared = tx.plans.rewards.values().any(|plan| plan.shared_code() == Some(code));
+        let taken = shared || tx.grant_by_code(code)?.is_some();
+        Ok(if taken { Imported::Elsewhere } else { Imported::Added })
+    }
+}
+
+fn is_usable(code: &Code) -> bool {
+    let text = code.as_str();
+    let lengths = CODE_MIN_CHARS..fanfare_core::codes::CODE_LENGTH_MAX;
+    lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+}
+
+/// Looks at the next codes of a reward that takes them from its pool, all at once.
+pub(crate) fn want(tx: &Tx<'_>, reward: &Name, quantity: i64) -> Result<(), Halt> {
+    let (size, taken) = (tx.count(&size_key(reward)), tx.count(&taken_key(reward)));
+    let (size, taken) = (size?, taken?);
+    let next = taken + 1..=size.min(taken + quantity.max(AHEAD));
+    let codes: Vec<_> = next.map(|number| tx.pooled_at(&place(reward, number)).map(Option::<&Code>::cloned)).collect();
+    let codes: Vec<Code> = codes.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let met: Vec<_> = codes.iter().map(|code| tx.grant_by_code(code).map(drop)).collect();
+    met.into_iter().collect()
+}
+
+/// Takes the next code of a reward's pool; nothing when it is empty. One that a voucher has by chance is passed over.
+pub(crate) fn next(tx: &mut Tx<'_>, reward: &Name) -> Result<Option<Code>, Halt> {
+    loop {
+        let (size, taken) = (tx.count(&size_key(reward))?, tx.count(&taken_key(reward))?);
+        if taken >= size {
+            return Ok(None);
+        }
+        let code = tx.pooled_at(&place(reward, taken + 1))?.cloned();
+        tx.count_up(&taken_key(reward), 1)?;
+        if let Some(code) = code
+            && tx.grant_by_code(&code)?.is_none()
+        {
+            return Ok(Some(code));
+        }
+    }
+}
+
+/// Whether a reward takes its codes from a pool.
+pub fn has_pool(plans: &Plans, reward: &Name) -> bool {
+    plans.rewards.get(reward).is_some_and(|plan| plan.codes.source == CodeSource::Imported)
+}

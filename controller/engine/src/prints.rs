@@ -1,0 +1,123 @@
+//! Printed vouchers: given to nobody, to be handed out on paper. Whoever uses one first has it.
+//!
+//! A batch is made in parts, each under a key of its own, so that a run that broke off goes on without making one twice.
+//! What is printed reserves the campaign's budget like anything that is given.
+
+use crate::{
+    Command, Halt,
+    give::{self, GIVE_MAX, To},
+    refuse,
+    tx::Tx,
+};
+use fanfare_core::{
+    ids::{Code, GrantId, Name},
+    model::{
+        RewardPlan,
+        reward::{Claim, Symbology},
+    },
+    reason::Reason,
+    time::Ts,
+};
+
+/// The most vouchers of one part.
+pub const PART_MAX: i64 = 500;
+
+/// Makes a part of a batch of printed vouchers: all of it or nothing.
+#[derive(Clone, Debug)]
+pub struct Print {
+    /// Of which reward.
+    pub reward: Name,
+    /// How many; at most [`PART_MAX`].
+    pub count: i64,
+    /// The campaign that pays for them.
+    pub campaign: Option<Name>,
+    /// What people call the batch.
+    pub batch: String,
+    /// Who had them made.
+    pub actor: String,
+}
+
+/// A printed voucher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// Its grant.
+    pub grant: GrantId,
+    /// What is printed.
+    pub code: Code,
+    /// Until when it can be used.
+    pub valid_until: Option<Ts>,
+}
+
+/// The vouchers of a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// In the order in which they were made.
+    pub vouchers: Vec<Printed>,
+    /// How their codes are drawn.
+    pub symbology: Symbology,
+}
+
+impl Command for Print {
+    type Answer = Part;
+
+    fn run(&self, tx: &mut Tx<'_>) -> Result<Part, Halt> {
+        let Some(plan) = tx.plans.rewards.get(&self.reward).cloned() else {
+            return refuse(Reason::Suspended, format!("the reward {} is not served; apply it", self.reward));
+        };
+        printable(&plan)?;
+        if let Some(campaign) = &self.campaign
+            && !tx.plans.campaigns.contains_key(campaign)
+        {
+            return refuse(Reason::CampaignNotActive, format!("the campaign {campaign} is not served; apply it"));
+        }
+        let (nobody, cause) = (give::nobody(), format!("print:{}", self.batch));
+        let mut left = self.count.clamp(0, PART_MAX);
+        let mut vouchers = Vec::new();
+        while left > 0 {
+            let to = To {
+                member: &nobody,
+                reward: &self.reward,
+                quantity: left.min(GIVE_MAX),
+                campaign: self.campaign.as_ref(),
+                mechanic: None,
+                store: None,
+                cause: &cause,
+            };
+            let given = give::give(tx, to)?;
+            if let Some(refusal) = given.refused {
+                return Err(refusal.into());
+            }
+            left -= to.quantity;
+            for id in given.grants {
+                let Some(grant) = tx.grant(&id)?.cloned() else { continue };
+                let Some(code) = grant.code else { continue };
+                vouchers.push(Printed { grant: id, code, valid_until: grant.valid_until });
+            }
+        }
+        let detail = serde_json::json!({ "batch": self.batch, "count": vouchers.len(), "campaign": self.campaign });
+        tx.audit(&self.actor, "print", &format!("Reward/{}", self.reward), detail);
+        Ok(Part { vouchers, symbology: plan.redemption.symbology })
+    }
+}
+
+/// Refuses what cannot stand on paper.
+fn printable(plan: &RewardPlan) -> Result<(), Halt> {
+    let no = |why: &str| refuse(Reason::NotCombinable, format!("{:?} cannot be printed: {why}", plan.title));
+    let guard = &plan.redemption.guard;
+    if !plan.kind.has_code() {
+        return no("it is not used at a till");
+    }
+    if plan.shared_code().is_some() {
+        return no("everybody types its one code");
+    }
+    if guard.rotate.is_some() {
+        return no("its code changes; remove redemption.rotate");
+    }
+    if guard.holder_only {
+        return no("nobody holds paper by name; remove redemption.holderOnly");
+    }
+    match plan.claim {
+        Claim::Auto => Ok(()),
+        Claim::Manual => no("nobody can claim paper; remove claim: Manual"),
+    }
+}
