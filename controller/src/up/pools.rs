@@ -80,8 +80,11 @@ fn inside(dir: &Path, file: &str) -> anyhow::Result<PathBuf> {
     if path.starts_with(&root) { Ok(path) } else { bail!("{file} is outside the folder") }
 }
 
+/// Codes with the line that each stands on.
+type Lines = Vec<(usize, fanfare_core::ids::Code)>;
+
 /// The codes of a list by line, each once, and what is said of the others.
-fn list(path: &Path, file: &str) -> anyhow::Result<(Vec<(usize, fanfare_core::ids::Code)>, Vec<String>)> {
+fn list(path: &Path, file: &str) -> anyhow::Result<(Lines, Vec<String>)> {
     let (mut lines, mut said, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (index, line) in BufReader::new(std::fs::File::open(path)?).lines().enumerate() {
         let line = line.with_context(|| format!("{file}:{}: it is no text in UTF-8", index + 1))?;

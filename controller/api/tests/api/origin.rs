@@ -26,11 +26,14 @@ async fn call(shop: &Shop, who: &str, headers: &[(&str, &str)], key: &str, path:
     (answer.status.as_u16(), answer.json())
 }
 
+/// Names and values of a request's headers.
+type Headers = &'static [(&'static str, &'static str)];
+
 #[tokio::test]
 async fn one_device_joins_as_often_as_the_limit_says_whoever_it_claims_to_be() {
     let shop = shop(Counted::Joins, Per::Device, Every::Day).await;
     let path = "/v1/campaigns/double-11/join";
-    let cases: [(&str, &[(&str, &str)], u16); 6] = [
+    let cases: [(&str, Headers, u16); 6] = [
         ("m1", &[("fanfare-device", "phone-1")], 201),
         ("m2", &[("fanfare-device", "phone-1")], 409),
         ("m2", &[("fanfare-device", "phone-2")], 201),

@@ -226,6 +226,7 @@ fn a_personal_voucher_is_for_its_holder_or_whoever_shows_the_holders_app() {
             suspended: false,
             state: GrantState::Claimed,
             terms: Terms::default(),
+            balance: None,
             barred: None,
         };
         assert_eq!(held(&view, member).err().map(|no| no.reason), expect, "{code:?} {member:?}");

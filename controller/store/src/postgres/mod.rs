@@ -35,9 +35,9 @@ use std::{str::FromStr, time::Duration};
 /// Every migration: its version, what it is and its SQL. Applied ones never change.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
-    (4, "reports", include_str!("../../migrations/postgres/0004_reports.sql")),
-    (5, "code pool", include_str!("../../migrations/postgres/0005_code_pool.sql")),
-    (7, "uses", include_str!("../../migrations/postgres/0007_uses.sql")),
+    (2, "reports", include_str!("../../migrations/postgres/0002_reports.sql")),
+    (3, "code pool", include_str!("../../migrations/postgres/0003_code_pool.sql")),
+    (4, "uses", include_str!("../../migrations/postgres/0004_uses.sql")),
 ];
 
 /// Hands the list over.

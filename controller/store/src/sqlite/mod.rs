@@ -38,9 +38,9 @@ use std::{
 /// macro that reads a folder would compile SQLite a second time.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
-    (4, "reports", include_str!("../../migrations/sqlite/0004_reports.sql")),
-    (5, "code pool", include_str!("../../migrations/sqlite/0005_code_pool.sql")),
-    (7, "uses", include_str!("../../migrations/sqlite/0007_uses.sql")),
+    (2, "reports", include_str!("../../migrations/sqlite/0002_reports.sql")),
+    (3, "code pool", include_str!("../../migrations/sqlite/0003_code_pool.sql")),
+    (4, "uses", include_str!("../../migrations/sqlite/0004_uses.sql")),
 ];
 
 /// Hands the list over.
