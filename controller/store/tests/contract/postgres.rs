@@ -506,6 +506,8 @@ async fn a_batch_reads_no_table_through() {
         messages: ["msg-1".into()].into(),
         jobs: ["j-1".into()].into(),
         idempotency: [("till-1".into(), "k-1".into())].into(),
+        pool_places: ["voucher".into()].into(),
+        pool_codes: ["POOL1".into()].into(),
     };
     let ns = shop();
     let mut batch = store.begin(&ns).await.unwrap();

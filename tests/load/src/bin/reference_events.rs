@@ -59,7 +59,7 @@ struct App {
 async fn events(State(app): State<App>, headers: HeaderMap, bytes: Bytes) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let digest = |text: &[u8]| blake3::hash(text).to_hex().to_string();
-    if !header("authorization").is_some_and(|bearer| digest(bearer.as_bytes()) == app.credential) {
+    if header("authorization").is_none_or(|bearer| digest(bearer.as_bytes()) != app.credential) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let parsed = match header("content-type") {

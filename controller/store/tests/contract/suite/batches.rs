@@ -72,6 +72,8 @@ pub(crate) async fn every_row_comes_back_as_it_was_written(store: &dyn Store) {
         messages: ["msg-1".into()].into(),
         jobs: ["j-1".into()].into(),
         idempotency: [("till-1".into(), "k-1".into())].into(),
+        pool_places: ["voucher".into()].into(),
+        pool_codes: ["POOL1".into()].into(),
     };
     let rows = load(store, keys).await;
     assert_eq!(rows.members, [member("m-1")]);
