@@ -117,7 +117,8 @@ pub(crate) async fn measure(seed: u64) -> Result<()> {
     let preview = json!({"match": {"all": [{"behavior": {"event": "store.visited", "countAtLeast": 1}}]}});
     let size = product.call(reqwest::Method::POST, "/v1/segments/preview", &key, Some(&preview)).await?["size"].clone();
     ensure!(size.as_u64().is_some_and(|size| size > 0 && size <= MEMBERS), "the audience counts {size}");
-    let rows: usize = reqwest::get(format!("http://127.0.0.1:{}/rows", anchor.port)).await?.text().await?.parse()?;
+    let told = product.http.get(format!("http://127.0.0.1:{}/rows", anchor.port)).send().await?;
+    let rows: usize = told.text().await?.parse()?;
     ensure!(rows == written, "the reference has {rows} rows instead of {written}");
     drop(anchor);
     product.finish().await?;
