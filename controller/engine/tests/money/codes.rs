@@ -7,7 +7,7 @@ use fanfare_core::{
     ids::{Code, MemberId},
     model::{
         Plan, RewardPlan,
-        campaign::{Counted, Limit, Per},
+        campaign::{Budget, Counted, Limit, Per},
         reward::{Alphabet, CodeRule, CodeSource, Guard, Offline, OnReversal},
     },
     money::Minor,
@@ -423,5 +423,34 @@ async fn a_printed_voucher_reserves_the_budget_and_is_whoever_s_uses_it_first() 
     shop.publish(Plan::Reward(RewardPlan { name: "shown".into(), ..rotating(false) })).await;
     let changing = Print { reward: "shown".into(), ..print(1) };
     assert_eq!(shop.run(changing).await.unwrap_err().refusal.reason, Reason::NotCombinable);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn paper_counts_for_no_member_s_share_of_the_budget_whoever_uses_it() {
+    let shop = Shop::open().await;
+    let mut plan = campaign("sale", None);
+    plan.budget = Some(Budget { per_member: Some(Minor(30_000)), ..Budget::of(Minor(3_000_000)) });
+    shop.publish(Plan::Campaign(plan)).await;
+    shop.publish(Plan::Reward(voucher("coupon", 20_000, 12_000))).await;
+    let print = Print {
+        reward: "coupon".into(),
+        count: 10,
+        campaign: Some("sale".into()),
+        batch: "leaflet".into(),
+        actor: "key:k1".into(),
+    };
+    let part = shop.run(print).await.unwrap();
+    assert_eq!(shop.budget("sale").await.1, 120_000, "more than a member's share");
+    let counted = async || shop.store.counters(&shop.ns, "budget-member|sale|").await.unwrap();
+    for voucher in &part.vouchers[..2] {
+        shop.run(Redeem { member: Some("m2".into()), ..redeem(&voucher.code, Mode::Commit) }).await.unwrap();
+    }
+    let held = Redeem { member: Some("m2".into()), ..redeem(&part.vouchers[2].code, Mode::Reserve) };
+    shop.run(held).await.unwrap();
+    assert_eq!(counted().await, vec![]);
+    shop.forward(TimeDelta::days(15));
+    shop.work().await;
+    assert_eq!((shop.budget("sale").await, counted().await), ((2_960_000, 0, 40_000), vec![]));
     shop.verify().await;
 }
