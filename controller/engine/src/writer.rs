@@ -148,7 +148,7 @@ fn decide<C: Command>(
     let audience = &scene.shared.memory.audience;
     let Scene { plans, now, wanted, .. } = *scene;
     let origin = crate::origin::Origin::default();
-    let mut tx = Tx { now, plans, audience, origin, incarnation, base, draw, wanted };
+    let mut tx = Tx { now, plans, audience, origin, order: None, incarnation, base, draw, wanted };
     match command.run(&mut tx) {
         Ok(answer) => Some(Ok(answer)),
         Err(Halt::Refused(refused)) => {

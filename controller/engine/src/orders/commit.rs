@@ -60,7 +60,7 @@ impl Command for CommitOrder {
         earn::look(tx, order.cart.member.as_ref(), ORDER_PAID);
         let mut booking = Booking::of(&order);
         // It counts where it was placed, whoever commits it.
-        tx.origin = booking.origin.clone();
+        (tx.origin, tx.order) = (booking.origin.clone(), Some(self.id.clone()));
         take::want(tx, &booking)?;
         let is_late = order.state == OrderState::Lapsed;
         if is_late {

@@ -118,7 +118,8 @@ impl Redeem {
     /// Whether the voucher can be used at this time and place, by whoever stands there.
     fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
         let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
-        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel), origin: None };
+        let (store, channel) = (Some(&self.store), Some(self.channel.as_str()));
+        let visit = Visit { world, who: None, store, channel, origin: None, order: None };
         let shown = Grant { code: Some(self.code.clone()), ..grant.clone() };
         let met = shown::met(tx, &shown, None, self.occurred_at);
         reward::usable(&met, &visit)?;

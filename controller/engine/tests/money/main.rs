@@ -16,6 +16,7 @@ mod events;
 mod grants;
 mod holds;
 mod late;
+mod limits;
 mod orders;
 mod points;
 mod redemptions;
