@@ -63,13 +63,14 @@ impl Command for CommitOrder {
         (tx.origin, tx.order) = (booking.origin.clone(), Some(self.id.clone()));
         take::want(tx, &booking)?;
         let is_late = order.state == OrderState::Lapsed;
-        if is_late {
-            late::retake(tx, &mut order, &mut booking, at)?;
-        }
+        let gone = if is_late { late::retake(tx, &mut order, &mut booking)? } else { Vec::new() };
         // What it will earn is let go of and given in this same command, so that nobody comes between.
         promises::end(tx, &order.id, &mut booking, "order-committed")?;
         if let Some(cart) = self.cart.as_ref().filter(|cart| **cart != order.cart) {
             change(tx, &mut order, &mut booking, cart, is_late)?;
+        }
+        if is_late {
+            late::except(tx, &mut order, &booking, gone, at)?;
         }
         place::commit(tx, &mut order, &mut booking, at)?;
         order.booking = booking.to_value();

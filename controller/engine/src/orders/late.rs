@@ -25,17 +25,13 @@ use fanfare_core::{
 };
 use fanfare_store::rows::{Grant, GrantState, Order};
 
-/// Takes again what is still there; where something is gone, one exception is booked, which a person has to look at.
-pub(crate) fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, at: Ts) -> Result<(), Halt> {
-    let (mut gone, mut uncovered) = (Vec::new(), Minor::ZERO);
+/// Takes again what is still there; answers what limits, stocks and rewards are gone. Budgets and vouchers that are gone
+/// stand in the booking.
+pub(crate) fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<Vec<String>, Halt> {
     for mut spend in std::mem::take(&mut booking.spends) {
         spend = match room_for(tx, &spend)? {
             true => take::take_budget(tx, &order.id, spend.campaign, spend.amount)?,
-            false => {
-                gone.push(format!("budget of {}", spend.campaign));
-                uncovered = uncovered.plus(spend.amount);
-                Spend { funded: false, ..spend }
-            }
+            false => Spend { funded: false, ..spend },
         };
         booking.spends.push(spend);
     }
@@ -45,28 +41,47 @@ pub(crate) fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, 
             if tx.grant(grant)?.is_some_and(|grant| is_there(grant, discount.amount)) {
                 booking.vouchers.push(take::take_voucher(tx, order, &discount)?);
             } else {
-                gone.push(format!("voucher {grant}"));
-                uncovered = uncovered.plus(discount.amount);
                 let (grant, amount) = (grant.clone(), discount.amount);
                 booking.vouchers.push(VoucherUse { grant, redemption: None, amount, returned: Minor::ZERO });
             }
         }
     }
-    recount(tx, order, booking, &mut gone)?;
-    if !gone.is_empty() {
-        let exceptional = Exceptional {
-            kind: LATE_COMMIT,
-            about: &format!("Order/{}", order.id),
-            order: Some(&order.id),
-            store: order.cart.store.as_ref(),
-            business_date: order.business_date.as_deref(),
-            at,
-            amount: uncovered,
-            gone,
-            remedy: "The sale stands at its price. Decide who bears the amount; `fanfare ledger adjust` books it.",
-        };
-        order.exception = Some(exceptions::book(tx, exceptional)?);
+    recount(tx, order, booking)
+}
+
+/// Books what the order gives although it is gone, as one exception, which a person has to look at. `gone` is what
+/// [`retake`] answered; a final cart may do without some of the rest.
+pub(crate) fn except(
+    tx: &mut Tx<'_>,
+    order: &mut Order,
+    booking: &Booking,
+    mut gone: Vec<String>,
+    at: Ts,
+) -> Result<(), Halt> {
+    let mut uncovered = Minor::ZERO;
+    for spend in booking.spends.iter().filter(|spend| !spend.funded && spend.amount > Minor::ZERO) {
+        gone.push(format!("budget of {}", spend.campaign));
+        uncovered = uncovered.plus(spend.amount);
     }
+    for used in booking.vouchers.iter().filter(|used| used.redemption.is_none()) {
+        gone.push(format!("voucher {}", used.grant));
+        uncovered = uncovered.plus(used.amount);
+    }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let exceptional = Exceptional {
+        kind: LATE_COMMIT,
+        about: &format!("Order/{}", order.id),
+        order: Some(&order.id),
+        store: order.cart.store.as_ref(),
+        business_date: order.business_date.as_deref(),
+        at,
+        amount: uncovered,
+        gone,
+        remedy: "The sale stands at its price. Decide who bears the amount; `fanfare ledger adjust` books it.",
+    };
+    order.exception = Some(exceptions::book(tx, exceptional)?);
     Ok(())
 }
 
@@ -76,8 +91,10 @@ fn is_there(grant: &Grant, amount: Minor) -> bool {
 }
 
 /// Moves the counters that the lapse moved back once more: those of the price together, within their caps or not at all,
-/// then those of each reward. A reward that does not fit is earned no more.
-fn recount(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, gone: &mut Vec<String>) -> Result<(), Halt> {
+/// then those of each reward. A reward that does not fit is earned no more. Answers
+/// what did not fit.
+fn recount(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<Vec<String>, Halt> {
+    let mut gone = Vec::new();
     let all = booking.consumed.clone();
     touch::counters(tx, &again(order, &all))?;
     booking.counted = true;
@@ -102,7 +119,7 @@ fn recount(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, gone: &mut
         let detail = "A limit of this reward was used up before the order was committed.".into();
         order.evaluation.rejected.push(Rejected { subject, reason: Reason::LimitReached, detail });
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// The place of the reward that this counts, where it counts one.

@@ -61,7 +61,7 @@ pub(crate) fn take_budget(tx: &mut Tx<'_>, order: &OrderId, campaign: Name, amou
 fn gone_offline(tx: &Tx<'_>, discount: &Discount) -> Result<Option<VoucherUse>, Halt> {
     let shown = discount.code.as_ref().is_some_and(|code| Payload::of(code).is_some());
     let (Some(id), true) = (&discount.grant, shown) else { return Ok(None) };
-    let gone = tx.grant(id)?.is_some_and(shown::is_gone);
+    let gone = tx.grant(id)?.is_some_and(|grant| shown::is_gone_for(grant, discount.amount));
     let used = VoucherUse { grant: id.clone(), redemption: None, amount: discount.amount, returned: Minor::ZERO };
     Ok(gone.then_some(used))
 }

@@ -170,7 +170,7 @@ impl Redeem {
         if !shown::is_booked(tx, id.as_str())? {
             return Ok(None);
         }
-        let amount = self.amount_of(tx, grant)?;
+        let amount = self.amount_offline(tx, grant)?;
         Ok(Some(self.excepted(tx, grant, id, amount)))
     }
 
@@ -179,9 +179,9 @@ impl Redeem {
     fn take_offline(&self, tx: &mut Tx<'_>, grant: Grant, id: RedemptionId, taken: Taken) -> Result<Outcome, Halt> {
         let at = vouchers::occurred(tx.now, self.occurred_at);
         self.check(tx, &grant, at)?;
-        let amount = self.amount_of(tx, &grant)?;
+        let amount = self.amount_offline(tx, &grant)?;
         shown::within(tx, taken, amount)?;
-        if !shown::is_gone(&grant) {
+        if !shown::is_gone_for(&grant, amount) {
             return self.take(tx, grant, id, amount, at);
         }
         let outcome = self.excepted(tx, &grant, &id, amount);
@@ -224,6 +224,18 @@ impl Redeem {
             RewardKind::Points { .. } | RewardKind::Badge => {
                 refuse(Reason::CodeUnknown, "this is not redeemed at a till")
             }
+        }
+    }
+
+    /// The same for a till that was offline: what is on a gift card it could not know, so it has to say what it took.
+    fn amount_offline(&self, tx: &Tx<'_>, grant: &Grant) -> Result<Minor, Halt> {
+        match (&grant.terms.kind, self.amount, &self.order) {
+            (RewardKind::GiftCard { .. }, Some(asked), Some(order)) => within(tx, asked, order.total),
+            (RewardKind::GiftCard { .. }, Some(asked), None) => Ok(asked),
+            (RewardKind::GiftCard { .. }, None, _) => {
+                refuse(Reason::ItemsNotEligible, "how much the card has paid is not known; name amount")
+            }
+            _ => self.amount_of(tx, grant),
         }
     }
 
