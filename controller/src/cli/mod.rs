@@ -62,7 +62,7 @@ pub enum Command {
     /// The audit trail and the ledger's chain.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// The ledger: corrections, reports and the export, over the HTTP API.
+    /// The ledger: corrections, reports and the export, over the HTTP API or on a shared database.
     #[command(subcommand)]
     Ledger(ledger::Command),
 }
