@@ -11,6 +11,7 @@ pub mod decide;
 pub mod envelope;
 pub mod ids;
 pub mod journey;
+pub mod lease;
 pub mod ledger;
 pub mod mechanic;
 pub mod message;

@@ -5,19 +5,16 @@ use fanfare_core::model::Kind;
 use kube::core::DynamicObject;
 use parking_lot::RwLock;
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
 };
 
 /// Every object of every kind that is watched.
 #[derive(Debug, Default)]
 pub struct Catalog {
     objects: RwLock<BTreeMap<Key, Arc<DynamicObject>>>,
-    /// Moves when an object that others may name changes.
-    version: AtomicU64,
+    /// Moves, in its namespace, when an object that others may name changes.
+    versions: RwLock<HashMap<String, u64>>,
 }
 
 /// What a new sight of an object means.
@@ -33,13 +30,13 @@ pub enum Sight {
 
 impl Catalog {
     /// Which state of the objects that others may name this is.
-    pub fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+    pub fn version(&self, namespace: &str) -> u64 {
+        self.versions.read().get(namespace).copied().unwrap_or(0)
     }
 
-    fn moved(&self, kind: Kind) {
-        if !dependents(kind).is_empty() {
-            self.version.fetch_add(1, Ordering::AcqRel);
+    fn moved(&self, key: &Key) {
+        if !dependents(key.kind).is_empty() {
+            *self.versions.write().entry(key.namespace.clone()).or_default() += 1;
         }
     }
 
@@ -51,11 +48,10 @@ impl Catalog {
             Some(known) if wishes(known) == wishes(&object) => Sight::Same,
             Some(_) => Sight::Changed,
         };
-        let kind = key.kind;
-        objects.insert(key, Arc::new(object));
+        objects.insert(key.clone(), Arc::new(object));
         drop(objects);
         if sight != Sight::Same {
-            self.moved(kind);
+            self.moved(&key);
         }
         sight
     }
@@ -63,7 +59,7 @@ impl Catalog {
     /// Forgets an object.
     pub fn forget(&self, key: &Key) {
         self.objects.write().remove(key);
-        self.moved(key.kind);
+        self.moved(key);
     }
 
     /// An object.
@@ -79,10 +75,11 @@ impl Catalog {
         in_range.map(|(key, object)| (key.clone(), object.clone())).collect()
     }
 
-    /// Keys of a kind that were known and are not among `seen`.
-    pub fn missing(&self, kind: Kind, seen: &BTreeSet<Key>) -> Vec<Key> {
+    /// Keys of a kind that were known, in this namespace or in any, and are not among `seen`.
+    pub fn missing(&self, kind: Kind, namespace: Option<&str>, seen: &BTreeSet<Key>) -> Vec<Key> {
         let objects = self.objects.read();
-        objects.keys().filter(|key| key.kind == kind && !seen.contains(*key)).cloned().collect()
+        let is_listed = |key: &&Key| key.kind == kind && namespace.is_none_or(|namespace| key.namespace == namespace);
+        objects.keys().filter(is_listed).filter(|key| !seen.contains(*key)).cloned().collect()
     }
 }
 

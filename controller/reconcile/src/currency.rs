@@ -2,12 +2,7 @@
 //! making another must not turn baht into yen.
 
 use fanfare_core::model::RuntimePlan;
-use fanfare_engine::{Engine, store::Error};
-
-/// The setting that keeps the currency that was served last.
-fn setting(engine: &Engine) -> String {
-    format!("ledger-currency/{}", engine.namespace())
-}
+use fanfare_engine::{Engine, publish::currency_setting, store::Error};
 
 /// What the ledger's currency is, once it has entries.
 ///
@@ -17,7 +12,7 @@ pub async fn of_ledger(engine: &Engine) -> Result<Option<String>, Error> {
     if engine.store().position(engine.namespace()).await?.0 == 0 {
         return Ok(None);
     }
-    let kept = engine.store().setting(&setting(engine)).await?;
+    let kept = engine.store().setting(&currency_setting(engine.namespace())).await?;
     Ok(kept.and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
@@ -29,18 +24,6 @@ pub fn clash(ledger: Option<&str>, plan: &RuntimePlan) -> Option<(&'static str, 
         "money has moved in this namespace",
         format!("leave it at {code}, or use another namespace"),
     ))
-}
-
-/// Keeps the currency of a Runtime that is served.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn keep(engine: &Engine, plan: &RuntimePlan) -> Result<(), Error> {
-    let (name, code) = (setting(engine), plan.currency.code().as_bytes());
-    if engine.store().setting(&name).await?.as_deref() != Some(code) {
-        engine.store().set_setting(&name, code).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

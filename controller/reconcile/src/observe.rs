@@ -12,11 +12,11 @@ use fanfare_core::{
     time::Ts,
 };
 use fanfare_crds::admit::{self, Door, FieldError, PlanSet, code};
-use fanfare_engine::plans::Plans;
+use fanfare_engine::{Engine, plans::Plans};
 use kube::core::DynamicObject;
 use parking_lot::Mutex;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// The annotation with the Git revision.
 const GIT: &str = "fanfare.dev/revision";
@@ -37,6 +37,8 @@ pub struct Seen {
     pub git: Option<String>,
     /// Who wrote it, unverified.
     pub author: Option<String>,
+    /// What hinders what is served: the Secret of a channel's login is missing.
+    pub hindrance: Option<String>,
     /// When somebody last wished that the campaign goes on after its budget suspended it, in milliseconds since 1970.
     pub resumed_at: Option<i64>,
 }
@@ -44,28 +46,27 @@ pub struct Seen {
 /// The resources that others name, as plans; rebuilt when one of them changed.
 #[derive(Debug, Default)]
 pub struct Others {
-    cached: Mutex<Option<(u64, Arc<PlanSet>)>>,
+    cached: Mutex<HashMap<String, (u64, Arc<PlanSet>)>>,
 }
 
 impl Others {
     /// The set for this version of the catalogue.
-    fn of(&self, context: &Context, namespace: &str) -> Arc<PlanSet> {
-        let version = context.catalog.version();
+    fn of(&self, context: &Context, namespace: &str, now: Ts) -> Arc<PlanSet> {
+        let version = context.catalog.version(namespace);
         let mut cached = self.cached.lock();
-        if let Some((of, set)) = &*cached
+        if let Some((of, set)) = cached.get(namespace)
             && *of == version
         {
             return set.clone();
         }
-        let set = Arc::new(gather(context, namespace));
-        *cached = Some((version, set.clone()));
+        let set = Arc::new(gather(context, namespace, now));
+        cached.insert(namespace.to_owned(), (version, set.clone()));
         set
     }
 }
 
-fn gather(context: &Context, namespace: &str) -> PlanSet {
+fn gather(context: &Context, namespace: &str, now: Ts) -> PlanSet {
     let mut set = PlanSet::default();
-    let now = context.engine.clock().now();
     let add = |set: &mut PlanSet, kind: Kind, door: &Door<'_>| {
         for (key, object) in context.catalog.of_kind(kind, namespace) {
             set.declare(kind, &key.name);
@@ -97,11 +98,10 @@ pub fn raw(object: &DynamicObject, kind: Kind) -> Value {
 }
 
 /// Judges one object among the others.
-pub(crate) fn observe(context: &Context, key: &Key, object: &DynamicObject) -> Seen {
+pub(crate) fn observe(context: &Context, engine: &Engine, key: &Key, object: &DynamicObject) -> Seen {
     let annotation = |name: &str| object.metadata.annotations.as_ref().and_then(|all| all.get(name)).cloned();
-    let others = context.others.of(context, &key.namespace);
-    let plans = context.engine.plans();
-    let now = context.engine.clock().now();
+    let (plans, now) = (engine.plans(), engine.clock().now());
+    let others = context.others.of(context, &key.namespace, now);
     let verdict = if let Some(fault) = duplicate_runtime(context, key) {
         Verdict::Keep(fault)
     } else {
@@ -115,6 +115,7 @@ pub(crate) fn observe(context: &Context, key: &Key, object: &DynamicObject) -> S
         generation: object.metadata.generation.unwrap_or(1),
         git: annotation(GIT),
         author: annotation(AUTHOR),
+        hindrance: None,
         resumed_at: annotation(RESUMED).and_then(|text| Some(text.parse::<Ts>().ok()?.timestamp_millis())),
     }
 }
