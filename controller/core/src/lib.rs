@@ -27,6 +27,7 @@ pub mod reason;
 pub mod recurrence;
 pub mod returns;
 pub mod reward;
+pub mod rotation;
 pub mod schedule;
 pub mod segment;
 pub mod time;

@@ -85,9 +85,14 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
         Verdict::Keep(_) => None,
     };
     if let Some(runtime) = &runtime
-        && let Some((field, reason, remedy)) = currency::clash(currency::of_ledger(engine).await?.as_deref(), runtime)
+        && let Some((field, reason, remedy)) =
+            currency::clash(currency::of_ledger(engine.store(), engine.namespace()).await?.as_deref(), runtime)
     {
         seen.verdict = Verdict::Keep(Fault::Invalid(format!("{field}: {reason}; {remedy}")));
+    }
+    if let Some(stopped) = seen.stopped.take() {
+        let (outcome, _) = engine.execute(stopped).await?;
+        outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
     }
     let mut hindrance = None;
     if let Verdict::Serve(plan, revision) = &seen.verdict {

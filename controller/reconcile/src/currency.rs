@@ -1,18 +1,21 @@
 //! The currency of a namespace is fixed once its ledger has entries, whichever CampaignRuntime names it: deleting one and
 //! making another must not turn baht into yen.
 
-use fanfare_core::model::RuntimePlan;
-use fanfare_engine::{Engine, publish::currency_setting, store::Error};
+use fanfare_core::{ids::Namespace, model::RuntimePlan};
+use fanfare_engine::{
+    publish::currency_setting,
+    store::{Error, Store},
+};
 
 /// What the ledger's currency is, once it has entries.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn of_ledger(engine: &Engine) -> Result<Option<String>, Error> {
-    if engine.store().position(engine.namespace()).await?.0 == 0 {
+pub async fn of_ledger(store: &dyn Store, ns: &Namespace) -> Result<Option<String>, Error> {
+    if store.position(ns).await?.0 == 0 {
         return Ok(None);
     }
-    let kept = engine.store().setting(&currency_setting(engine.namespace())).await?;
+    let kept = store.setting(&currency_setting(ns)).await?;
     Ok(kept.and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 

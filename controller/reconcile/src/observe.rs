@@ -6,13 +6,13 @@ use crate::{
     queue::Key,
 };
 use fanfare_core::{
-    ids::Revision,
+    ids::{Name, Revision},
     mechanic::Rule,
     model::{CampaignPlan, Kind, Plan},
     time::Ts,
 };
 use fanfare_crds::admit::{self, Door, FieldError, PlanSet, code};
-use fanfare_engine::{Engine, plans::Plans};
+use fanfare_engine::{Engine, plans::Plans, publish::Publish};
 use kube::core::DynamicObject;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -39,6 +39,8 @@ pub struct Seen {
     pub author: Option<String>,
     /// What hinders what is served: the Secret of a channel's login is missing.
     pub hindrance: Option<String>,
+    /// A campaign that is suspended although its specification is wrong: what is served of it, suspended.
+    pub stopped: Option<Publish>,
     /// When somebody last wished that the campaign goes on after its budget suspended it, in milliseconds since 1970.
     pub resumed_at: Option<i64>,
 }
@@ -110,12 +112,19 @@ pub(crate) fn observe(context: &Context, engine: &Engine, key: &Key, object: &Dy
             Err(errors) => Verdict::Keep(fault_of(&errors)),
         }
     };
+    let stopped = match &verdict {
+        Verdict::Keep(_) if key.kind == Kind::Campaign && is_suspended(&raw(object, key.kind)) => {
+            stop(&plans, key, annotation(AUTHOR))
+        }
+        Verdict::Keep(_) | Verdict::Serve(..) => None,
+    };
     Seen {
         verdict,
         generation: object.metadata.generation.unwrap_or(1),
         git: annotation(GIT),
         author: annotation(AUTHOR),
         hindrance: None,
+        stopped,
         resumed_at: annotation(RESUMED).and_then(|text| Some(text.parse::<Ts>().ok()?.timestamp_millis())),
     }
 }
@@ -129,6 +138,22 @@ fn judge(plan: Plan, plans: &Plans, now: Ts) -> Verdict {
     }
     let revision = revision_of(&plan);
     Verdict::Serve(Box::new(plan), revision)
+}
+
+/// Whether a resource says that it is suspended, by hand or in its specification.
+pub fn is_suspended(object: &Value) -> bool {
+    let by_hand = object.pointer("/metadata/annotations").and_then(|all| all.get(admit::SUSPENDED_ANNOTATION));
+    by_hand.is_some() || object.pointer("/spec/suspend") == Some(&Value::Bool(true))
+}
+
+/// What is served of a campaign, suspended: whatever is wrong with what was written since, it must stop.
+fn stop(plans: &Plans, key: &Key, author: Option<String>) -> Option<Publish> {
+    let name = Name::from(key.name.as_str());
+    let served = plans.campaigns.get(&name).filter(|served| !served.settled && !served.plan.suspended)?;
+    let revision = format!("{}/suspended", served.plan.revision);
+    let revision = Revision::from(&blake3::hash(revision.as_bytes()).to_hex()[..16]);
+    let plan = CampaignPlan { suspended: true, revision: revision.clone(), ..(*served.plan).clone() };
+    Some(Publish { name, revision, plan: Plan::Campaign(plan), generation: served.generation, author })
 }
 
 /// The digest of a plan: its own where it carries one.

@@ -5,6 +5,9 @@
 mod authors;
 mod bad_input;
 mod caps;
+mod controller;
+mod controller_faults;
+mod controller_input;
 mod crash;
 mod kube;
 mod ledger;
