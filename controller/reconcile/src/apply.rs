@@ -31,6 +31,9 @@ pub enum Error {
     /// Whoever asks may not write any more.
     #[error("another may have taken over")]
     Deposed,
+    /// The API server took too long.
+    #[error("writing the status: no answer in {} s", WRITE_MAX.as_secs())]
+    Late,
     /// The database did not take it.
     #[error("publishing: {0}")]
     Engine(#[from] CallError),
@@ -51,11 +54,13 @@ impl Error {
         match self {
             Self::Deposed => true,
             Self::Engine(error) => error.is_fenced(),
-            Self::Store(_) | Self::Refused(_) | Self::Kube(_) => false,
+            Self::Late | Self::Store(_) | Self::Refused(_) | Self::Kube(_) => false,
         }
     }
 }
 
+/// How long the API server may take for a status: a connection that hangs must not hold a worker for good.
+const WRITE_MAX: Duration = Duration::from_secs(30);
 /// How long after a campaign came or went the Runtime's are counted.
 const COUNT_AFTER: Duration = Duration::from_secs(1);
 /// When an object is looked at again that was published before the Runtime was.
@@ -181,7 +186,8 @@ async fn report(
     }
     let api = context.api(key.kind, &key.namespace);
     let params = PostParams { field_manager: Some(crate::events::REPORTER.into()), ..PostParams::default() };
-    match api.replace_status(&key.name, &params, &changed).await {
+    let written = tokio::time::timeout(WRITE_MAX, api.replace_status(&key.name, &params, &changed)).await;
+    match written.map_err(|_| Error::Late)? {
         Ok(_) => {}
         // Changed or deleted meanwhile: the watch brings the newer one, which is looked at then.
         Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {

@@ -45,6 +45,7 @@ impl Catalog {
         let mut objects = self.objects.write();
         let sight = match objects.get(&key) {
             None => Sight::New,
+            Some(known) if is_stale(known, &object) => return Sight::Same,
             Some(known) if wishes(known) == wishes(&object) => Sight::Same,
             Some(_) => Sight::Changed,
         };
@@ -83,6 +84,12 @@ impl Catalog {
     }
 }
 
+/// Whether this is an earlier state of an object than the one that is known: a server that lags behind may answer after one
+/// that does not, and what was published must not go back.
+fn is_stale(known: &DynamicObject, object: &DynamicObject) -> bool {
+    known.metadata.uid == object.metadata.uid && object.metadata.generation < known.metadata.generation
+}
+
 /// What is compared.
 #[derive(PartialEq)]
 struct Wishes<'a> {
@@ -100,5 +107,32 @@ fn wishes(object: &DynamicObject) -> Wishes<'_> {
         uid: meta.uid.as_deref(),
         annotations: meta.annotations.as_ref(),
         is_going: meta.deletion_timestamp.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_earlier_state_of_an_object_does_not_replace_a_later_one_and_a_new_object_of_its_name_does() {
+        let catalog = Catalog::default();
+        let key = Key { kind: Kind::Segment, namespace: "n".into(), name: "a".into() };
+        let object = |uid: &str, generation: i64| -> DynamicObject {
+            let meta = json!({"name": "a", "namespace": "n", "uid": uid, "generation": generation});
+            serde_json::from_value(json!({"metadata": meta, "spec": {}})).unwrap()
+        };
+        let steps = [
+            ("u-1", 3, Sight::New, 3),
+            ("u-1", 4, Sight::Changed, 4),
+            ("u-1", 3, Sight::Same, 4),
+            ("u-1", 4, Sight::Same, 4),
+            ("u-2", 1, Sight::Changed, 1),
+        ];
+        for (uid, generation, sight, known) in steps {
+            assert_eq!(catalog.see(key.clone(), object(uid, generation)), sight, "{uid} {generation}");
+            assert_eq!(catalog.get(&key).unwrap().metadata.generation, Some(known), "{uid} {generation}");
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! Looks again and again whether what the controller needs is there, and says what is not: verb and resource, kind by
 //! kind. It makes nothing but the CustomResourceDefinitions, and those only when it is told to.
 
-use super::health::{Health, Part};
+use super::{
+    connect::said,
+    health::{Health, Part},
+};
 use anyhow::Context;
 use fanfare_core::model::Kind;
 use fanfare_reconcile::{GROUP, Scope, VERSION, plural};
@@ -120,7 +123,7 @@ async fn within<T>(look: impl Future<Output = anyhow::Result<T>>) -> anyhow::Res
 
 /// The kinds that the API server does not serve, in a sentence.
 async fn look(client: &Client, install: bool) -> anyhow::Result<Option<String>> {
-    client.apiserver_version().await?;
+    client.apiserver_version().await.map_err(said)?;
     let mut missing = missing(client).await?;
     if !missing.is_empty() && install {
         if let Err(error) = install_crds(client).await {
@@ -141,7 +144,7 @@ async fn missing(client: &Client) -> anyhow::Result<Vec<String>> {
     let served = match client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await {
         Ok(list) => list.resources.into_iter().map(|resource| resource.name).collect(),
         Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(said(error)),
     };
     let named = |kind: &Kind| !served.iter().any(|served| served == plural(*kind));
     Ok(Kind::ALL.iter().filter(|kind| named(kind)).map(|kind| format!("{}.{GROUP}", plural(*kind))).collect())
@@ -158,7 +161,7 @@ pub async fn install_crds(client: &Client) -> anyhow::Result<()> {
     for definition in fanfare_crds::generate::crds() {
         let name = definition.metadata.name.clone().unwrap_or_default();
         if let Err(error) = api.patch(&name, &params, &Patch::Apply(&definition)).await {
-            fault = Err(error).with_context(|| {
+            fault = Err(said(error)).with_context(|| {
                 format!("the CustomResourceDefinition {name} was not applied; apply it with whoever manages it")
             });
         }
@@ -191,7 +194,7 @@ async fn denied(client: &Client, rights: &[Right]) -> anyhow::Result<Vec<String>
             Ok(_) => denied.push(right.told()),
             // An API server without authorization, such as the embedded one, allows everything.
             Err(kube::Error::Api(status)) if status.code == 404 => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(said(error)),
         }
     }
     Ok(denied)

@@ -33,6 +33,14 @@ pub struct Connection {
     pub place: String,
 }
 
+/// What an API server said, in its own words and no others.
+pub fn said(error: kube::Error) -> anyhow::Error {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => anyhow::anyhow!("{}", status.message),
+        other => other.into(),
+    }
+}
+
 /// Reads the configuration; nothing is connected yet.
 ///
 /// # Errors

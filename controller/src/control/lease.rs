@@ -2,7 +2,10 @@
 //!
 //! A Lease of our name that we did not make is left alone, and so is every other object.
 
-use super::health::{Health, Part};
+use super::{
+    connect::said,
+    health::{Health, Part},
+};
 use crate::clock::WallClock;
 use fanfare_core::{
     lease::{Candidate, Lease as Seen, Step, Terms},
@@ -112,7 +115,7 @@ impl Keeper {
                 Ok(()) => self.health.set(Part::Lease, None),
                 // Another was quicker; the next look shows who.
                 Err(Fault::Call(kube::Error::Api(status))) if status.code == 409 => {}
-                Err(Fault::Call(error)) => self.health.set(Part::Lease, Some(format!("the Lease {}: {error}", self.name))),
+                Err(Fault::Call(error)) => self.health.set(Part::Lease, Some(format!("the Lease {}: {}", self.name, said(error)))),
                 Err(Fault::Late) => self.health.set(Part::Lease, Some(format!("the Lease {}: no answer", self.name))),
                 Err(Fault::Foreign) => self.health.set(Part::Lease, Some(format!(
                     "the Lease {} belongs to somebody else, since it has no label {}={}; name another with --lease, or \

@@ -2,7 +2,7 @@
 //! is `fanfare_core::rotation`'s to say.
 
 use super::certificate::{self, Certified};
-use crate::control::lease::OURS;
+use crate::control::{connect::said, lease::OURS};
 use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -124,7 +124,9 @@ impl Certificates {
 /// # Errors
 /// When the API server does not answer, or the Secret is somebody else's.
 pub async fn read(api: &Api<Secret>, name: &str) -> anyhow::Result<(Certificates, Option<Secret>)> {
-    let Some(secret) = api.get_opt(name).await.with_context(|| format!("the Secret {name} cannot be read"))? else {
+    let Some(secret) =
+        api.get_opt(name).await.map_err(said).with_context(|| format!("the Secret {name} cannot be read"))?
+    else {
         return Ok((Certificates::default(), None));
     };
     let is_ours = secret.metadata.labels.as_ref().and_then(|all| all.get(OURS.0)).is_some_and(|by| by == OURS.1);
@@ -176,5 +178,5 @@ pub async fn write(
             api.create(&params, &Secret { metadata, data: Some(data.into()), ..Secret::default() }).await
         }
     };
-    written.map(drop).with_context(|| format!("the Secret {name} was not written"))
+    written.map(drop).map_err(said).with_context(|| format!("the Secret {name} was not written"))
 }

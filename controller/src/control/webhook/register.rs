@@ -1,7 +1,7 @@
 //! Tells the API server of the webhook: one ValidatingWebhookConfiguration, applied by the leader and ours alone.
 
 use super::tls::PATH;
-use crate::control::lease::OURS;
+use crate::control::{connect::said, lease::OURS};
 use anyhow::{Context, bail};
 use fanfare_core::model::Kind;
 use fanfare_reconcile::{GROUP, Scope, VERSION, plural};
@@ -101,7 +101,7 @@ pub fn configuration(name: &str, place: &Place, policy: FailurePolicy, scope: &S
 /// When the API server does not take it, or it is somebody else's.
 pub async fn apply(api: &Api<ValidatingWebhookConfiguration>, name: &str, wanted: &Value) -> anyhow::Result<()> {
     let told = || format!("the ValidatingWebhookConfiguration {name}");
-    let found = api.get_opt(name).await.with_context(|| format!("{} cannot be read", told()))?;
+    let found = api.get_opt(name).await.map_err(said).with_context(|| format!("{} cannot be read", told()))?;
     let by = |found: &ValidatingWebhookConfiguration| found.metadata.labels.as_ref()?.get(OURS.0).cloned();
     if found.as_ref().is_some_and(|found| by(found).as_deref() != Some(OURS.1)) {
         bail!(
@@ -113,7 +113,10 @@ pub async fn apply(api: &Api<ValidatingWebhookConfiguration>, name: &str, wanted
     }
     // What we have applied before is ours to correct.
     let params = PatchParams::apply(OURS.1).force();
-    api.patch(name, &params, &Patch::Apply(wanted)).await.with_context(|| format!("{} was not applied", told()))?;
+    api.patch(name, &params, &Patch::Apply(wanted))
+        .await
+        .map_err(said)
+        .with_context(|| format!("{} was not applied", told()))?;
     Ok(())
 }
 
