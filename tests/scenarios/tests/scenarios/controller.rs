@@ -55,6 +55,20 @@ impl Cluster {
         Ok(sqlx::query_scalar(sql).fetch_one(&mut connection).await?)
     }
 
+    /// Waits until the first figures are in, which come at most once in 15 seconds, and nothing is left to write.
+    async fn settled(&self) -> Result<()> {
+        let mut last = self.server.versions().await?;
+        let settled = wait::until("17 seconds without a write", wait::STATUS, async || {
+            tokio::time::sleep(Duration::from_secs(17)).await;
+            let now = self.server.versions().await?;
+            let settled = now == last;
+            last = now;
+            ensure!(settled, "a resource was written though nothing changed");
+            Ok(())
+        });
+        settled.await.map(drop)
+    }
+
     async fn verified(&self) -> Result<()> {
         tools::verb_on(&self.database.url(), &["audit", "verify"]).await?.code(0).map(drop)
     }
@@ -78,6 +92,7 @@ async fn a_controller_that_is_killed_or_stopped_sweeps_at_its_next_start_and_wri
         Ok(())
     })
     .await?;
+    cluster.settled().await?;
     controller.kill()?;
     let before = cluster.server.versions().await?;
     cluster.server.kubectl(&["delete", "campaign", "sale"], None).await?.code(0).context("no finalizer holds it")?;
@@ -313,8 +328,9 @@ async fn the_status_of_every_kind_is_understood_by_tools_that_know_kstatus() -> 
     let patch = async |kind: &str, name: &str, patch: &str| {
         server.kubectl(&["patch", kind, name, "--type=merge", "-p", patch], None).await?.code(0)
     };
-    patch("segment", "gold-members", r#"{"spec": {"match": {"all": [{"segment": "not-there-yet"}]}}}"#).await?;
-    is("segment", "gold-members", "InProgress").await?;
+    let waits = "apiVersion: fanfare.dev/v1alpha1\nkind: Segment\nmetadata: {name: waits}\nspec: {title: W, match: {segment: later}}\n";
+    server.kubectl(&["apply", "-f", "-"], Some(waits)).await?.code(0)?;
+    is("segment", "waits", "InProgress").await?;
     controller.signal("-STOP")?;
     patch("campaign", "sale", r#"{"spec": {"title": "Changed"}}"#).await?;
     is("campaign", "sale", "InProgress").await.context("nobody has seen this generation")?;

@@ -39,7 +39,12 @@ async fn an_api_server_or_a_database_that_is_away_is_named_by_readiness_and_wait
     let mut away = Controller::start_with(&database.url(), &["--kubeconfig", &kubeconfig]).await?;
     let why = away.misses("apiServer").await?;
     ensure!(why.contains("http://127.0.0.1:1"), "{why}");
-    ensure!(away.readiness().await?.1["missing"].get("database").is_none(), "the database is there");
+    wait::until("the database, which is there", wait::SOON, async || {
+        let (_, body) = away.readiness().await?;
+        ensure!(body["missing"].get("database").is_none(), "{body}");
+        Ok(())
+    })
+    .await?;
 
     let server = ApiServer::open().await?;
     let kubeconfig = server.kubeconfig().display().to_string();
