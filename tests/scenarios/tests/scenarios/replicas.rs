@@ -355,11 +355,13 @@ async fn a_database_that_cannot_be_used_is_named_with_its_remedy_and_without_its
     let (scheme, rest) = url.split_once("://").context("no scheme")?;
     let (login, place) = rest.split_once('@').context("no login")?;
     let (user, password) = login.split_once(':').context("no password")?;
-    let name = place.rsplit_once('/').context("no database")?.1;
+    let (server, named) = place.rsplit_once('/').context("no database")?;
+    let name = named.split('?').next().unwrap_or(named);
     let cases = [
         (format!("{scheme}://{user}:wr0ng@{place}"), "password"),
         (format!("{scheme}://{login}@127.0.0.1:1/{name}"), "127.0.0.1"),
-        (format!("{scheme}://{login}@{place}-none"), "-none"),
+        (format!("{scheme}://{login}@{server}/{name}-none"), "-none"),
+        (format!("{scheme}://{login}@{server}/{name}?sslmode=perhaps"), "perhaps"),
         (format!("mysql://{login}@{place}"), "postgres://"),
         (url.clone(), "no namespace yet"),
     ];
