@@ -1,24 +1,39 @@
 //! Who belongs: one evaluator of a [`Condition`] for one member, and the same walk with its reasons.
 //!
-//! A whole audience is this function over every member. It reads [`Facts`] only; loading them is the engine's.
-//! Comparing values stands in [`compare`], putting conditions into words in [`words`].
+//! It reads [`Facts`] only; loading them is the engine's. Each kind of condition has its file: values in [`compare`] and
+//! [`dates`], what was done in [`behavior`] and [`sequence`] over the events that [`counted`] lets count, what that says
+//! of the person in [`person`], windows of time in [`window`], words for people in [`words`].
 
+mod behavior;
 mod compare;
+mod counted;
+mod dates;
 mod facts;
+mod geo;
+mod person;
+mod sequence;
+mod window;
 mod words;
 
-pub use compare::{number, passes};
-pub use facts::{Facts, Happening, MemberFacts, PastEvent, field_of, scalar_of};
+pub use behavior::measure;
+pub use compare::{normal, number, passes, passes_any};
+pub use dates::day;
+pub use facts::{
+    Facts, Happening, LINES, MemberFacts, PastEvent, field_of, line_values_of, lines_of, scalar_of, values_of,
+};
+pub use person::{Standing, Whereabouts, interests, last_place, standing, whereabouts};
+pub use sequence::{Found, find};
+pub use window::{Range, midnight};
 pub use words::describe;
 
 use crate::{
     ids::Name,
-    model::segment::{Behavior, Condition, Decimal, Measure, Scalar},
-    time::{Ts, Tz},
+    model::segment::Condition,
+    time::{Ts, Tz, day_of},
     world::Catalogue,
 };
+use compare::in_bounds;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// How deep Segments may name Segments; admission refuses cycles, and this bounds what slips through between two
 /// resources that are applied at once.
@@ -74,13 +89,21 @@ fn holds_at(condition: &Condition, asked: &Asked<'_>, depth: usize) -> bool {
     let facts = asked.facts;
     match condition {
         Condition::Everyone => true,
-        Condition::Attribute { name, test } => passes(test, facts.attribute(name).as_ref()),
-        Condition::Behavior(behavior) => in_bounds(behavior, measure(behavior, asked)),
+        Condition::Attribute { name, test } => {
+            passes(test, facts.attribute(name).as_ref(), day_of(asked.now, asked.zone))
+        }
+        Condition::Behavior(behavior) => {
+            measure(behavior, asked).is_some_and(|figure| in_bounds(figure, behavior.least, behavior.most))
+        }
+        Condition::Sequence(sequence) => find(sequence, asked).holds,
+        Condition::Lifecycle(lifecycle) => lifecycle.stages.contains(&standing(&lifecycle.rule, asked).stage),
+        Condition::Location(location) => person::is_there(location, &whereabouts(location, asked)),
         Condition::Tags { any, all, none } => {
             (any.is_empty() || any.iter().any(|tag| facts.has_tag(tag)))
                 && all.iter().all(|tag| facts.has_tag(tag))
                 && !none.iter().any(|tag| facts.has_tag(tag))
         }
+        Condition::Interests(question) => person::likes(question, asked),
         Condition::List(name) => facts.on_list(name),
         Condition::Segment(name) => named(name, asked, depth).is_some_and(|c| holds_at(c, asked, depth + 1)),
         Condition::Not(part) => !holds_at(part, asked, depth),
@@ -103,23 +126,35 @@ fn why_at(condition: &Condition, asked: &Asked<'_>, depth: usize) -> Why {
         Condition::Everyone
         | Condition::Attribute { .. }
         | Condition::Behavior(_)
+        | Condition::Sequence(_)
+        | Condition::Lifecycle(_)
+        | Condition::Location(_)
         | Condition::Tags { .. }
+        | Condition::Interests(_)
         | Condition::List(_) => Vec::new(),
     };
     let holds = holds_at(condition, asked, depth);
     Why { condition: describe(condition), holds, actual: actual(condition, asked, holds), of }
 }
 
+/// What was found, in words; nothing for what is made of other conditions.
 fn actual(condition: &Condition, asked: &Asked<'_>, holds: bool) -> Option<String> {
     match condition {
-        Condition::Attribute { name, .. } => {
-            Some(asked.facts.attribute(name).map_or_else(|| "not set".into(), |value| words::scalar(&value)))
+        Condition::Attribute { name, test } => {
+            Some(words::attribute_found(asked.facts.attribute(name).as_ref(), test, day_of(asked.now, asked.zone)))
         }
-        Condition::Behavior(behavior) => Some(words::measured(&behavior.measure, measure(behavior, asked))),
+        Condition::Behavior(behavior) => Some(words::behavior_found(behavior, asked)),
+        Condition::Sequence(sequence) => Some(words::sequence_found(sequence, &find(sequence, asked), asked.zone)),
+        Condition::Lifecycle(lifecycle) => Some(words::standing_found(&standing(&lifecycle.rule, asked), asked)),
+        Condition::Location(location) => Some(words::place_found(location, &whereabouts(location, asked))),
         Condition::Tags { any, all, none } => {
             let has: Vec<&str> =
                 any.iter().chain(all).chain(none).map(String::as_str).filter(|tag| asked.facts.has_tag(tag)).collect();
             Some(if has.is_empty() { "none of these tags".into() } else { has.join(", ") })
+        }
+        Condition::Interests(question) => {
+            let liked = interests(&question.rule, asked);
+            Some(if liked.is_empty() { "no interests yet".into() } else { liked.join(", ") })
         }
         Condition::List(_) => Some(if holds { "on the list" } else { "not on the list" }.into()),
         Condition::Segment(name) if asked.catalogue.condition(name).is_none() => Some("no such segment".into()),
@@ -127,80 +162,10 @@ fn actual(condition: &Condition, asked: &Asked<'_>, holds: bool) -> Option<Strin
     }
 }
 
-fn in_bounds(behavior: &Behavior, measured: i64) -> bool {
-    behavior.least.is_none_or(|least| measured >= least) && behavior.most.is_none_or(|most| measured <= most)
-}
-
 /// The type of the event that pays an order.
 pub const ORDER_PAID: &str = "order.paid";
 /// The type of the event that gives money back on an order.
 pub const ORDER_REFUNDED: &str = "order.refunded";
-
-/// What a behaviour measures for the member: a count, or a sum in ten-thousandths.
-///
-/// `order.paid` is net of refunds: from each order paid in the window (and passing the filter) all its refunds up to
-/// now are taken, whenever they were made; an order that was given back in full does not count any more.
-pub fn measure(behavior: &Behavior, asked: &Asked<'_>) -> i64 {
-    let since = behavior.within.map(|span| span.before(asked.now, asked.zone));
-    let within = |at: Ts| at <= asked.now && since.is_none_or(|since| at >= since);
-    let mut events = asked.facts.events(&behavior.event);
-    events.retain(|event| within(event.at()) && passes_filter(&behavior.filter, *event));
-    let field = match &behavior.measure {
-        Measure::Count => None,
-        Measure::Sum(path) => Some(path.as_str()),
-    };
-    if behavior.event == ORDER_PAID {
-        return net_of_refunds(&events, &refunds(asked), field);
-    }
-    match field {
-        None => i64::try_from(events.len()).unwrap_or(i64::MAX),
-        Some(path) => events.iter().map(|event| value_at(*event, path)).fold(0, i64::saturating_add),
-    }
-}
-
-fn passes_filter(filter: &BTreeMap<String, crate::model::segment::Test>, event: &dyn Happening) -> bool {
-    filter.iter().all(|(path, test)| passes(test, event.field(path).as_ref()))
-}
-
-fn value_at(event: &dyn Happening, path: &str) -> i64 {
-    event.field(path).as_ref().and_then(number).map_or(0, |decimal: Decimal| decimal.e4)
-}
-
-fn order_of(event: &dyn Happening) -> Option<Scalar> {
-    event.field("orderId")
-}
-
-/// All refunds up to now, by order.
-fn refunds<'a>(asked: &Asked<'a>) -> BTreeMap<Scalar, Vec<&'a dyn Happening>> {
-    let mut by_order: BTreeMap<Scalar, Vec<&dyn Happening>> = BTreeMap::new();
-    for event in asked.facts.events(ORDER_REFUNDED).into_iter().filter(|event| event.at() <= asked.now) {
-        if let Some(order) = order_of(event) {
-            by_order.entry(order).or_default().push(event);
-        }
-    }
-    by_order
-}
-
-fn net_of_refunds(
-    paid: &[&dyn Happening],
-    refunds: &BTreeMap<Scalar, Vec<&dyn Happening>>,
-    field: Option<&str>,
-) -> i64 {
-    let mut measured: i64 = 0;
-    for order in paid {
-        let back = order_of(*order).and_then(|id| refunds.get(&id)).map_or(&[][..], Vec::as_slice);
-        let returned = |path: &str| back.iter().map(|event| value_at(*event, path)).fold(0, i64::saturating_add);
-        let refunded = returned("total");
-        let gone = refunded > 0 && refunded >= value_at(*order, "total");
-        let counts = match field {
-            _ if gone => 0,
-            None => 1,
-            Some(path) => value_at(*order, path).saturating_sub(returned(path)),
-        };
-        measured = measured.saturating_add(counts);
-    }
-    measured
-}
 
 #[cfg(test)]
 mod tests;

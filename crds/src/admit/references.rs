@@ -162,7 +162,11 @@ impl Check<'_> {
             Condition::Everyone
             | Condition::Attribute { .. }
             | Condition::Behavior(_)
+            | Condition::Sequence(_)
+            | Condition::Lifecycle(_)
+            | Condition::Location(_)
             | Condition::Tags { .. }
+            | Condition::Interests(_)
             | Condition::List(_) => {}
         }
     }
@@ -253,7 +257,11 @@ fn segments_of<'a>(condition: &'a Condition, found: &mut Vec<&'a Name>) {
         Condition::Everyone
         | Condition::Attribute { .. }
         | Condition::Behavior(_)
+        | Condition::Sequence(_)
+        | Condition::Lifecycle(_)
+        | Condition::Location(_)
         | Condition::Tags { .. }
+        | Condition::Interests(_)
         | Condition::List(_) => {}
     }
 }

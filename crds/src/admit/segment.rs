@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use fanfare_core::ids::Name;
 use fanfare_core::model::SegmentPlan;
 use fanfare_core::model::runtime::Attribute;
-use fanfare_core::model::segment::{Behavior, Condition, Decimal, Measure, Scalar, Test};
+use fanfare_core::model::segment::{Behavior, Condition, Decimal, Measure, Scalar, Test, Window};
 
 use super::context::{Context, labels};
 use super::error::{Path, code};
@@ -228,7 +228,11 @@ fn behavior(test: &wire::BehaviorTest, context: &mut Context<'_>, path: Path<'_>
             .iter()
             .map(|(name, test)| (name.clone(), field_test(test, context, where_at.field(name))))
             .collect(),
-        within: within.as_ref().map(|span| context.span_above_zero(span, path.field("within"))),
+        window: Window {
+            within: within.as_ref().map(|span| context.span_above_zero(span, path.field("within"))),
+            ..Window::default()
+        },
+        pick: None,
         measure,
         least,
         most,
