@@ -16,6 +16,7 @@ mod window;
 mod words;
 
 pub use behavior::measure;
+pub use counted::{Counted, counted};
 pub use compare::{normal, number, passes, passes_any};
 pub use dates::day;
 pub use facts::{

@@ -226,7 +226,7 @@ impl Whole {
             }
             for (position, bytes) in rows {
                 let Some(News { at, learned, published, retired }) = News::read(&bytes) else { return Ok(false) };
-                learned.take_into(&mut self.members);
+                drop(learned.take_into(&mut self.members));
                 if !published.is_empty() || !retired.is_empty() {
                     self.plans = self.plans.with(published, &retired);
                 }

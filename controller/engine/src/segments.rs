@@ -1,28 +1,22 @@
 //! Segments: whether one member belongs and why, how many of all do, and who an idea would reach.
 //!
-//! One member and all members are asked by the same evaluator over the same memory, so they cannot differ.
+//! One member is asked by core's evaluator over its record, all members over columns; a test holds the two equal.
 
 use crate::{
     Engine,
-    audience::Record,
+    audience::{OverBudget, Question, Record, WORD, ones},
     knowledge::{Known, asked},
     outbox,
     plans::Plans,
-    progress::remembered,
 };
 use fanfare_core::{
     ids::{MemberId, Name},
-    model::segment::Condition,
-    qualify,
+    model::{campaign::Audience, segment::Condition},
     segment::{Why, holds, why},
     time::Ts,
-    world::Visit,
 };
 use parking_lot::Mutex;
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap};
 
 /// How many members a preview shows.
 pub const SAMPLE_MAX: usize = 10;
@@ -104,7 +98,7 @@ impl Engine {
     /// How many members belong to a Segment; `None` when it is not served.
     pub fn segment_size(&self, segment: &Name) -> Option<Size> {
         let plans = self.plans();
-        let condition = &plans.segments.get(segment)?.condition;
+        plans.segments.get(segment)?;
         let mark = self.mark(&plans);
         let counted = &self.audience().counted;
         if let Some((of, size)) = counted.sizes.lock().get(segment)
@@ -112,7 +106,16 @@ impl Engine {
         {
             return Some(size.clone());
         }
-        let size = self.scan(&plans, condition, mark.at, |_, _| {});
+        let condition = Condition::Segment(segment.clone());
+        let question = self.audience().question(&plans, &[&condition], mark.at);
+        let size = match question.select(&condition) {
+            Ok(selected) => size_of(&question, &selected),
+            Err(error) => {
+                tracing::warn!(segment = segment.as_str(), %error, "a Segment's size cannot be counted");
+                return None;
+            }
+        };
+        drop(question);
         let mut sizes = counted.sizes.lock();
         sizes.retain(|name, _| plans.segments.contains_key(name));
         sizes.insert(segment.clone(), (mark, size.clone()));
@@ -120,31 +123,35 @@ impl Engine {
     }
 
     /// What a condition would mean if it were a Segment.
-    pub fn preview(&self, condition: &Condition) -> Preview {
+    ///
+    /// # Errors
+    /// When answering reads too much.
+    pub fn preview(&self, condition: &Condition) -> Result<Preview, OverBudget> {
         let plans = self.plans();
         let now = self.clock().now();
-        let mut sample: Vec<MemberId> = Vec::new();
-        let size = self.scan(&plans, condition, now, |id, _| {
-            // The smallest ids, so that asking twice shows the same.
-            if sample.len() < SAMPLE_MAX || sample.last().is_some_and(|last| id < last) {
-                let place = sample.partition_point(|other| other < id);
-                sample.insert(place, id.clone());
+        let question = self.audience().question(&plans, &[condition], now);
+        let selected = question.select(condition)?;
+        let size = size_of(&question, &selected);
+        // The smallest ids, so that asking twice shows the same.
+        let mut sample: Vec<&(MemberId, Record)> = Vec::with_capacity(SAMPLE_MAX + 1);
+        for found in members_of(&question, &selected) {
+            if sample.len() < SAMPLE_MAX || sample.last().is_some_and(|last| found.0 < last.0) {
+                let place = sample.partition_point(|other| other.0 < found.0);
+                sample.insert(place, found);
                 sample.truncate(SAMPLE_MAX);
             }
-        });
-        let members = self.audience().read();
-        let told = |id: MemberId| {
-            let record = members.get(&id)?;
+        }
+        let told = |(id, record): &(MemberId, Record)| {
             let known = Known::of(record);
-            let reasons = why(condition, &asked(&plans, &known, now));
-            Some((id, reasons))
+            (id.clone(), why(condition, &asked(&plans, &known, now)))
         };
-        Preview { size, sample: sample.into_iter().filter_map(told).collect() }
+        Ok(Preview { size, sample: sample.into_iter().map(told).collect() })
     }
 
     /// How many members a campaign's audience holds; `None` when it is not served.
     pub fn audience_size(&self, campaign: &Name) -> Option<i64> {
         let plans = self.plans();
+        plans.runtime.as_ref()?;
         let audience = &plans.campaigns.get(campaign)?.plan.audience;
         let mark = self.mark(&plans);
         let counted = &self.audience().counted;
@@ -153,47 +160,47 @@ impl Engine {
         {
             return Some(*size);
         }
-        let size = {
-            let members = self.audience().read();
-            let mut within = 0_i64;
-            for (id, record) in members.iter().filter(|(_, record)| record.known) {
-                let inside =
-                    |visit: Option<Visit<'_>>| visit.is_some_and(|v| qualify::audience(audience, &v).is_none());
-                within += i64::from(remembered(&plans, Some((id, record)), mark.at, inside));
-            }
-            within
-        };
+        let condition = condition_of(audience);
+        let question = self.audience().question(&plans, &[&condition], mark.at);
+        let selected = question.select(&condition).inspect_err(|error| {
+            tracing::warn!(campaign = campaign.as_str(), %error, "a campaign's audience cannot be counted");
+        });
+        let size = count(&selected.ok()?);
+        drop(question);
         let mut audiences = counted.audiences.lock();
         audiences.retain(|name, _| plans.campaigns.contains_key(name));
         audiences.insert(campaign.clone(), (mark, size));
         Some(size)
     }
+}
 
-    fn scan(
-        &self,
-        plans: &Arc<Plans>,
-        condition: &Condition,
-        as_of: Ts,
-        mut found: impl FnMut(&MemberId, &Record),
-    ) -> Size {
-        let mut size = Size { size: 0, reachable: BTreeMap::new(), as_of };
-        let mut reached: Vec<(&Name, i64)> = plans.channels.keys().map(|name| (name, 0)).collect();
-        let members = self.audience().read();
-        for (id, record) in members.iter().filter(|(_, record)| record.known) {
-            let known = Known::of(record);
-            if !holds(condition, &asked(plans, &known, as_of)) {
-                continue;
-            }
-            size.size += 1;
-            for ((_, count), channel) in reached.iter_mut().zip(plans.channels.values()) {
-                let has_address =
-                    outbox::identity_type(&channel.means).is_none_or(|kind| record.identities.contains(kind));
-                let agreed = outbox::consents(&record.consent, &channel.name, &channel.means);
-                *count += i64::from(has_address && agreed);
-            }
-            found(id, record);
+/// A campaign's audience as a condition: what `qualify::audience` asks of one member.
+fn condition_of(audience: &Audience) -> Condition {
+    let each = |names: &[Name]| Condition::Any(names.iter().cloned().map(Condition::Segment).collect());
+    let included = if audience.include.is_empty() { Condition::Everyone } else { each(&audience.include) };
+    Condition::All(vec![included, Condition::Not(Box::new(each(&audience.exclude)))])
+}
+
+fn count(selected: &[u64]) -> i64 {
+    selected.iter().map(|word| i64::from(word.count_ones())).sum()
+}
+
+fn members_of<'a>(question: &'a Question<'_>, selected: &'a [u64]) -> impl Iterator<Item = &'a (MemberId, Record)> {
+    let numbers = selected.iter().enumerate().flat_map(|(place, word)| ones(*word).map(move |bit| place * WORD + bit));
+    numbers.filter_map(|number| question.members.at(number))
+}
+
+fn size_of(question: &Question<'_>, selected: &[u64]) -> Size {
+    let channels = &question.plans.channels;
+    let mut reached: Vec<i64> = vec![0; channels.len()];
+    for (_, record) in members_of(question, selected) {
+        for (count, channel) in reached.iter_mut().zip(channels.values()) {
+            let kind = outbox::identity_type(&channel.means);
+            let has_address = kind.is_none_or(|kind| record.identities.contains(kind));
+            let agreed = outbox::consents(&record.consent, &channel.name, &channel.means);
+            *count += i64::from(has_address && agreed);
         }
-        size.reachable = reached.into_iter().map(|(name, count)| (name.clone(), count)).collect();
-        size
     }
+    let reachable = channels.keys().cloned().zip(reached).collect();
+    Size { size: count(selected), reachable, as_of: question.now }
 }

@@ -9,7 +9,10 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::{ids::Name, segment::Why};
-use fanfare_engine::segments::{Membership, Preview};
+use fanfare_engine::{
+    audience::OverBudget,
+    segments::{Membership, Preview},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -105,7 +108,13 @@ pub(crate) async fn preview_segment(
     // A scan of every member: off the threads that answer others.
     let engine = app.engine().clone();
     let preview = tokio::task::spawn_blocking(move || engine.preview(&condition)).await;
-    let Preview { size, sample } = preview.map_err(|error| Problem::internal(&error))?;
+    let preview = preview.map_err(|error| Problem::internal(&error))?;
+    let too_much = |error: OverBudget| FieldError {
+        pointer: "/match".into(),
+        reason: error.to_string(),
+        remedy: "put a condition on attributes, tags, lists or plain counts beside it".into(),
+    };
+    let Preview { size, sample } = preview.map_err(|error| Problem::invalid(vec![too_much(error)]))?;
     let seen = |(id, why): (fanfare_core::ids::MemberId, Vec<Why>)| SampleView {
         member_id: id.to_string(),
         why: why.into_iter().map(WhyView::from).collect(),

@@ -1,6 +1,29 @@
 //! The members as memory keeps them: a cache of the database, rebuilt at start and updated after each commit and before
 //! its answer, so that a decision never waits for a query and a reader sees what was acknowledged.
 
+//!
+//! Beside the records stands their columnar index ([`columns`]): [`compile`] turns a condition into questions to it,
+//! [`scan`] and [`kernel`] answer them for all members, [`live`] keeps the stored Segments' members.
+
+mod bits;
+mod codes;
+mod columns;
+mod compile;
+mod kernel;
+mod learned;
+mod live;
+mod members;
+mod question;
+mod scan;
+mod table;
+mod zone;
+
+pub(crate) use bits::{WORD, ones};
+pub(crate) use learned::Learned;
+pub use members::Members;
+pub(crate) use question::Question;
+pub use scan::{OverBudget, READS_MAX, THREADS_MAX};
+
 use crate::segments::Counted;
 use fanfare_core::{
     ids::{MemberId, Name, Namespace},
@@ -8,14 +31,14 @@ use fanfare_core::{
     time::Ts,
 };
 use fanfare_store::{
-    Result, Store, Writes,
+    Result, Store,
     rows::{Consent, Event, Member, Participation},
 };
 use futures::StreamExt;
+use learned::Profile;
 use parking_lot::{RwLock, RwLockReadGuard};
-use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -66,33 +89,6 @@ impl Record {
     }
 }
 
-/// What memory keeps of a member's row: no identity's value, so that what others follow tells none either.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Profile {
-    id: MemberId,
-    attributes: BTreeMap<String, Scalar>,
-    tags: BTreeSet<String>,
-    consent: Consent,
-    identities: BTreeSet<String>,
-    known: bool,
-    #[serde(default)]
-    since: Option<Ts>,
-}
-
-impl Profile {
-    fn of(row: Member) -> Self {
-        Self {
-            id: row.id,
-            attributes: row.attributes,
-            tags: row.tags,
-            consent: row.consent,
-            identities: row.identities.into_iter().map(|(kind, _)| kind).collect(),
-            known: row.merged_into.is_none(),
-            since: Some(row.created_at),
-        }
-    }
-}
-
 /// Something that a member did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
@@ -124,109 +120,9 @@ impl Fact {
 pub struct Audience {
     members: RwLock<Members>,
     changes: AtomicU64,
+    steadies: zone::Steadies,
     /// Sizes that were counted over it lately.
     pub(crate) counted: Counted,
-}
-
-/// Members by id.
-pub type Members = HashMap<MemberId, Record>;
-
-/// What a batch changed about members, as it is after the batch. Taking it in twice, or into a memory that was read
-/// from the database while it was written, changes nothing: every part says how something is, none by how much it moved.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct Learned {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    members: Vec<Profile>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    facts: Vec<Told>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    participations: Vec<Participation>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    counters: Vec<(MemberId, String, i64)>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    lists_set: Vec<(Name, Vec<MemberId>)>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    list_added: Vec<(Name, MemberId)>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    list_removed: Vec<(Name, MemberId)>,
-}
-
-/// A member's fact as it is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Told {
-    member: MemberId,
-    digest: u64,
-    kind: String,
-    time: Ts,
-    data: serde_json::Value,
-}
-
-impl Learned {
-    /// Takes from a batch's writes what concerns members; `counted` are the counters that it changed, as they are now.
-    pub(crate) fn of(writes: &Writes, counted: &[(String, i64)]) -> Self {
-        let told = |event: &Event| {
-            let member = event.member.clone()?;
-            let Fact { digest, kind, time, data: _ } = Fact::of(event);
-            Some(Told { member, digest, kind: (*kind).into(), time, data: event.data.clone() })
-        };
-        Self {
-            members: writes.members.iter().cloned().map(Profile::of).collect(),
-            facts: writes.new_events.iter().filter_map(told).collect(),
-            participations: writes.participations.clone(),
-            counters: counted.iter().filter_map(|(key, value)| Some((holder(key)?, key.clone(), *value))).collect(),
-            lists_set: writes.lists_set.clone(),
-            list_added: writes.list_added.clone(),
-            list_removed: writes.list_removed.clone(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Changes `members` accordingly.
-    pub(crate) fn take_into(self, members: &mut Members) {
-        let Self { members: rows, facts, participations, counters, lists_set, list_added, list_removed } = self;
-        for (member, key, value) in counters {
-            members.entry(member).or_default().counters.insert(key.into(), value);
-        }
-        for row in rows {
-            members.entry(row.id.clone()).or_default().take(row);
-        }
-        for Told { member, digest, kind, time, data } in facts {
-            let fact = Fact { digest, kind: kind.into(), time, data: Arc::new(data) };
-            add_fact(&mut members.entry(member).or_default().facts, fact);
-        }
-        for row in participations {
-            take_participation(members, row);
-        }
-        for (list, named) in lists_set {
-            for record in members.values_mut() {
-                record.lists.remove(&list);
-            }
-            for member in named {
-                members.entry(member).or_default().lists.insert(list.clone());
-            }
-        }
-        for (list, member) in list_added {
-            members.entry(member).or_default().lists.insert(list);
-        }
-        for (list, member) in list_removed {
-            if let Some(record) = members.get_mut(&member) {
-                record.lists.remove(&list);
-            }
-        }
-    }
-}
-
-/// Adds a fact in its place by time, unless it is there.
-fn add_fact(facts: &mut Vec<Fact>, fact: Fact) {
-    let place = facts.partition_point(|other| other.time <= fact.time);
-    let known = facts[..place].iter().rev().take_while(|other| other.time == fact.time);
-    if !known.into_iter().any(|other| other.digest == fact.digest) {
-        facts.insert(place, fact);
-    }
 }
 
 /// Reads every member from the database.
@@ -234,36 +130,36 @@ fn add_fact(facts: &mut Vec<Fact>, fact: Fact) {
 /// # Errors
 /// The store's, when it cannot be read.
 pub(crate) async fn read(store: &dyn Store, ns: &Namespace) -> Result<Members> {
-    let mut members = Members::new();
+    let mut members = Members::default();
     let mut rows = store.members(ns);
     while let Some(row) = rows.next().await {
         let profile = Profile::of(row?);
-        members.entry(profile.id.clone()).or_default().take(profile);
+        members.record(&profile.id.clone()).take(profile);
     }
     let mut events = store.events(ns);
     while let Some(event) = events.next().await {
         let event = event?;
         if let Some(member) = event.member.clone() {
-            members.entry(member).or_default().facts.push(Fact::of(&event));
+            let fact = Fact { kind: members.kind(&event.kind), ..Fact::of(&event) };
+            members.record(&member).facts.push(fact);
         }
     }
     let mut lists = store.lists(ns);
     while let Some(row) = lists.next().await {
         let (list, member) = row?;
-        members.entry(member).or_default().lists.insert(list);
+        members.record(&member).lists.insert(list);
     }
     let mut participations = store.participations(ns);
     while let Some(row) = participations.next().await {
-        take_participation(&mut members, row?);
+        let row = row?;
+        members.record(&row.member.clone()).participations.insert(row.campaign.clone(), row);
     }
     for (key, value) in store.counters(ns, "mechanic|").await? {
         if let Some(member) = holder(&key) {
-            members.entry(member).or_default().counters.insert(key.into(), value);
+            members.record(&member).counters.insert(key.into(), value);
         }
     }
-    for record in members.values_mut() {
-        record.facts.sort_by_key(|fact| fact.time);
-    }
+    members.index();
     Ok(members)
 }
 
@@ -298,7 +194,7 @@ impl Audience {
         }
         let mut members = self.members.write();
         self.changes.fetch_add(1, Ordering::AcqRel);
-        learned.take_into(&mut members);
+        drop(learned.take_into(&mut members));
     }
 
     /// Forgets everything for what was read anew. Readers wait for an instant.
@@ -320,8 +216,4 @@ fn holder(key: &str) -> Option<MemberId> {
     let (kind, tail) = (parts.next()?, parts.nth(2)?);
     let (member, _) = tail.strip_prefix("member:")?.rsplit_once('|')?;
     (kind == "mechanic").then(|| member.into())
-}
-
-fn take_participation(members: &mut Members, row: Participation) {
-    members.entry(row.member.clone()).or_default().participations.insert(row.campaign.clone(), row);
 }
