@@ -25,7 +25,7 @@ pub use facts::{
 pub use person::{Standing, Whereabouts, interests, last_place, standing, whereabouts};
 pub use sequence::{Found, find};
 pub use window::{Range, midnight};
-pub use words::describe;
+pub use words::{Outline, describe, outline};
 
 use crate::{
     ids::Name,
@@ -35,6 +35,7 @@ use crate::{
 };
 use compare::in_bounds;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 
 /// How deep Segments may name Segments; admission refuses cycles, and this bounds what slips through between two
 /// resources that are applied at once.
@@ -68,9 +69,13 @@ pub struct Why {
     pub of: Vec<Why>,
 }
 
+/// How many conditions one question may come to, Segments that it names included. Admission allows far fewer; this
+/// bounds what slips through between two resources that are applied at once.
+pub const STEPS_MAX: u32 = 20_000;
+
 /// Whether `condition` holds for the member.
 pub fn holds(condition: &Condition, asked: &Asked<'_>) -> bool {
-    holds_at(condition, asked, 0)
+    Walk::new(asked).holds(condition, 0)
 }
 
 /// Whether the member belongs to the Segment of that name. Nobody belongs to one that does not exist.
@@ -80,13 +85,63 @@ pub fn belongs(segment: &Name, asked: &Asked<'_>) -> bool {
 
 /// Why the member belongs or not: one entry for each part of the outermost `all`, else one.
 pub fn why(condition: &Condition, asked: &Asked<'_>) -> Vec<Why> {
+    let walk = Walk::new(asked);
     match condition {
-        Condition::All(parts) => parts.iter().map(|part| why_at(part, asked, 0)).collect(),
-        other => vec![why_at(other, asked, 0)],
+        Condition::All(parts) => parts.iter().map(|part| walk.why(part, 0)).collect(),
+        other => vec![walk.why(other, 0)],
     }
 }
 
-fn holds_at(condition: &Condition, asked: &Asked<'_>, depth: usize) -> bool {
+/// One way through a condition and the Segments that it names, with a bounded number of steps.
+struct Walk<'a, 'b> {
+    asked: &'b Asked<'a>,
+    steps: Cell<u32>,
+}
+
+impl<'a, 'b> Walk<'a, 'b> {
+    fn new(asked: &'b Asked<'a>) -> Self {
+        Self { asked, steps: Cell::new(0) }
+    }
+
+    fn holds(&self, condition: &Condition, depth: usize) -> bool {
+        self.steps.set(self.steps.get().saturating_add(1));
+        match condition {
+            Condition::Segment(name) => self.named(name, depth).is_some_and(|part| self.holds(part, depth + 1)),
+            Condition::Not(part) => !self.holds(part, depth),
+            Condition::All(parts) => parts.iter().all(|part| self.holds(part, depth)),
+            Condition::Any(parts) => parts.iter().any(|part| self.holds(part, depth)),
+            leaf => answer(leaf, self.asked),
+        }
+    }
+
+    /// The condition of another Segment; nobody belongs to one that does not exist, or that is too deep down.
+    fn named(&self, name: &Name, depth: usize) -> Option<&'a Condition> {
+        let goes_on = depth < SEGMENT_DEPTH_MAX && self.steps.get() < STEPS_MAX;
+        if goes_on { self.asked.catalogue.condition(name) } else { None }
+    }
+
+    fn why(&self, condition: &Condition, depth: usize) -> Why {
+        self.steps.set(self.steps.get().saturating_add(1));
+        let of: Vec<Why> = match condition {
+            Condition::Segment(name) => {
+                self.named(name, depth).map(|part| self.why(part, depth + 1)).into_iter().collect()
+            }
+            Condition::Not(part) => vec![self.why(part, depth)],
+            Condition::All(parts) | Condition::Any(parts) => parts.iter().map(|part| self.why(part, depth)).collect(),
+            _ => Vec::new(),
+        };
+        let holds = match condition {
+            Condition::Segment(_) | Condition::Any(_) => of.iter().any(|part| part.holds),
+            Condition::Not(_) => !of.iter().any(|part| part.holds),
+            Condition::All(_) => of.iter().all(|part| part.holds),
+            leaf => answer(leaf, self.asked),
+        };
+        Why { condition: describe(condition), holds, actual: actual(condition, self.asked, holds), of }
+    }
+}
+
+/// The answer to a condition that is made of no others.
+fn answer(condition: &Condition, asked: &Asked<'_>) -> bool {
     let facts = asked.facts;
     match condition {
         Condition::Everyone => true,
@@ -106,36 +161,9 @@ fn holds_at(condition: &Condition, asked: &Asked<'_>, depth: usize) -> bool {
         }
         Condition::Interests(question) => person::likes(question, asked),
         Condition::List(name) => facts.on_list(name),
-        Condition::Segment(name) => named(name, asked, depth).is_some_and(|c| holds_at(c, asked, depth + 1)),
-        Condition::Not(part) => !holds_at(part, asked, depth),
-        Condition::All(parts) => parts.iter().all(|part| holds_at(part, asked, depth)),
-        Condition::Any(parts) => parts.iter().any(|part| holds_at(part, asked, depth)),
+        // Made of others; whoever walks asks those.
+        Condition::Segment(_) | Condition::Not(_) | Condition::All(_) | Condition::Any(_) => false,
     }
-}
-
-fn named<'a>(name: &Name, asked: &Asked<'a>, depth: usize) -> Option<&'a Condition> {
-    if depth < SEGMENT_DEPTH_MAX { asked.catalogue.condition(name) } else { None }
-}
-
-fn why_at(condition: &Condition, asked: &Asked<'_>, depth: usize) -> Why {
-    let of = match condition {
-        Condition::Segment(name) => {
-            named(name, asked, depth).map(|part| why_at(part, asked, depth + 1)).into_iter().collect()
-        }
-        Condition::Not(part) => vec![why_at(part, asked, depth)],
-        Condition::All(parts) | Condition::Any(parts) => parts.iter().map(|p| why_at(p, asked, depth)).collect(),
-        Condition::Everyone
-        | Condition::Attribute { .. }
-        | Condition::Behavior(_)
-        | Condition::Sequence(_)
-        | Condition::Lifecycle(_)
-        | Condition::Location(_)
-        | Condition::Tags { .. }
-        | Condition::Interests(_)
-        | Condition::List(_) => Vec::new(),
-    };
-    let holds = holds_at(condition, asked, depth);
-    Why { condition: describe(condition), holds, actual: actual(condition, asked, holds), of }
 }
 
 /// What was found, in words; nothing for what is made of other conditions.

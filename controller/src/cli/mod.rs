@@ -4,6 +4,7 @@ pub mod audit;
 pub mod codes;
 pub mod crds;
 pub mod events;
+pub mod explain;
 pub mod keys;
 pub mod ledger;
 pub mod remote;
@@ -37,6 +38,9 @@ pub enum Command {
     Runtime(runtime::Args),
     /// Check files, folders or standard input (`-`) as admission would, all references included.
     Validate(validate::Args),
+    /// Say in plain words what a resource means.
+    #[command(subcommand)]
+    Explain(explain::Command),
     /// Print the custom resource definitions, or write them and the editors' schemas to a folder.
     Crds(crds::Args),
     /// Stop a campaign at once, without Git: no joins, discounts or rewards; issued vouchers still redeem.
@@ -87,6 +91,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(args) => up::run(args).await,
         Command::Runtime(args) => runtime::run(args).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Explain(command) => explain::run(command).await,
         Command::Crds(args) => crds::run(&args),
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,

@@ -44,8 +44,9 @@ pub struct ResumeArgs {
     target: Target,
 }
 
+/// Which Kubernetes API is meant.
 #[derive(Debug, clap::Args)]
-struct Target {
+pub(super) struct Target {
     /// The data folder of `fanfare up` [default: `.fanfare`, and where there is none, what `KUBECONFIG` names].
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -90,11 +91,16 @@ async fn annotate(name: &str, target: &Target, annotations: Value) -> anyhow::Re
 }
 
 async fn campaigns(target: &Target) -> anyhow::Result<Api<DynamicObject>> {
+    objects(target, Kind::Campaign).await
+}
+
+/// The objects of a kind.
+pub(super) async fn objects(target: &Target, kind: Kind) -> anyhow::Result<Api<DynamicObject>> {
     let kubeconfig = kubeconfig(target.data.as_deref())?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let client = Client::try_from(config)?;
-    Ok(Api::namespaced_with(client, &namespace, &fanfare_reconcile::api_resource(Kind::Campaign)))
+    Ok(Api::namespaced_with(client, &namespace, &fanfare_reconcile::api_resource(kind)))
 }
 
 /// A folder that is named must be one: what stops a campaign must not stop another one elsewhere instead.

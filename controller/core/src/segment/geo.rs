@@ -1,6 +1,8 @@
 //! Points on earth: reading and writing them, and how far apart they are.
 
+use super::facts::scalar_of;
 use crate::model::segment::{Point, Scalar};
+use serde_json::Value;
 use std::fmt;
 
 /// The mean radius of the earth, in metres (IUGG).
@@ -19,6 +21,18 @@ impl Point {
     pub fn parse_pair(text: &str) -> Option<Self> {
         let (lat, lng) = text.split_once(',')?;
         Self::parse(lat.trim(), lng.trim())
+    }
+
+    /// Makes a point of JSON: `{"lat": 13.74, "lng": 100.53}`, or a text such as `"13.74,100.53"`.
+    pub fn of_json(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Self::parse_pair(text),
+            Value::Object(fields) if fields.len() == 2 => {
+                let degrees = |name: &str| fields.get(name).and_then(scalar_of);
+                Self::of(&degrees("lat")?, &degrees("lng")?)
+            }
+            _ => None,
+        }
     }
 
     /// Makes a point of two values.

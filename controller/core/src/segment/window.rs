@@ -4,7 +4,7 @@ use crate::{
     model::segment::{Period, Window},
     time::{Ts, Tz, day_of, resolve},
 };
-use chrono::{Datelike, Days, Months, NaiveDate, NaiveTime};
+use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime};
 
 /// From when until when, for one now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,17 @@ impl Window {
     pub fn range(&self, now: Ts, zone: Tz) -> Range {
         let Self { within, before, period, from, to } = self;
         let days = period.map(|period| period.days(day_of(now, zone)));
-        let starts = [within.map(|span| span.before(now, zone)), days.map(|(first, _)| midnight(first, zone)), *from];
-        let ends = [before.map(|span| span.before(now, zone)), days.map(|(_, next)| midnight(next, zone)), *to];
+        let local = |time: &NaiveDateTime| resolve(*time, zone);
+        let starts = [
+            within.map(|span| span.before(now, zone)),
+            days.map(|(first, _)| midnight(first, zone)),
+            from.as_ref().map(local),
+        ];
+        let ends = [
+            before.map(|span| span.before(now, zone)),
+            days.map(|(_, next)| midnight(next, zone)),
+            to.as_ref().map(local),
+        ];
         Range { from: starts.into_iter().flatten().max(), before: ends.into_iter().flatten().min(), now }
     }
 }

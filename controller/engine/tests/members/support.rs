@@ -172,6 +172,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),
         approve_above: None,
+        segments: fanfare_core::model::runtime::SegmentRules::default(),
     }
 }
 

@@ -3,7 +3,8 @@
 #[cfg(doc)]
 use super::Decimal;
 use super::Test;
-use crate::time::{Span, Ts};
+use crate::time::Span;
+use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -58,12 +59,12 @@ pub struct Window {
     /// A period of the calendar, in the Runtime's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<Period>,
-    /// From this instant on.
+    /// From this local time on, in the Runtime's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Ts>,
-    /// Until just before this instant.
+    pub from: Option<NaiveDateTime>,
+    /// Until just before this local time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Ts>,
+    pub to: Option<NaiveDateTime>,
 }
 
 impl Window {

@@ -153,10 +153,10 @@ pub(super) fn window_words(window: &Window) -> String {
         });
     }
     if let Some(from) = from {
-        words.push_str(&format!(" from {}", from.format("%Y-%m-%d %H:%M:%SZ")));
+        words.push_str(&format!(" from {}", from.format("%Y-%m-%d %H:%M")));
     }
     if let Some(to) = to {
-        words.push_str(&format!(" until before {}", to.format("%Y-%m-%d %H:%M:%SZ")));
+        words.push_str(&format!(" until before {}", to.format("%Y-%m-%d %H:%M")));
     }
     if words.is_empty() { " ever".into() } else { words }
 }
