@@ -25,7 +25,7 @@ pub use facts::{
 pub use person::{Standing, Whereabouts, interests, last_place, standing, whereabouts};
 pub use sequence::{Found, find};
 pub use window::{Range, midnight};
-pub use words::{Outline, describe, outline};
+pub use words::{Outline, describe, outline, scalar};
 
 use crate::{
     ids::Name,

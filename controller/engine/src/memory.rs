@@ -115,7 +115,7 @@ impl Memory {
             return;
         }
         let News { at, learned, published, retired } = news;
-        self.audience.learn(learned);
+        self.audience.learn(learned, &self.plans.load(), at);
         if !published.is_empty() || !retired.is_empty() {
             self.plans.replace(self.plans.load().with(published, &retired));
         }

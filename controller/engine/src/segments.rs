@@ -6,22 +6,28 @@ use crate::{
     Engine,
     audience::{OverBudget, Question, Record, WORD, ones},
     knowledge::{Known, asked},
-    outbox,
-    plans::Plans,
 };
 use fanfare_core::{
     ids::{MemberId, Name},
-    model::{campaign::Audience, segment::Condition},
-    segment::{Why, holds, why},
+    model::{
+        campaign::Audience,
+        schedule::Phase,
+        segment::{Condition, Lifecycle, Scalar, Stage},
+    },
+    schedule::phase,
+    segment::{Why, holds, scalar, why},
     time::Ts,
 };
-use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// How many members a preview shows.
 pub const SAMPLE_MAX: usize = 10;
-/// How long a counted size may stand while nobody's facts changed, in seconds: windows of time move on by themselves.
-const COUNTED_LASTS_S: i64 = 15;
+/// The attributes over which a preview is spread.
+pub const SPREAD_OVER: [&str; 2] = ["tier", "city"];
+/// The most values of one of them that are shown.
+pub const BARS_MAX: usize = 50;
+/// The most running campaigns that a preview is laid over.
+pub const OVERLAP_MAX: usize = 100;
 
 /// Whether one member belongs to a Segment.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,36 +58,23 @@ pub struct Preview {
     pub size: Size,
     /// At most [`SAMPLE_MAX`] of them, by id.
     pub sample: Vec<(MemberId, Vec<Why>)>,
+    /// How they spread over the attributes of [`SPREAD_OVER`] that there are, and over `stage`: at most [`BARS_MAX`] bars
+    /// each, the longest first.
+    pub histogram: BTreeMap<String, Vec<Bar>>,
+    /// How many of them are in the audience of each campaign that runs now, of the first [`OVERLAP_MAX`].
+    pub overlap: BTreeMap<Name, i64>,
 }
 
-/// Sizes that were counted lately, and how often memory changed until then.
-#[derive(Debug, Default)]
-pub struct Counted {
-    sizes: Mutex<HashMap<Name, (Mark, Size)>>,
-    audiences: Mutex<HashMap<Name, (Mark, i64)>>,
-}
-
-/// Of which rules, facts and time a count is.
+/// How many members have a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mark {
-    rules: String,
-    changes: u64,
-    at: Ts,
-}
-
-impl Mark {
-    /// Whether what was counted at this mark still stands at `now`.
-    fn stands(&self, now: &Self) -> bool {
-        let age = (now.at - self.at).num_seconds();
-        self.rules == now.rules && self.changes == now.changes && (0..COUNTED_LASTS_S).contains(&age)
-    }
+pub struct Bar {
+    /// The value; nothing where it is missing.
+    pub value: Option<String>,
+    /// How many.
+    pub members: i64,
 }
 
 impl Engine {
-    fn mark(&self, plans: &Plans) -> Mark {
-        Mark { rules: plans.digest.clone(), changes: self.audience().changes(), at: self.clock().now() }
-    }
-
     /// Whether a member belongs to a Segment, and why; `None` when no such Segment is served or nobody knows the member.
     pub fn membership(&self, segment: &Name, member: &MemberId) -> Option<Membership> {
         let plans = self.plans();
@@ -95,31 +88,26 @@ impl Engine {
         })
     }
 
+    /// Whether a member belongs to a Segment, from the set that is kept of it; `None` when no such Segment is served or
+    /// nobody knows the member.
+    pub fn belongs(&self, segment: &Name, member: &MemberId) -> Option<bool> {
+        let plans = self.plans();
+        let question = self.audience().question(&plans, &[], self.clock().now());
+        let members = &question.members;
+        let place = members.live.place(segment)?;
+        let number = members.number(member).filter(|number| members.columns.known.has(*number))?;
+        members.live.members(place).map(|set| set.has(number))
+    }
+
     /// How many members belong to a Segment; `None` when it is not served.
     pub fn segment_size(&self, segment: &Name) -> Option<Size> {
         let plans = self.plans();
-        plans.segments.get(segment)?;
-        let mark = self.mark(&plans);
-        let counted = &self.audience().counted;
-        if let Some((of, size)) = counted.sizes.lock().get(segment)
-            && of.stands(&mark)
-        {
-            return Some(size.clone());
-        }
-        let condition = Condition::Segment(segment.clone());
-        let question = self.audience().question(&plans, &[&condition], mark.at);
-        let size = match question.select(&condition) {
-            Ok(selected) => size_of(&question, &selected),
-            Err(error) => {
-                tracing::warn!(segment = segment.as_str(), %error, "a Segment's size cannot be counted");
-                return None;
-            }
-        };
-        drop(question);
-        let mut sizes = counted.sizes.lock();
-        sizes.retain(|name, _| plans.segments.contains_key(name));
-        sizes.insert(segment.clone(), (mark, size.clone()));
-        Some(size)
+        let question = self.audience().question(&plans, &[], self.clock().now());
+        let live = &question.members.live;
+        let place = live.place(segment)?;
+        let size = i64::try_from(live.members(place)?.len()).unwrap_or(i64::MAX);
+        let words = live.words(place, question.members.len());
+        Some(Size { size, reachable: reachable(&question, &words), as_of: question.now })
     }
 
     /// What a condition would mean if it were a Segment.
@@ -128,10 +116,9 @@ impl Engine {
     /// When answering reads too much.
     pub fn preview(&self, condition: &Condition) -> Result<Preview, OverBudget> {
         let plans = self.plans();
-        let now = self.clock().now();
-        let question = self.audience().question(&plans, &[condition], now);
+        let question = self.audience().question(&plans, &[condition], self.clock().now());
         let selected = question.select(condition)?;
-        let size = size_of(&question, &selected);
+        let size = Size { size: count(&selected), reachable: reachable(&question, &selected), as_of: question.now };
         // The smallest ids, so that asking twice shows the same.
         let mut sample: Vec<&(MemberId, Record)> = Vec::with_capacity(SAMPLE_MAX + 1);
         for found in members_of(&question, &selected) {
@@ -143,34 +130,21 @@ impl Engine {
         }
         let told = |(id, record): &(MemberId, Record)| {
             let known = Known::of(record);
-            (id.clone(), why(condition, &asked(&plans, &known, now)))
+            (id.clone(), why(condition, &asked(&plans, &known, question.now)))
         };
-        Ok(Preview { size, sample: sample.into_iter().map(told).collect() })
+        let sample = sample.into_iter().map(told).collect();
+        let histogram = histogram(&question, &selected)?;
+        let overlap = overlap(&question, &selected)?;
+        Ok(Preview { size, sample, histogram, overlap })
     }
 
     /// How many members a campaign's audience holds; `None` when it is not served.
     pub fn audience_size(&self, campaign: &Name) -> Option<i64> {
         let plans = self.plans();
         plans.runtime.as_ref()?;
-        let audience = &plans.campaigns.get(campaign)?.plan.audience;
-        let mark = self.mark(&plans);
-        let counted = &self.audience().counted;
-        if let Some((of, size)) = counted.audiences.lock().get(campaign)
-            && of.stands(&mark)
-        {
-            return Some(*size);
-        }
-        let condition = condition_of(audience);
-        let question = self.audience().question(&plans, &[&condition], mark.at);
-        let selected = question.select(&condition).inspect_err(|error| {
-            tracing::warn!(campaign = campaign.as_str(), %error, "a campaign's audience cannot be counted");
-        });
-        let size = count(&selected.ok()?);
-        drop(question);
-        let mut audiences = counted.audiences.lock();
-        audiences.retain(|name, _| plans.campaigns.contains_key(name));
-        audiences.insert(campaign.clone(), (mark, size));
-        Some(size)
+        let condition = condition_of(&plans.campaigns.get(campaign)?.plan.audience);
+        let question = self.audience().question(&plans, &[], self.clock().now());
+        question.select(&condition).ok().map(|selected| count(&selected))
     }
 }
 
@@ -185,22 +159,57 @@ fn count(selected: &[u64]) -> i64 {
     selected.iter().map(|word| i64::from(word.count_ones())).sum()
 }
 
+fn reachable(question: &Question<'_>, selected: &[u64]) -> BTreeMap<Name, i64> {
+    let reached = question.members.live.reached(selected).into_iter();
+    reached.map(|(channel, count)| (channel.clone(), count)).collect()
+}
+
 fn members_of<'a>(question: &'a Question<'_>, selected: &'a [u64]) -> impl Iterator<Item = &'a (MemberId, Record)> {
     let numbers = selected.iter().enumerate().flat_map(|(place, word)| ones(*word).map(move |bit| place * WORD + bit));
     numbers.filter_map(|number| question.members.at(number))
 }
 
-fn size_of(question: &Question<'_>, selected: &[u64]) -> Size {
-    let channels = &question.plans.channels;
-    let mut reached: Vec<i64> = vec![0; channels.len()];
-    for (_, record) in members_of(question, selected) {
-        for (count, channel) in reached.iter_mut().zip(channels.values()) {
-            let kind = outbox::identity_type(&channel.means);
-            let has_address = kind.is_none_or(|kind| record.identities.contains(kind));
-            let agreed = outbox::consents(&record.consent, &channel.name, &channel.means);
-            *count += i64::from(has_address && agreed);
+/// How those who were found spread over tiers, cities and stages of life.
+fn histogram(question: &Question<'_>, selected: &[u64]) -> Result<BTreeMap<String, Vec<Bar>>, OverBudget> {
+    let mut found = BTreeMap::new();
+    for attribute in SPREAD_OVER {
+        if let Some(counts) = question.members.columns.attributes.get(attribute).filter(|column| !column.full) {
+            found.insert(attribute.to_owned(), bars(counts.spread(selected)));
         }
     }
-    let reachable = channels.keys().cloned().zip(reached).collect();
-    Size { size: count(selected), reachable, as_of: question.now }
+    let rule = question.plans.runtime.as_ref().map(|runtime| runtime.segments.lifecycle.clone()).unwrap_or_default();
+    let mut stages = Vec::new();
+    for stage in [Stage::New, Stage::Active, Stage::Dormant, Stage::ChurnRisk, Stage::Churned] {
+        let condition = Condition::Lifecycle(Lifecycle { stages: vec![stage], rule: rule.clone() });
+        let members = count(&question.within(&condition, selected)?);
+        stages.push(Bar { value: Some(format!("{stage:?}")), members });
+    }
+    found.insert("stage".into(), stages);
+    Ok(found)
+}
+
+/// The longest bars, and one of all others.
+fn bars(counts: Vec<(Option<Scalar>, i64)>) -> Vec<Bar> {
+    let counts = counts.into_iter().filter(|(_, members)| *members > 0);
+    let mut bars: Vec<Bar> =
+        counts.map(|(value, members)| Bar { value: value.as_ref().map(scalar), members }).collect();
+    bars.sort_by(|left, right| (right.members, &left.value).cmp(&(left.members, &right.value)));
+    bars.truncate(BARS_MAX);
+    bars
+}
+
+/// How many of those who were found are in the audience of each campaign that runs now.
+fn overlap(question: &Question<'_>, selected: &[u64]) -> Result<BTreeMap<Name, i64>, OverBudget> {
+    let running = question.plans.campaigns.values().filter(|campaign| {
+        let plan = &campaign.plan;
+        phase(&plan.schedule, plan.suspended, campaign.settled, question.now) == Phase::Active
+    });
+    let mut found = BTreeMap::new();
+    for campaign in running.take(OVERLAP_MAX) {
+        let members = count(&question.within(&condition_of(&campaign.plan.audience), selected)?);
+        if members > 0 {
+            found.insert(campaign.plan.name.clone(), members);
+        }
+    }
+    Ok(found)
 }

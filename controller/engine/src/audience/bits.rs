@@ -117,20 +117,6 @@ impl Bits {
         }
     }
 
-    /// The ids, smallest first.
-    pub(crate) fn ids(&self) -> Vec<u32> {
-        match self {
-            Self::Sparse(ids) => ids.clone(),
-            Self::Dense(words, count) => {
-                let mut ids = Vec::with_capacity(*count);
-                for (place, word) in words.iter().enumerate() {
-                    ids.extend(ones(*word).filter_map(|bit| u32::try_from(place * WORD + bit).ok()));
-                }
-                ids
-            }
-        }
-    }
-
     /// Makes a set of the words of a flat bitset.
     pub(crate) fn of_words(words: Vec<u64>) -> Self {
         let count = words.iter().map(|word| word.count_ones() as usize).sum();
@@ -176,7 +162,6 @@ mod tests {
         let sparse = Bits::Sparse(model.iter().copied().collect());
         for set in [&set, &sparse] {
             assert_eq!(set.len(), model.len());
-            assert_eq!(set.ids(), model.iter().copied().collect::<Vec<_>>());
             for first in [0, 128, 16_000, 64_000] {
                 let mut mask = [u64::MAX; 5];
                 set.narrow(first, &mut mask);

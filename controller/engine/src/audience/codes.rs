@@ -156,6 +156,19 @@ impl Column {
         }
     }
 
+    /// How many of the selected members have each value.
+    pub(crate) fn spread(&self, selected: &[u64]) -> Vec<(Option<Scalar>, i64)> {
+        let mut counts = vec![0_i64; self.values.len() + 1];
+        for (place, word) in selected.iter().enumerate() {
+            for bit in super::ones(*word) {
+                if let Some(count) = counts.get_mut(usize::from(self.codes.get(place * super::WORD + bit))) {
+                    *count += 1;
+                }
+            }
+        }
+        self.values.each(|value| value.cloned()).into_iter().zip(counts).collect()
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.values.bytes() + self.codes.bytes()
     }

@@ -83,11 +83,6 @@ impl<T: Default> Named<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.things.iter()
     }
-
-    /// With their names.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &T)> {
-        self.places.iter().filter_map(|(name, place)| Some((name.as_str(), self.things.get(*place)?)))
-    }
 }
 
 /// The index.
@@ -125,6 +120,21 @@ impl Default for Columns {
             refunds_past: None,
         }
     }
+}
+
+/// What the index of a namespace occupies, beside the records that it is made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Members, also those who are merely named.
+    pub members: usize,
+    /// Events that have a row.
+    pub events: usize,
+    /// Bytes of the events' rows.
+    pub event_bytes: usize,
+    /// Bytes of what is kept for each member.
+    pub member_bytes: usize,
+    /// Bytes of the stored Segments' members and of whom channels reach.
+    pub live_bytes: usize,
 }
 
 /// A field that a condition asks for.
@@ -301,7 +311,7 @@ impl Columns {
                 for field in &mut fields {
                     field.values = super::codes::Dictionary::default();
                 }
-                *table = Table { fields, ..Table::default() };
+                *table = Table::with_fields(fields);
             }
             for (id, record) in records.clone() {
                 if record.facts.iter().any(|fact| &*fact.kind == kind) {
@@ -311,6 +321,22 @@ impl Columns {
             if let Some(table) = self.tables.get_mut(kind) {
                 table.shrink();
             }
+        }
+    }
+
+    /// What the index occupies.
+    pub(crate) fn footprint(&self) -> Footprint {
+        let tables = self.tables.iter().map(|table| (table.rows(), table.bytes()));
+        let (events, rows, starts) = tables
+            .fold((0, 0, 0), |(count, rows, starts), (more, (row, start))| (count + more, rows + row, starts + start));
+        let sets = self.tags.iter().chain(self.lists.iter()).map(Bits::bytes).sum::<usize>() + self.known.bytes();
+        let columns: usize = self.attributes.iter().map(Column::bytes).sum();
+        let instants = (self.since.capacity() + self.first.capacity()) * size_of::<Instant>();
+        Footprint {
+            events,
+            event_bytes: rows,
+            member_bytes: starts + sets + columns + instants,
+            ..Footprint::default()
         }
     }
 

@@ -11,12 +11,12 @@ use super::{
 };
 use chrono::NaiveDate;
 use fanfare_core::{
-    model::segment::{Behavior, Condition, Lifecycle, Measure, Pick, Sequence, Stage, Test, Window},
+    model::segment::{Behavior, Condition, Interests, Lifecycle, Measure, Pick, Sequence, Stage, Test, Window},
     segment::{LINES, ORDER_PAID, SEGMENT_DEPTH_MAX, day, midnight, normal, passes, passes_any},
     time::{Span, Ts, Tz, day_of},
     world::Catalogue,
 };
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A part of a condition.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub(crate) enum Node {
     /// An attribute's column, and what holds of each code.
     Codes {
         column: usize,
-        test: Test,
+        condition: Box<Condition>,
         pass: Vec<bool>,
     },
     Tag(usize),
@@ -203,7 +203,8 @@ impl<'a> Compiler<'a> {
             Condition::Behavior(behavior) => self.events(condition, behavior),
             Condition::Sequence(sequence) => self.chain(condition, sequence),
             Condition::Lifecycle(lifecycle) => self.standing(condition, lifecycle),
-            Condition::Location(_) | Condition::Interests(_) => read(condition),
+            Condition::Location(_) => read(condition),
+            Condition::Interests(interests) => self.narrowed(condition, buyers(interests)),
             Condition::Tags { any, all, none } => self.tags(condition, any, all, none),
             Condition::List(name) => match self.columns.lists.place(name.as_str()) {
                 Some(place) => Node::List(place),
@@ -239,7 +240,7 @@ impl<'a> Compiler<'a> {
             return read(condition);
         }
         let pass = column.values.each(|value| passes(test, value, today));
-        Node::Codes { column: place, test: test.clone(), pass }
+        Node::Codes { column: place, condition: Box::new(condition.clone()), pass }
     }
 
     fn tags(&self, condition: &Condition, wanted: &[String], each: &[String], none: &[String]) -> Node {
@@ -266,7 +267,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn tests(&self, table: usize, filter: &std::collections::BTreeMap<String, Test>) -> Option<Vec<FieldTest>> {
+    fn tests(&self, table: usize, filter: &BTreeMap<String, Test>) -> Option<Vec<FieldTest>> {
         let table = self.columns.tables.at(table)?;
         let test = |(path, test): (&String, &Test)| {
             let field = table.field(path, Keeps::Value).filter(|_| !path.starts_with(LINES))?;
@@ -308,7 +309,8 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn span(&mut self, span: Span) -> usize {
+    /// The place of a span in [`Moment::ago`].
+    pub(crate) fn span(&mut self, span: Span) -> usize {
         let spans = &mut self.query.spans;
         spans.iter().position(|other| *other == span).unwrap_or_else(|| {
             spans.push(span);
@@ -330,7 +332,7 @@ impl<'a> Compiler<'a> {
         };
         let Some((tests, figure)) = self.tests(table, &behavior.filter).zip(self.figure(table, &behavior.measure))
         else {
-            return read(condition);
+            return self.narrowed(condition, candidates(behavior));
         };
         let window = self.window(behavior.window);
         let (pick, orders, condition) = (behavior.pick, behavior.event == ORDER_PAID, condition.clone());
@@ -348,9 +350,22 @@ impl<'a> Compiler<'a> {
         }))
     }
 
+    /// Reads the records of those of whom a cheaper condition holds, which has to hold where `condition` does.
+    fn narrowed(&mut self, condition: &Condition, cheaper: Option<Condition>) -> Node {
+        match cheaper {
+            None => read(condition),
+            Some(cheaper) => all(vec![self.node(&cheaper, 0), read(condition)]),
+        }
+    }
+
     fn chain(&mut self, condition: &Condition, sequence: &Sequence) -> Node {
-        if sequence.without.is_some() || sequence.steps.is_empty() {
+        if sequence.steps.is_empty() {
             return read(condition);
+        }
+        if sequence.without.is_some() {
+            // Whoever took the steps without what is excluded took the steps.
+            let steps = Sequence { without: None, ..sequence.clone() };
+            return self.narrowed(condition, Some(Condition::Sequence(steps)));
         }
         let mut steps = Vec::with_capacity(sequence.steps.len());
         for step in &sequence.steps {
@@ -406,6 +421,35 @@ impl<'a> Compiler<'a> {
         let (stages, orders) = (lifecycle.stages.clone(), rule.activity.iter().any(|kind| kind == ORDER_PAID));
         Node::Standing(Box::new(Standing { stages, activity, joined, ago, orders, condition: condition.clone() }))
     }
+}
+
+/// What has to hold of everybody of whom a behaviour holds that no column can tell: at least one such event.
+fn candidates(behavior: &Behavior) -> Option<Condition> {
+    let needs_one = match behavior.measure {
+        Measure::Count | Measure::Sum(_) | Measure::Distinct(_) => behavior.least.is_some_and(|least| least > 0),
+        Measure::Average(_) | Measure::Min(_) | Measure::Max(_) => true,
+    };
+    let of_lines = behavior.filter.iter().filter(|(path, _)| !path.starts_with(LINES));
+    let filter: BTreeMap<String, Test> = of_lines.map(|(path, test)| (path.clone(), test.clone())).collect();
+    // Whatever is no plain count of fields that columns can keep has no cheaper form.
+    let is_cheaper = filter.len() < behavior.filter.len() || behavior.measure != Measure::Count;
+    (needs_one && is_cheaper).then(|| {
+        let most = None;
+        Condition::Behavior(Behavior { filter, measure: Measure::Count, least: Some(1), most, ..behavior.clone() })
+    })
+}
+
+/// What has to hold of everybody who has an interest.
+fn buyers(interests: &Interests) -> Option<Condition> {
+    let asks = !interests.any.is_empty() || !interests.all.is_empty();
+    (asks && interests.rule.orders > 0).then(|| {
+        Condition::Behavior(Behavior {
+            event: ORDER_PAID.into(),
+            window: Window::within(interests.rule.within),
+            least: Some(interests.rule.orders),
+            ..Behavior::default()
+        })
+    })
 }
 
 fn read(condition: &Condition) -> Node {

@@ -1,6 +1,7 @@
 //! What is asked of one member's rows: counts and sums, steps in their order, the stage of life.
 
 use super::{
+    codes::Column,
     columns::Columns,
     compile::{Chain, Events, Figure, Link, Moment, Standing},
     scan::code_passes,
@@ -10,6 +11,7 @@ use chrono::NaiveDate;
 use fanfare_core::{
     model::segment::{Pick, Stage},
     segment::{day, midnight, normal},
+    time::Tz,
 };
 use std::collections::BTreeSet;
 
@@ -200,12 +202,9 @@ pub(crate) fn stands(standing: &Standing, columns: &Columns, tables: &[&Table], 
         let column = columns.attributes.at(*column)?;
         let code = column.codes.get(id);
         // A value that came after the query was compiled is read now.
-        let read = || column.values.value(code).and_then(day).map(|d| Instant::bound(midnight(d, moment.zone)));
-        said.get(usize::from(code)).copied().unwrap_or_else(read)
+        said.get(usize::from(code)).copied().unwrap_or_else(|| midnight_of(column, code, moment.zone))
     });
-    let told = |instants: &[Instant]| instants.get(id).copied().filter(|at| *at != Instant::MAX);
-    let seen = [told(&columns.since), told(&columns.first)].into_iter().flatten().min();
-    let joined = stated.or(seen);
+    let joined = stated.or_else(|| seen(columns, id));
     let [new, dormant, at_risk, gone] =
         standing.ago.map(|place| moment.ago.get(place).copied().unwrap_or(Instant::MIN));
     let stage = match last.or(joined) {
@@ -217,4 +216,21 @@ pub(crate) fn stands(standing: &Standing, columns: &Columns, tables: &[&Table], 
         Some(_) => Stage::Active,
     };
     standing.stages.contains(&stage)
+}
+
+/// When something was first known of a member.
+fn seen(columns: &Columns, id: usize) -> Option<Instant> {
+    let told = |instants: &[Instant]| instants.get(id).copied().filter(|at| *at != Instant::MAX);
+    [told(&columns.since), told(&columns.first)].into_iter().flatten().min()
+}
+
+fn midnight_of(column: &Column, code: u16, zone: Tz) -> Option<Instant> {
+    column.values.value(code).and_then(day).map(|day| Instant::bound(midnight(day, zone)))
+}
+
+/// When a member joined, by the attribute that says it or as it was first seen.
+pub(crate) fn joined(attribute: Option<&str>, columns: &Columns, id: usize, zone: Tz) -> Option<Instant> {
+    let column = attribute.and_then(|name| columns.attributes.get(name));
+    let stated = column.and_then(|column| midnight_of(column, column.codes.get(id), zone));
+    stated.or_else(|| seen(columns, id))
 }

@@ -2,10 +2,15 @@
 
 use super::{
     Fact, Record,
-    columns::{Columns, Wanted},
-    learned::Profile,
+    columns::{Columns, Footprint, Wanted},
+    learned::{Profile, Touched},
+    zone::Steady,
 };
-use fanfare_core::ids::{MemberId, Name};
+use crate::plans::Plans;
+use fanfare_core::{
+    ids::{MemberId, Name},
+    time::Ts,
+};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
@@ -146,10 +151,42 @@ impl Members {
         columns.shrink();
         self.columns = columns;
         self.indexed = true;
+        let Footprint { members, events, event_bytes, member_bytes, live_bytes: _ } = self.footprint();
+        tracing::info!(members, events, event_bytes, member_bytes, "the audience index is built");
     }
 
-    /// Gives what a question asks for its columns.
-    pub(crate) fn add_fields(&mut self, wanted: &BTreeSet<Wanted>) {
+    /// What the index occupies.
+    pub fn footprint(&self) -> Footprint {
+        Footprint { members: self.records.len(), live_bytes: self.live.bytes(), ..self.columns.footprint() }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.records.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Comes to `now` with these plans: counts the stored Segments that are new, and lets time pass for the others.
+    pub(crate) fn settle(&mut self, plans: &Plans, now: Ts, steady: Steady) {
+        let mut live = std::mem::take(&mut self.live);
+        live.settle(self, plans, now, steady);
+        self.live = live;
+    }
+
+    /// Lets the stored Segments follow those who were touched.
+    pub(crate) fn touch(&mut self, plans: &Plans, touched: Touched, now: Ts, steady: Steady) {
+        let mut live = std::mem::take(&mut self.live);
+        live.touch(self, plans, touched, now, steady);
+        self.live = live;
+    }
+
+    /// Gives what a question asks for its columns, unless it has them.
+    pub(crate) fn add_missing_fields(&mut self, wanted: &BTreeSet<Wanted>) {
+        if !self.columns.has(wanted) {
+            self.add_fields(wanted);
+        }
+    }
+
+    fn add_fields(&mut self, wanted: &BTreeSet<Wanted>) {
         let Self { records, columns, .. } = self;
         let numbered = (0_u32..).zip(&*records).map(|(number, (_, record))| (number, record));
         columns.add_fields(wanted, numbered);

@@ -16,19 +16,24 @@ mod members;
 mod question;
 mod scan;
 mod table;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod wheel;
 mod zone;
 
 pub(crate) use bits::{WORD, ones};
-pub(crate) use learned::Learned;
+pub use columns::Footprint;
+pub(crate) use learned::{Learned, Touched};
 pub use members::Members;
 pub(crate) use question::Question;
 pub use scan::{OverBudget, READS_MAX, THREADS_MAX};
 
-use crate::segments::Counted;
+use crate::plans::Plans;
 use fanfare_core::{
     ids::{MemberId, Name, Namespace},
     model::segment::Scalar,
-    time::Ts,
+    time::{Ts, Tz},
 };
 use fanfare_store::{
     Result, Store,
@@ -121,8 +126,6 @@ pub struct Audience {
     members: RwLock<Members>,
     changes: AtomicU64,
     steadies: zone::Steadies,
-    /// Sizes that were counted over it lately.
-    pub(crate) counted: Counted,
 }
 
 /// Reads every member from the database.
@@ -188,13 +191,16 @@ impl Audience {
         }
     }
 
-    pub(crate) fn learn(&self, learned: Learned) {
+    /// Takes in what a batch of `at` changed, and whom that moves into or out of which stored Segment.
+    pub(crate) fn learn(&self, learned: Learned, plans: &Plans, at: Ts) {
         if learned.is_empty() {
             return;
         }
+        let steady = self.steadies.around(at, zone_of(plans));
         let mut members = self.members.write();
         self.changes.fetch_add(1, Ordering::AcqRel);
-        drop(learned.take_into(&mut members));
+        let touched = learned.take_into(&mut members);
+        members.touch(plans, touched, at, steady);
     }
 
     /// Forgets everything for what was read anew. Readers wait for an instant.
@@ -216,4 +222,9 @@ fn holder(key: &str) -> Option<MemberId> {
     let (kind, tail) = (parts.next()?, parts.nth(2)?);
     let (member, _) = tail.strip_prefix("member:")?.rsplit_once('|')?;
     (kind == "mechanic").then(|| member.into())
+}
+
+/// The zone in which days are counted.
+pub(crate) fn zone_of(plans: &Plans) -> Tz {
+    plans.runtime.as_ref().map_or(Tz::UTC, |runtime| runtime.zone)
 }

@@ -2,8 +2,10 @@
 
 use super::{
     Audience, Members,
-    compile::{Compiler, Moment, Query, wanted},
+    bits::Bits,
+    compile::{Compiler, Moment, wanted},
     scan::{Budget, OverBudget, Scan},
+    zone_of,
 };
 use crate::plans::Plans;
 use fanfare_core::{
@@ -25,16 +27,19 @@ pub(crate) struct Question<'a> {
 impl Audience {
     /// Holds everybody still for questions about these conditions. Writers wait until the answer is dropped.
     pub(crate) fn question<'a>(&'a self, plans: &'a Plans, conditions: &[&Condition], now: Ts) -> Question<'a> {
-        let zone = plans.runtime.as_ref().map_or(Tz::UTC, |runtime| runtime.zone);
+        let zone = zone_of(plans);
+        let steady = self.steadies.around(now, zone);
         let wanted = conditions.iter().flat_map(|condition| wanted(condition, plans)).collect();
         let mut members = self.members.read();
-        if !members.columns.has(&wanted) {
+        if !members.columns.has(&wanted) || !members.live.is_settled(plans, now) {
             drop(members);
             let mut writing = self.members.write();
-            writing.add_fields(&wanted);
+            writing.add_missing_fields(&wanted);
+            writing.settle(plans, now, steady);
             members = RwLockWriteGuard::downgrade(writing);
         }
-        let steady = self.steadies.around(now, zone);
+        // Others may be ahead: what is kept does not go back.
+        let now = members.live.as_of().map_or(now, |as_of| as_of.max(now));
         Question { members, plans, now, zone, steady, budget: Budget::default() }
     }
 }
@@ -45,23 +50,32 @@ impl Question<'_> {
     /// # Errors
     /// When answering reads too much.
     pub(crate) fn select(&self, condition: &Condition) -> Result<Vec<u64>, OverBudget> {
-        let mut compiler = Compiler::new(&self.members.columns, self.plans, self.now, self.zone);
-        compiler.live = Some(&self.members.live);
-        let root = compiler.add(condition);
-        self.ask(&compiler.done(), root)
+        match &self.members.columns.known {
+            Bits::Dense(known, _) => self.within(condition, known),
+            Bits::Sparse(_) => Ok(Vec::new()),
+        }
     }
 
-    fn ask(&self, query: &Query, root: usize) -> Result<Vec<u64>, OverBudget> {
-        let moment = Moment::of(query, self.now, self.steady);
+    /// Who of those who were selected a condition holds for.
+    ///
+    /// # Errors
+    /// When answering reads too much.
+    pub(crate) fn within(&self, condition: &Condition, selected: &[u64]) -> Result<Vec<u64>, OverBudget> {
+        let Members { columns, live, .. } = &*self.members;
+        let mut compiler = Compiler::new(columns, self.plans, self.now, self.zone);
+        compiler.live = Some(live);
+        let root = compiler.add(condition);
+        let query = compiler.done();
+        let moment = Moment::of(&query, self.now, self.steady);
         let scan = Scan {
             members: &self.members,
             plans: self.plans,
-            query,
+            query: &query,
             moment: &moment,
-            live: &self.members.live,
-            later: self.members.columns.refunded_after(self.now),
+            live,
+            later: columns.refunded_after(self.now),
             budget: &self.budget,
         };
-        query.roots.get(root).map_or_else(|| Ok(Vec::new()), |node| scan.select(node))
+        query.roots.get(root).map_or_else(|| Ok(Vec::new()), |node| scan.select(node, selected.to_vec()))
     }
 }

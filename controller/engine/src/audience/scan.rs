@@ -48,6 +48,11 @@ impl Default for Budget {
 }
 
 impl Budget {
+    /// No bound: for what is kept, and has to be right whatever it costs.
+    pub(crate) fn unbounded() -> Self {
+        Self(AtomicI64::new(i64::MAX))
+    }
+
     fn spend(&self, events: usize) -> bool {
         let cost = i64::try_from(events).unwrap_or(i64::MAX).saturating_add(1);
         self.0.fetch_sub(cost, Ordering::Relaxed) > cost
@@ -71,15 +76,24 @@ pub(crate) struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Who of the known members a part holds for, one bit a dense id.
+    /// Whom of those who are selected, one bit a dense id, a part holds for.
     ///
     /// # Errors
     /// When it reads too much.
-    pub(crate) fn select(&self, node: &Node) -> Result<Vec<u64>, OverBudget> {
-        let mut words = match &self.members.columns.known {
-            Bits::Dense(words, _) => words.clone(),
+    pub(crate) fn select(&self, node: &Node, words: Vec<u64>) -> Result<Vec<u64>, OverBudget> {
+        let words = self.narrowed(node, words);
+        if self.budget.is_spent() { Err(OverBudget) } else { Ok(words) }
+    }
+
+    /// Who of the known members a part holds for; for a budget that cannot be overdrawn.
+    pub(crate) fn select_all(&self, node: &Node) -> Vec<u64> {
+        match &self.members.columns.known {
+            Bits::Dense(known, _) => self.narrowed(node, known.clone()),
             Bits::Sparse(_) => Vec::new(),
-        };
+        }
+    }
+
+    fn narrowed(&self, node: &Node, mut words: Vec<u64>) -> Vec<u64> {
         let cost = node.cost().saturating_mul(self.members.len() as u64);
         if cost < SHARED_FROM || words.len() < 2 * CHUNK_WORDS {
             self.chunks(node, 0, &mut words);
@@ -99,7 +113,7 @@ impl Scan<'_> {
                 work();
             });
         }
-        if self.budget.is_spent() { Err(OverBudget) } else { Ok(words) }
+        words
     }
 
     fn chunks(&self, node: &Node, first: usize, words: &mut [u64]) {
@@ -123,8 +137,12 @@ impl Scan<'_> {
         match node {
             Node::Always => {}
             Node::Never => mask.fill(0),
-            Node::Codes { column, test, pass } => {
+            Node::Codes { column, condition, pass } => {
                 let Some(column) = columns.attributes.at(*column) else { return mask.fill(0) };
+                let Condition::Attribute { test, .. } = &**condition else { return mask.fill(0) };
+                if column.full {
+                    return self.read(condition, first, mask);
+                }
                 let passes = |code: u16| match pass.get(usize::from(code)) {
                     Some(pass) => *pass,
                     None => passes(test, column.values.value(code), self.query.today),
@@ -220,6 +238,10 @@ impl Scan<'_> {
     fn standing(&self, standing: &Standing, first: usize, mask: &mut [u64]) {
         let columns = &self.members.columns;
         let tables: Vec<&Table> = standing.activity.iter().filter_map(|place| columns.tables.at(*place)).collect();
+        let joined = standing.joined.as_ref().and_then(|(column, _)| columns.attributes.at(*column));
+        if joined.is_some_and(|column| column.full) {
+            return self.read(&standing.condition, first, mask);
+        }
         let odd = self.odd(&tables, standing.orders, first, mask);
         let odd = match (odd, columns.odd.len()) {
             (odd, 0) => odd,

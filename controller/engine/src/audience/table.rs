@@ -301,6 +301,11 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// An empty table with these fields.
+    pub(crate) fn with_fields(fields: Vec<Field>) -> Self {
+        Self { fields, ..Self::default() }
+    }
+
     pub(crate) fn block(&self, number: usize) -> Option<&Block> {
         self.blocks.get(number)?.as_deref()
     }
