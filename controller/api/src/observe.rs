@@ -10,11 +10,14 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use fanfare_engine::store::Position;
+use fanfare_engine::{audience::Footprint, store::Position};
 use futures::FutureExt;
 use http::{HeaderName, HeaderValue, Method};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode, encode_registry},
+    },
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -87,8 +90,9 @@ impl Default for Metrics {
 
 impl Metrics {
     /// All figures as OpenMetrics text.
-    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+    pub(crate) fn text(&self, audience: Footprint) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
+        encode_registry(&mut text, &audience_registry(audience))?;
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
@@ -120,6 +124,25 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
         self.latency.get_or_create(&RouteLabels { route: route.into() }).observe(took.as_secs_f64());
     }
+}
+
+/// What the audience index of the namespace holds and occupies.
+fn audience_registry(audience: Footprint) -> Registry {
+    let Footprint { members, events, event_bytes, member_bytes, live_bytes } = audience;
+    let mut registry = Registry::with_prefix("fanfare_audience");
+    let figures = [
+        ("members", "Members in the audience index", members),
+        ("events", "Events in the audience index", events),
+        ("event_bytes", "Bytes of the events in the audience index", event_bytes),
+        ("member_bytes", "Bytes of what the audience index keeps for each member", member_bytes),
+        ("segment_bytes", "Bytes of the members of stored Segments and of whom channels reach", live_bytes),
+    ];
+    for (name, help, figure) in figures {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(figure).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    }
+    registry
 }
 
 fn method_name(method: &Method) -> &'static str {

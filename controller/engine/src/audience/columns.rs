@@ -366,6 +366,11 @@ impl Columns {
         Some(later)
     }
 
+    /// Whether something is refunded to a member after `now`.
+    pub(crate) fn is_refunded_after(&self, id: u32, now: Ts) -> bool {
+        self.refunds.iter().rev().take_while(|(at, _)| *at > now).any(|(_, of)| *of == id)
+    }
+
     /// Time has come as far as `now` and does not go back: refunds until then need no remembering.
     pub(crate) fn pass(&mut self, now: Ts) {
         if self.refunds_past.is_none_or(|past| past < now) {

@@ -3,10 +3,11 @@
 use super::{
     Members, Touched,
     bits::{Bits, WORD},
-    compile::{Compiler, Moment, Query, wanted},
+    compile::{Compiler, Moment, Query},
     kernel::Scratch,
     scan::{Budget, Scan},
     table::Instant,
+    wanted::wanted,
     watch::{Looking, Timers, Watched},
     zone::Steady,
 };

@@ -9,6 +9,8 @@ mod bits;
 mod codes;
 mod columns;
 mod compile;
+#[cfg(test)]
+mod figures;
 mod kernel;
 mod learned;
 mod live;
@@ -18,6 +20,7 @@ mod scan;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wanted;
 mod watch;
 mod wheel;
 mod zone;

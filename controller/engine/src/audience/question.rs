@@ -3,8 +3,9 @@
 use super::{
     Audience, Members,
     bits::Bits,
-    compile::{Compiler, Moment, wanted},
+    compile::{Compiler, Moment},
     scan::{Budget, OverBudget, Scan},
+    wanted::wanted,
     zone_of,
 };
 use crate::plans::Plans;
@@ -20,7 +21,7 @@ pub(crate) struct Question<'a> {
     pub(crate) plans: &'a Plans,
     pub(crate) now: Ts,
     zone: Tz,
-    steady: super::zone::Steady,
+    steadies: &'a super::zone::Steadies,
     budget: Budget,
 }
 
@@ -28,19 +29,18 @@ impl Audience {
     /// Holds everybody still for questions about these conditions. Writers wait until the answer is dropped.
     pub(crate) fn question<'a>(&'a self, plans: &'a Plans, conditions: &[&Condition], now: Ts) -> Question<'a> {
         let zone = zone_of(plans);
-        let steady = self.steadies.around(now, zone);
         let wanted = conditions.iter().flat_map(|condition| wanted(condition, plans)).collect();
         let mut members = self.members.read();
         if !members.columns.has(&wanted) || !members.live.is_settled(plans, now) {
             drop(members);
             let mut writing = self.members.write();
             writing.add_missing_fields(&wanted);
-            writing.settle(plans, now, steady);
+            writing.settle(plans, now, self.steadies.around(now, zone));
             members = RwLockWriteGuard::downgrade(writing);
         }
         // Others may be ahead: what is kept does not go back.
         let now = members.live.as_of().map_or(now, |as_of| as_of.max(now));
-        Question { members, plans, now, zone, steady, budget: Budget::default() }
+        Question { members, plans, now, zone, steadies: &self.steadies, budget: Budget::default() }
     }
 }
 
@@ -66,7 +66,7 @@ impl Question<'_> {
         compiler.live = Some(live);
         let root = compiler.add(condition);
         let query = compiler.done();
-        let moment = Moment::of(&query, self.now, self.steady);
+        let moment = Moment::of(&query, self.now, self.steadies.around(self.now, self.zone));
         let scan = Scan {
             members: &self.members,
             plans: self.plans,

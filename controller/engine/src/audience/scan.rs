@@ -331,6 +331,10 @@ fn narrow_set(set: Option<&Bits>, first: usize, mask: &mut [u64]) {
 
 fn narrow_codes(codes: &Codes, first: usize, mask: &mut [u64], passes: impl Fn(u16) -> bool) {
     match codes {
+        // One member: a table of all codes would cost more.
+        Codes::Narrow(codes) if mask.len() == 1 => {
+            narrow_by(codes, first, mask, |code| passes(u16::from(*code)), passes(0));
+        }
         Codes::Narrow(codes) => {
             let mut table = [false; 256];
             for (code, pass) in (0..=u16::from(u8::MAX)).zip(&mut table) {

@@ -305,7 +305,7 @@ fn compare(audience: &Audience, plans: &Plans, conditions: &[Condition], now: Ts
     compared
 }
 
-fn runtime(zone: Tz) -> RuntimePlan {
+pub(super) fn runtime(zone: Tz) -> RuntimePlan {
     RuntimePlan {
         name: name("runtime"),
         zone,

@@ -1,6 +1,7 @@
 //! What the answer of a condition hangs on: which events, which spans of time, which days of the calendar.
 
 use super::{
+    bits::Bits,
     compile::Compiler,
     table::{BLOCK, Instant},
     zone::{Steady, seconds},
@@ -149,8 +150,11 @@ impl Timers {
         let Looking { members, moment, steady: _ } = looking;
         let mut next: Option<u32> = None;
         let mut wake = |at: Option<u32>| next = [next, at].into_iter().flatten().min();
+        let later = members.columns.is_refunded_after(id, moment.now);
         for (kind, spans) in &self.kinds {
-            let Some(table) = members.columns.tables.get(kind).filter(|table| !table.odd.has(id)) else {
+            // Of what is refunded later, the row may be gone although it counts until then.
+            let is_told = |odd: &Bits| !odd.has(id) && !(later && kind == ORDER_PAID);
+            let Some(table) = members.columns.tables.get(kind).filter(|table| is_told(&table.odd)) else {
                 let record = members.at(id as usize).map(|(_, record)| record);
                 let times: Vec<Ts> = record
                     .into_iter()

@@ -3,7 +3,7 @@
 //! `reference-audience SEED MEMBERS MONTH` prints `Q1 COUNT MILLISECONDS` and so on, the median of several runs.
 
 #[path = "../people.rs"]
-mod people;
+pub mod people;
 
 use people::{DAY, Person, person};
 use std::time::Instant;
@@ -134,16 +134,11 @@ impl Shop {
     }
 }
 
-fn main() {
-    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
-    let (Some(seed), Some(members), Some(month)) = (arguments.next(), arguments.next(), arguments.next()) else {
-        eprintln!("usage: reference-audience SEED MEMBERS MONTH");
-        return;
-    };
+/// Each question's name, how many members it holds for, and the median time in milliseconds.
+pub fn measured(seed: u64, members: u32, month: u8) -> Vec<(&'static str, usize, f64)> {
     let mut shop = Shop::default();
-    (0..members as u32).for_each(|number| shop.take(person(seed, number)));
-    let month = month as u8;
-    let measure = |name: &str, ask: &dyn Fn() -> usize| {
+    (0..members).for_each(|number| shop.take(person(seed, number)));
+    let measure = |name: &'static str, ask: &dyn Fn() -> usize| {
         let mut times = Vec::new();
         let mut count = 0;
         for _ in 0..RUNS {
@@ -152,11 +147,24 @@ fn main() {
             times.push(began.elapsed().as_secs_f64() * 1e3);
         }
         times.sort_by(f64::total_cmp);
-        println!("{name} {count} {}", times[RUNS / 2]);
+        (name, count, times[RUNS / 2])
     };
-    measure("Q1", &|| shop.count(|member| shop.spenders(member)));
-    measure("Q2", &|| shop.count(|member| shop.churning(member)));
-    measure("Q3", &|| shop.count(|member| shop.newcomers(member)));
-    measure("Q4", &|| shop.count(|member| shop.birthdays(member, month)));
-    measure("Q5", &|| shop.count(|member| shop.converted(member)));
+    vec![
+        measure("Q1", &|| shop.count(|member| shop.spenders(member))),
+        measure("Q2", &|| shop.count(|member| shop.churning(member))),
+        measure("Q3", &|| shop.count(|member| shop.newcomers(member))),
+        measure("Q4", &|| shop.count(|member| shop.birthdays(member, month))),
+        measure("Q5", &|| shop.count(|member| shop.converted(member))),
+    ]
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let (Some(seed), Some(members), Some(month)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        eprintln!("usage: reference-audience SEED MEMBERS MONTH");
+        return;
+    };
+    for (name, count, time) in measured(seed, members as u32, month as u8) {
+        println!("{name} {count} {time}");
+    }
 }
