@@ -1,9 +1,11 @@
-//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [ingest] [scale] [start] [many] [audience]`; none: all.
+//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [ingest] [scale] [start] [many] [audience] [controller]`;
+//! none: all but the last, which needs a PostgreSQL.
 //!
 //! Everything is loopback and bounded in count and time. Fair means: both sides get the same bytes from the same generator
 //! and the same cores, taking turns; literals and the mix come from a seed chosen after the start; nothing of the product is linked or switched here.
 
 mod audience;
+mod controller;
 mod feed;
 mod figures;
 mod generator;
@@ -36,12 +38,13 @@ async fn main() -> Result<()> {
             "redeem" => redeem::measure(seed).await?,
             "ingest" => ingest::measure(seed).await?,
             "scale" => scale::measure(seed).await?,
+            "controller" => controller::measure().await?,
             "start" => start::measure().await?,
             "many" => many::measure().await?,
             "audience" => audience::measure(seed).await?,
-            other => {
-                bail!("no figure is called {other:?}; there are feed, redeem, ingest, scale, start, many and audience")
-            }
+            other => bail!(
+                "no figure is called {other:?}; there are feed, redeem, ingest, scale, start, many, audience and controller"
+            ),
         }
     }
     println!("load {}", figures::load());

@@ -50,8 +50,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Answer {
     responses((status = 200, body = String, content_type = "application/openmetrics-text"))
 )]
 pub(crate) async fn metrics(State(app): State<App>) -> Answer {
-    let audience = app.engine().audience().read().footprint();
-    let text = app.metrics().text(audience).map_err(|error| Problem::internal(&error))?;
+    let text = app.metrics().text().map_err(|error| Problem::internal(&error))?;
     Ok(bytes_of(StatusCode::OK, OPEN_METRICS, text.into()))
 }
 

@@ -23,7 +23,8 @@ pub(super) fn field(event: &str, name: &str, context: &mut Context<'_>, path: Pa
     if declared.is_none() && built_in.is_none() {
         return None;
     }
-    let mut known: Vec<(&str, FieldKind)> = event_types::common_fields().map(|(name, kind)| (as_any(name), kind)).collect();
+    let mut known: Vec<(&str, FieldKind)> =
+        event_types::common_fields().map(|(name, kind)| (as_any(name), kind)).collect();
     known.extend(built_in.into_iter().flatten().map(|(name, kind)| (as_any(name), kind)));
     known.extend(declared.into_iter().flatten().map(|(name, kind)| (name.as_str(), kind_of(kind))));
     let found = known.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
