@@ -186,7 +186,7 @@ impl Live {
     }
 
     /// Looks at members anew: whether each belongs to each of these Segments.
-    fn look_at(&mut self, members: &Members, plans: &Plans, whom: &[(u32, Vec<usize>)], now: Ts, steady: Steady) {
+    fn look_at(&mut self, members: &Members, plans: &Plans, whom: &[(u32, &[usize])], now: Ts, steady: Steady) {
         let Some(query) = self.query.as_ref().filter(|_| !whom.is_empty()) else { return };
         let moment = Moment::of(query, now, steady);
         let (nobody, budget, mut scratch) = (Self::default(), Budget::unbounded(), Scratch::default());
@@ -201,7 +201,7 @@ impl Live {
         };
         for (id, places) in whom {
             let known = members.columns.known.has(*id);
-            for place in places {
+            for place in *places {
                 let Some((node, kept)) = query.roots.get(*place).zip(self.kept.get_mut(*place)) else { continue };
                 kept.members.set(*id, known && scan.holds(node, *id, &mut scratch));
             }
@@ -249,7 +249,7 @@ impl Live {
         }
         let due = self.wheel.take_due(Instant::bound(now).secs);
         let all: Vec<usize> = (0..self.kept.len()).collect();
-        let due: Vec<(u32, Vec<usize>)> = due.into_iter().map(|id| (id, all.clone())).collect();
+        let due: Vec<(u32, &[usize])> = due.into_iter().map(|id| (id, &*all)).collect();
         self.look_at(members, plans, &due, now, steady);
     }
 
@@ -260,18 +260,18 @@ impl Live {
         }
         self.settle(members, plans, now, steady);
         let now = self.as_of.unwrap_or(now);
-        let mut whom: HashMap<u32, BTreeSet<usize>> = HashMap::new();
-        for id in touched.people {
-            self.look_at_reach(members, id);
-            whom.entry(id).or_default().extend(0..self.kept.len());
+        for id in &touched.people {
+            self.look_at_reach(members, *id);
         }
-        for (id, kind) in touched.acted {
-            let places = self.by_kind.get(&*kind).into_iter().flatten().chain(&self.any_kind);
-            whom.entry(id).or_default().extend(places);
+        let all: Vec<usize> = (0..self.kept.len()).collect();
+        let (by_kind, any_kind) = (std::mem::take(&mut self.by_kind), std::mem::take(&mut self.any_kind));
+        let mut whom: Vec<(u32, &[usize])> = touched.people.iter().map(|id| (*id, &*all)).collect();
+        for (id, kind) in &touched.acted {
+            let places = by_kind.get(&**kind).map(Vec::as_slice).filter(|places| !places.is_empty());
+            whom.extend(places.into_iter().chain((!any_kind.is_empty()).then_some(&*any_kind)).map(|of| (*id, of)));
         }
-        let whom: Vec<(u32, Vec<usize>)> =
-            whom.into_iter().map(|(id, places)| (id, places.into_iter().collect())).collect();
         self.look_at(members, plans, &whom, now, steady);
+        (self.by_kind, self.any_kind) = (by_kind, any_kind);
     }
 
     /// How many of the selected members each channel reaches.
@@ -309,7 +309,8 @@ fn named(plan: &SegmentPlan, plans: &Plans) -> Vec<Arc<SegmentPlan>> {
     found
 }
 
-fn names(condition: &Condition) -> Vec<Name> {
+/// The Segments that a condition names.
+pub(crate) fn names(condition: &Condition) -> Vec<Name> {
     match condition {
         Condition::Segment(name) => vec![name.clone()],
         Condition::Not(part) => names(part),

@@ -150,6 +150,12 @@ impl Timers {
         let Looking { members, moment, steady: _ } = looking;
         let mut next: Option<u32> = None;
         let mut wake = |at: Option<u32>| next = [next, at].into_iter().flatten().min();
+        // While clocks are moved, what has just passed may come back.
+        let moving = moment.steady_from == Instant::MAX;
+        let back = |place: usize, span: Span| {
+            let ago = moment.ago.get(place).copied().unwrap_or(Instant::MIN);
+            if moving && span.days > 0 { ago.moved(-CLOCKS_S) } else { ago }
+        };
         let later = members.columns.is_refunded_after(id, moment.now);
         for (kind, spans) in &self.kinds {
             // Of what is refunded later, the row may be gone although it counts until then.
@@ -163,7 +169,7 @@ impl Timers {
                 let from = |bound: Instant| times.iter().copied().map(Instant::bound).find(|at| *at >= bound);
                 wake(from(moment.ahead).map(|at| at.secs));
                 for (span, place) in spans {
-                    let ago = moment.ago.get(*place).copied().unwrap_or(Instant::MIN);
+                    let ago = back(*place, *span);
                     wake(from(ago).and_then(|at| crossing(at, *span, looking)));
                 }
                 continue;
@@ -176,12 +182,12 @@ impl Timers {
             };
             wake(from(moment.ahead).map(|at| at.secs));
             for (span, place) in spans {
-                let ago = moment.ago.get(*place).copied().unwrap_or(Instant::MIN);
+                let ago = back(*place, *span);
                 wake(from(ago).and_then(|at| crossing(at, *span, looking)));
             }
         }
         for (attribute, (span, place)) in &self.joined {
-            let ago = moment.ago.get(*place).copied().unwrap_or(Instant::MIN);
+            let ago = back(*place, *span);
             let joined = kernel::joined(attribute.as_deref(), &members.columns, id as usize, moment.zone);
             wake(joined.filter(|at| *at >= ago).and_then(|at| crossing(at, *span, looking)));
         }
