@@ -8,6 +8,7 @@ pub mod events;
 pub mod explain;
 pub mod keys;
 pub mod ledger;
+pub mod preview;
 pub mod reconcile;
 pub mod remote;
 pub mod runtime;
@@ -45,6 +46,8 @@ pub enum Command {
     /// Say in plain words what a resource means.
     #[command(subcommand)]
     Explain(explain::Command),
+    /// Say who the Segments of a file would mean now: how many, whom channels reach, in which campaigns, and why.
+    Preview(preview::Args),
     /// Print the custom resource definitions, or write them and the editors' schemas to a folder.
     Crds(crds::Args),
     /// Stop a campaign at once, without Git: no joins, discounts or rewards; issued vouchers still redeem.
@@ -99,6 +102,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Controller(args) => controller::run(args).await,
         Command::Validate(args) => validate::run(&args),
         Command::Explain(command) => explain::run(command).await,
+        Command::Preview(args) => preview::run(args).await,
         Command::Crds(args) => crds::run(&args),
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,
