@@ -20,6 +20,8 @@ use std::{
 const START_LIMIT: Duration = Duration::from_secs(120);
 /// How long a clean stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
+/// How long the health of a controller may take to be told.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// A short Lease, so that a scenario need not wait long for a leader that is gone.
 pub const LEASE_S: u64 = 8;
 
@@ -310,7 +312,7 @@ impl Controller {
     /// # Errors
     /// When it does not answer.
     pub async fn readiness(&self) -> Result<(u16, Value)> {
-        let answer = reqwest::get(&self.health).await?;
+        let answer = reqwest::Client::new().get(&self.health).timeout(CALL_LIMIT).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
