@@ -9,6 +9,7 @@ pub mod cart;
 pub mod codes;
 pub mod decide;
 pub mod envelope;
+pub mod event_types;
 pub mod ids;
 pub mod journey;
 pub mod lease;

@@ -43,6 +43,8 @@ pub struct Record {
     pub counters: BTreeMap<Arc<str>, i64>,
     /// Whether the member itself is known, or only a list or an event names it.
     pub known: bool,
+    /// When the member became known.
+    pub since: Option<Ts>,
 }
 
 impl Record {
@@ -54,12 +56,13 @@ impl Record {
     }
 
     fn take(&mut self, profile: Profile) {
-        let Profile { id: _, attributes, tags, consent, identities, known } = profile;
+        let Profile { id: _, attributes, tags, consent, identities, known, since } = profile;
         self.attributes = attributes;
         self.tags = tags;
         self.consent = consent;
         self.identities = identities;
         self.known = known;
+        self.since = since;
     }
 }
 
@@ -72,6 +75,8 @@ struct Profile {
     consent: Consent,
     identities: BTreeSet<String>,
     known: bool,
+    #[serde(default)]
+    since: Option<Ts>,
 }
 
 impl Profile {
@@ -83,6 +88,7 @@ impl Profile {
             consent: row.consent,
             identities: row.identities.into_iter().map(|(kind, _)| kind).collect(),
             known: row.merged_into.is_none(),
+            since: Some(row.created_at),
         }
     }
 }

@@ -54,6 +54,7 @@ pub mod segments;
 pub mod settle;
 pub(crate) mod shared;
 pub(crate) mod shown;
+pub mod stats;
 pub mod suspend;
 pub mod thresholds;
 pub(crate) mod touch;
@@ -232,6 +233,7 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     pub(crate) wake: tokio::sync::Notify,
     pub(crate) replica: u64,
+    pub(crate) stats: stats::Stats,
     pub(crate) fence: Option<Fence>,
     queue: tokio::sync::mpsc::Sender<writer::Queued>,
     room: Arc<tokio::sync::Semaphore>,
@@ -279,7 +281,8 @@ impl Engine {
         let wake = tokio::sync::Notify::new();
         let replica = mint::number_of(&seed);
         let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
-        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, fence, queue, room });
+        let stats = stats::Stats::default();
+        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, stats, fence, queue, room });
         if shared.store.shared() {
             concurrency::spawn(memory::follow(Arc::downgrade(&shared)));
         }

@@ -302,6 +302,8 @@ pub struct Tx<'a> {
     pub audience: &'a Audience,
     /// From which device and address the command comes; nothing where nobody said.
     pub(crate) origin: Origin,
+    /// The order that the command is about, for limits per order; an empty id for a cart that is no order yet.
+    pub(crate) order: Option<OrderId>,
     pub(crate) incarnation: i64,
     pub(crate) base: &'a mut Base,
     pub(crate) draw: &'a mut Draw,

@@ -5,6 +5,7 @@ pub mod codes;
 pub mod controller;
 pub mod crds;
 pub mod events;
+pub mod explain;
 pub mod keys;
 pub mod ledger;
 pub mod reconcile;
@@ -41,6 +42,9 @@ pub enum Command {
     Controller(controller::Args),
     /// Check files, folders or standard input (`-`) as admission would, all references included.
     Validate(validate::Args),
+    /// Say in plain words what a resource means.
+    #[command(subcommand)]
+    Explain(explain::Command),
     /// Print the custom resource definitions, or write them and the editors' schemas to a folder.
     Crds(crds::Args),
     /// Stop a campaign at once, without Git: no joins, discounts or rewards; issued vouchers still redeem.
@@ -64,7 +68,7 @@ pub enum Command {
     /// The audit trail and the ledger's chain.
     #[command(subcommand)]
     Audit(audit::Command),
-    /// The ledger: corrections, reports and the export, over the HTTP API.
+    /// The ledger: corrections, reports and the export, over the HTTP API or on a shared database.
     #[command(subcommand)]
     Ledger(ledger::Command),
 }
@@ -94,6 +98,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Runtime(args) => runtime::run(args).await,
         Command::Controller(args) => controller::run(args).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Explain(command) => explain::run(command).await,
         Command::Crds(args) => crds::run(&args),
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,

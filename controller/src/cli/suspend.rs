@@ -82,7 +82,7 @@ pub async fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When there is no such resource, or the API server does not take it.
 pub async fn annotate(kind: Kind, name: &str, target: &Target, annotations: Value) -> anyhow::Result<()> {
-    let api = resources(kind, target).await?;
+    let api = objects(target, kind).await?;
     let patch = json!({ "metadata": { "annotations": annotations } });
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
     match api.patch(name, &params, &Patch::Merge(&patch)).await {
@@ -96,7 +96,8 @@ pub async fn annotate(kind: Kind, name: &str, target: &Target, annotations: Valu
     }
 }
 
-async fn resources(kind: Kind, target: &Target) -> anyhow::Result<Api<DynamicObject>> {
+/// The objects of a kind.
+pub(super) async fn objects(target: &Target, kind: Kind) -> anyhow::Result<Api<DynamicObject>> {
     let kubeconfig = kubeconfig(target.data.as_deref())?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());

@@ -61,6 +61,8 @@ pub struct Redeem {
     pub bound_to: Option<StoreId>,
     /// At which till.
     pub terminal: Option<String>,
+    /// The till that the caller's key belongs to, whatever it calls itself.
+    pub till: Option<String>,
     /// Through which channel; a till is `pos`.
     pub channel: String,
     /// What the till takes off, where it knows; at most what the voucher is worth.
@@ -93,6 +95,7 @@ impl Command for Redeem {
                 return self.take_offline(tx, grant, id, taken);
             }
         }
+        vouchers::believed(tx, self.occurred_at)?;
         self.check(tx, &grant, at)?;
         let amount = self.amount_of(tx, &grant)?;
         // A till that lost the answer and reports the payload later as taken offline finds what it came to.
@@ -118,7 +121,8 @@ impl Redeem {
     /// Whether the voucher can be used at this time and place, by whoever stands there.
     fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
         let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
-        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel), origin: None };
+        let (store, channel) = (Some(&self.store), Some(self.channel.as_str()));
+        let visit = Visit { world, who: None, store, channel, origin: None, order: None };
         let shown = Grant { code: Some(self.code.clone()), ..grant.clone() };
         let met = shown::met(tx, &shown, None, self.occurred_at);
         reward::usable(&met, &visit)?;
@@ -129,7 +133,7 @@ impl Redeem {
     }
 
     fn till(&self) -> &str {
-        self.terminal.as_deref().unwrap_or(self.store.as_str())
+        self.till.as_ref().or(self.terminal.as_ref()).map_or(self.store.as_str(), String::as_str)
     }
 
     /// Holds or uses the voucher.
@@ -141,6 +145,9 @@ impl Redeem {
         amount: Minor,
         at: Ts,
     ) -> Result<Outcome, Halt> {
+        if let Some(order) = &self.order {
+            vouchers::once_an_order(tx, &grant, &order.id)?;
+        }
         vouchers::held_by(&mut grant, self.member.as_ref());
         let used = Use { place: vouchers::begin(&mut grant, amount)?, amount };
         let redemption = self.write(tx, id, &grant, used, at);
@@ -169,18 +176,18 @@ impl Redeem {
         if !shown::is_booked(tx, id.as_str())? {
             return Ok(None);
         }
-        let amount = self.amount_of(tx, grant)?;
+        let amount = self.amount_offline(tx, grant)?;
         Ok(Some(self.excepted(tx, grant, id, amount)))
     }
 
     /// A till took the payload while it was offline, within the reward's allowance: it is honoured, as an exception where
     /// the voucher was used meanwhile.
     fn take_offline(&self, tx: &mut Tx<'_>, grant: Grant, id: RedemptionId, taken: Taken) -> Result<Outcome, Halt> {
-        let at = vouchers::occurred(tx.now, self.occurred_at);
+        let at = vouchers::believed(tx, self.occurred_at)?;
         self.check(tx, &grant, at)?;
-        let amount = self.amount_of(tx, &grant)?;
+        let amount = self.amount_offline(tx, &grant)?;
         shown::within(tx, taken, amount)?;
-        if !shown::is_gone(&grant) {
+        if !shown::is_gone_for(&grant, amount) {
             return self.take(tx, grant, id, amount, at);
         }
         let outcome = self.excepted(tx, &grant, &id, amount);
@@ -223,6 +230,18 @@ impl Redeem {
             RewardKind::Points { .. } | RewardKind::Badge => {
                 refuse(Reason::CodeUnknown, "this is not redeemed at a till")
             }
+        }
+    }
+
+    /// The same for a till that was offline: what is on a gift card it could not know, so it has to say what it took.
+    fn amount_offline(&self, tx: &Tx<'_>, grant: &Grant) -> Result<Minor, Halt> {
+        match (&grant.terms.kind, self.amount, &self.order) {
+            (RewardKind::GiftCard { .. }, Some(asked), Some(order)) => within(tx, asked, order.total),
+            (RewardKind::GiftCard { .. }, Some(asked), None) => Ok(asked),
+            (RewardKind::GiftCard { .. }, None, _) => {
+                refuse(Reason::ItemsNotEligible, "how much the card has paid is not known; name amount")
+            }
+            _ => self.amount_of(tx, grant),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Shop, id, mail_channel, name, segment};
 use fanfare_core::{
-    model::segment::{Behavior, Condition, Measure, Scalar, Test},
+    model::segment::{Behavior, Condition, Scalar, Test, Window},
     time::Span,
 };
 use fanfare_engine::{
@@ -156,10 +156,9 @@ async fn a_segment_of_one_member_equals_the_scan_of_all() {
     let spends = Condition::Behavior(Behavior {
         event: "store.visited".into(),
         filter: [("storeId".into(), Test::In(vec![Scalar::Text("bkk-01".into())]))].into(),
-        within: Some(Span::days(5)),
-        measure: Measure::Count,
+        window: Window::within(Span::days(5)),
         least: Some(2),
-        most: None,
+        ..Behavior::default()
     });
     let listed = Condition::List(name("vips"));
     let condition = Condition::Any(vec![Condition::All(vec![gold, spends]), listed]);

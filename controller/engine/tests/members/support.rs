@@ -41,7 +41,11 @@ impl TestClock {
     }
 
     pub(crate) fn set(&self, at: &str) {
-        self.0.store(ts(at).timestamp_millis(), Ordering::SeqCst);
+        self.set_to(ts(at));
+    }
+
+    pub(crate) fn set_to(&self, at: Ts) {
+        self.0.store(at.timestamp_millis(), Ordering::SeqCst);
     }
 }
 
@@ -98,6 +102,13 @@ impl Shop {
         let shop = Self { engine, store, clock, _kept };
         shop.publish(Plan::CampaignRuntime(runtime())).await;
         shop
+    }
+
+    /// A shop on a database that has rows already, without a Runtime.
+    pub(crate) async fn on(store: Arc<dyn Store>, kept: database::Kept, at: Ts) -> Self {
+        let clock = Arc::new(TestClock(AtomicI64::new(at.timestamp_millis())));
+        let engine = engine(&store, &clock).await;
+        Self { engine, store, clock, _kept: kept }
     }
 
     /// Stops the engine and opens another on the same database, as after a crash.
@@ -172,6 +183,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),
         approve_above: None,
+        segments: fanfare_core::model::runtime::SegmentRules::default(),
     }
 }
 

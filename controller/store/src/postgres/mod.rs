@@ -97,10 +97,10 @@ impl PostgresStore {
     /// [`Error::Version`] when it was written by a newer binary or by another program, [`Error::Unavailable`] when the URL is
     /// none or the database cannot be reached. They name the host, the database and the remedy, never the password.
     pub async fn open(url: &str) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url).map_err(|_| {
-            Error::Unavailable(
-                "the URL of the database is none: write postgres://user:password@host:port/database".into(),
-            )
+        let options = PgConnectOptions::from_str(url).map_err(|error| {
+            Error::Unavailable(format!(
+                "its URL cannot be read ({error}); write postgres://user:password@host:port/database"
+            ))
         })?;
         Self::connect(options).await
     }

@@ -4,6 +4,8 @@
 
 mod authors;
 mod bad_input;
+mod bad_money;
+mod budgets;
 mod caps;
 mod controller;
 mod controller_faults;
