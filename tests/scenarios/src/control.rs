@@ -145,11 +145,11 @@ impl ApiServer {
         let namespace = &self.namespace;
         let name = format!("limited-{namespace}");
         let objects = format!(
-            "{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: limited}}}}\n---\n\
-             {{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {{name: {name}}}, rules: {rules}}}\n---\n\
-             {{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {{name: {name}}}, roleRef: \
-             {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}}}, subjects: [{{kind: ServiceAccount, \
-             name: limited, namespace: {namespace}}}]}}\n"
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: limited}}\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {name}}}\nrules: {rules}\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {name}}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}}}\n\
+             subjects: [{{kind: ServiceAccount, name: limited, namespace: {namespace}}}]\n"
         );
         self.kubectl(&["apply", "-f", "-"], Some(&objects)).await?.code(0)?;
         let token = self.kubectl(&["create", "token", "limited"], None).await?.code(0)?;
