@@ -39,9 +39,7 @@ pub struct Standing {
 
 impl Default for Standing {
     fn default() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "how long a lease is held is measured in real time")]
-        let began = Instant::now();
-        Self { began, until: Arc::default(), changed: watch::channel(false).0 }
+        Self { began: Instant::now(), until: Arc::default(), changed: watch::channel(false).0 }
     }
 }
 

@@ -170,18 +170,18 @@ async fn work(parts: Parts, database: Address) {
     let store = open(&database, &parts.health).await;
     let mut tasks = JoinSet::new();
     tasks.spawn(checks::follow_database(store.clone(), parts.health.clone()));
-    let clock = loop {
-        match clock(&store).await {
-            Ok(clock) => break clock,
+    let clocks = loop {
+        match clocks(&store).await {
+            Ok(clocks) => break clocks,
             Err(error) => tracing::warn!(%error, "the database does not tell the time; asked again"),
         }
         tokio::time::sleep(AGAIN).await;
     };
-    parts.reviewer.reached(store.clone(), clock.clone());
-    tasks.spawn(clock.clone().keep(store.clone()));
+    parts.reviewer.reached(store.clone(), clocks.1.clone());
+    tasks.spawn(clocks.1.clone().keep(store.clone()));
     loop {
         parts.standing.won().await;
-        if let Err(error) = lead(&parts, &store, &clock).await {
+        if let Err(error) = lead(&parts, &store, &clocks).await {
             tracing::warn!(%error, "the epoch was not raised; tried again");
         }
         parts.health.leads(false);
@@ -203,14 +203,20 @@ async fn open(database: &Address, health: &Health) -> Arc<dyn Store> {
     }
 }
 
-async fn clock(store: &Arc<dyn Store>) -> fanfare_store::Result<BusinessClock> {
+/// Real time and business time.
+async fn clocks(store: &Arc<dyn Store>) -> fanfare_store::Result<(RealClock, BusinessClock)> {
     let real = RealClock::of(&**store).await?;
     let stored = BusinessClock::stored(real.clone(), &**store).await?;
-    Ok(stored.unwrap_or_else(|| BusinessClock::with_offset_ms(real, 0)))
+    let clock = stored.unwrap_or_else(|| BusinessClock::with_offset_ms(real.clone(), 0));
+    Ok((real, clock))
 }
 
 /// Raises the epoch and does the work, until the lease is lost or the database says that another has taken over.
-async fn lead(parts: &Parts, store: &Arc<dyn Store>, clock: &BusinessClock) -> fanfare_store::Result<()> {
+async fn lead(
+    parts: &Parts,
+    store: &Arc<dyn Store>,
+    (real, clock): &(RealClock, BusinessClock),
+) -> fanfare_store::Result<()> {
     let epoch = store.raise(&parts.epoch_setting).await?;
     if !parts.standing.leads() {
         return Ok(());
@@ -222,7 +228,7 @@ async fn lead(parts: &Parts, store: &Arc<dyn Store>, clock: &BusinessClock) -> f
     let config = Config {
         client: parts.client.clone(),
         scope: parts.scope.clone(),
-        opener: Arc::new(Led { store: store.clone(), clock: clock.clone(), fence }),
+        opener: Arc::new(Led::new(store.clone(), real.clone(), clock.clone(), fence)),
         wall: Arc::new(WallClock),
         url: parts.runtime_url.clone(),
         may_write: Arc::new(move || standing.leads()),

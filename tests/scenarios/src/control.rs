@@ -20,6 +20,8 @@ use std::{
 const START_LIMIT: Duration = Duration::from_secs(120);
 /// How long a clean stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
+/// How long the health of a controller may take to be told.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// A short Lease, so that a scenario need not wait long for a leader that is gone.
 pub const LEASE_S: u64 = 8;
 
@@ -143,11 +145,11 @@ impl ApiServer {
         let namespace = &self.namespace;
         let name = format!("limited-{namespace}");
         let objects = format!(
-            "{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: limited}}}}\n---\n\
-             {{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {{name: {name}}}, rules: {rules}}}\n---\n\
-             {{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {{name: {name}}}, roleRef: \
-             {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}}}, subjects: [{{kind: ServiceAccount, \
-             name: limited, namespace: {namespace}}}]}}\n"
+            "apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: limited}}\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {name}}}\nrules: {rules}\n---\n\
+             apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {{name: {name}}}\n\
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {name}}}\n\
+             subjects: [{{kind: ServiceAccount, name: limited, namespace: {namespace}}}]\n"
         );
         self.kubectl(&["apply", "-f", "-"], Some(&objects)).await?.code(0)?;
         let token = self.kubectl(&["create", "token", "limited"], None).await?.code(0)?;
@@ -310,7 +312,7 @@ impl Controller {
     /// # Errors
     /// When it does not answer.
     pub async fn readiness(&self) -> Result<(u16, Value)> {
-        let answer = reqwest::get(&self.health).await?;
+        let answer = reqwest::Client::new().get(&self.health).timeout(CALL_LIMIT).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 

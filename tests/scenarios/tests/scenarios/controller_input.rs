@@ -140,3 +140,19 @@ async fn a_secret_that_no_runtime_has_is_a_condition_that_goes_when_one_has_it()
     runtime.stop().await.context("the runtime")?;
     controller.stop().await
 }
+
+#[tokio::test]
+async fn a_namespace_that_a_controller_looks_after_is_refused_to_an_up_that_would_retire_it() -> Result<()> {
+    let (server, database) = (ApiServer::open().await?, Database::fresh().await?);
+    let controller = Controller::start(&server, &database).await?;
+    controller.leads().await?;
+    server.apply(&fixture("shop")).await?;
+    server.condition(("campaign", "sale"), ("Ready", "True", "Published")).await?;
+    let folder = Scratch::copy_of(&fixture("shop"))?;
+    folder.edit("runtime.yaml", "{name: shop}", &format!("{{name: shop, namespace: {}}}", server.namespace))?;
+    let place = folder.path().display().to_string();
+    let args = ["up", &place, "--listen", "127.0.0.1:0", "--kube-listen", "127.0.0.1:0"];
+    let refused = tools::verb_on(&database.url(), &args).await?;
+    ensure!(refused.code == 1 && refused.err.contains("publishes to this namespace"), "{refused:?}");
+    controller.stop().await
+}
