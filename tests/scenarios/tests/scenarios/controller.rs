@@ -283,11 +283,10 @@ fn kstatus(object: &Value) -> &'static str {
         let all = object["status"]["conditions"].as_array();
         all.and_then(|all| all.iter().find(|condition| condition["type"] == kind)).map(|found| found["status"].clone())
     };
+    let is_behind = object["status"]["observedGeneration"] != object["metadata"]["generation"];
     if object["metadata"].get("deletionTimestamp").is_some() {
         "Terminating"
-    } else if object["status"]["observedGeneration"] != object["metadata"]["generation"] {
-        "InProgress"
-    } else if condition("Reconciling").is_some_and(|status| status == "True") {
+    } else if is_behind || condition("Reconciling").is_some_and(|status| status == "True") {
         "InProgress"
     } else if condition("Stalled").is_some_and(|status| status == "True") {
         "Failed"
