@@ -12,11 +12,14 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+/// What is made of some numbers.
+type Fold = fn(&[i64]) -> Option<i64>;
+
 /// What a behaviour measures for the member: a count, or ten-thousandths of what is made of a field's numbers; nothing
 /// where there is nothing to take an average, a least or a most of.
 pub fn measure(behavior: &Behavior, asked: &Asked<'_>) -> Option<i64> {
     let events = matching(behavior, asked);
-    let (path, fold): (&str, fn(&[i64]) -> Option<i64>) = match &behavior.measure {
+    let (path, fold): (&str, Fold) = match &behavior.measure {
         Measure::Count => return i64::try_from(events.len()).ok(),
         Measure::Distinct(path) => return Some(distinct(behavior, &events, path, asked)),
         Measure::Sum(path) => (path, total),
