@@ -33,6 +33,12 @@ fn half() -> Value {
     json!({"name": "half", "discount": {"percentOff": "50%", "items": {"all": true}}})
 }
 
+fn limited(limit: Value) -> (Kind, Value) {
+    let mut mechanic = half();
+    mechanic["limits"] = json!([limit]);
+    with_mechanic(mechanic)
+}
+
 fn segment(condition: Value) -> (Kind, Value) {
     (Kind::Segment, json!({"title": "Some", "match": condition}))
 }
@@ -80,6 +86,27 @@ fn broken() -> Vec<(&'static str, (Kind, Value))> {
             ),
         ),
         ("spec.mechanics[0]", with_mechanic(json!({"name": "none"}))),
+        ("spec.mechanics[0].limits[0]", limited(json!({"count": "Orders", "per": "Member", "max": 1}))),
+        (
+            "spec.mechanics[0].limits[0]",
+            limited(json!({"count": "Orders", "per": "Member", "every": "Day", "within": "10m", "max": 1})),
+        ),
+        ("spec.mechanics[0].limits[0].per", limited(json!({"count": "Orders", "per": "Order", "max": 1}))),
+        (
+            "spec.mechanics[0].limits[0].per",
+            limited(json!({"count": "Rewards", "per": "Order", "within": "10m", "max": 1})),
+        ),
+        (
+            "spec.mechanics[0].lottery.entry.limits[0]",
+            with_mechanic(
+                json!({"name": "a", "lottery": {"entry": {"points": 5, "limits": [{"per": "Member", "max": 1}]}, "draw": "Instant", "prizes": [{"name": "a", "reward": "r", "weight": 1}]}}),
+            ),
+        ),
+        ("spec.limits[0]", reward(json!({"voucher": {"amountOff": "5"}, "limits": [{"per": "Member", "max": 1}]}))),
+        (
+            "spec.limits[0].per",
+            reward(json!({"voucher": {"amountOff": "5"}, "limits": [{"per": "Order", "every": "Day", "max": 1}]})),
+        ),
         ("spec.mechanics[0].discount", with_mechanic(json!({"name": "a", "discount": {"items": all}}))),
         (
             "spec.mechanics[0].discount",

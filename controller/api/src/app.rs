@@ -73,6 +73,7 @@ impl App {
         let mut material = signing_key.clone();
         material.extend_from_slice(engine.namespace().as_str().as_bytes());
         let origin_key = blake3::derive_key("fanfare 2026 origin of a call", &material);
+        let metrics = Metrics::of(engine.clone());
         Self(Arc::new(Inner {
             engine,
             real_clock,
@@ -82,7 +83,7 @@ impl App {
             guests: Bucket::default(),
             payload_keys,
             guesses: Guesses::default(),
-            metrics: Metrics::default(),
+            metrics,
             read_match,
             dev_login,
             origin_key,
@@ -208,7 +209,10 @@ impl App {
                 tracing::warn!(%error, "the database did not answer");
                 Problem::overloaded("the database does not answer now; try again")
             }
-            store::Error::Conflict(_) | store::Error::Version(_) | store::Error::Corrupt(_) => Problem::internal(error),
+            store::Error::Conflict(_)
+            | store::Error::Fenced(_)
+            | store::Error::Version(_)
+            | store::Error::Corrupt(_) => Problem::internal(error),
         }
     }
 

@@ -10,12 +10,24 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use fanfare_engine::store::Position;
+use fanfare_engine::{
+    Engine,
+    audience::Footprint,
+    stats::{Busy, SIZES},
+    store::Position,
+};
 use futures::FutureExt;
 use http::{HeaderName, HeaderValue, Method};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet, text::encode},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
+    },
     registry::Registry,
 };
 use std::{
@@ -51,6 +63,17 @@ struct RouteLabels {
     route: String,
 }
 
+/// What a problem is counted under: the codes of the contract.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabels {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabels {
+    status: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallerLabels {
     caller: &'static str,
@@ -64,14 +87,86 @@ pub(crate) struct Metrics {
     requests: Family<Labels, Counter>,
     latency: Latency,
     open: Gauge,
+    problems: Family<CodeLabels, Counter>,
+    events: Family<StatusLabels, Counter>,
     wrong_codes: Family<CallerLabels, Counter>,
     throttled: Family<CallerLabels, Counter>,
     ids: AtomicU64,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        let mut registry = Registry::with_prefix("fanfare_http");
+/// How busy the engine is, asked when somebody looks.
+struct Writer(Engine);
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
+impl Collector for Writer {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Busy { queued, queue_max, commands, commits, failed, sizes } = self.0.busy();
+        for (name, help, value) in [
+            ("queued", "Calls that wait to be decided", queued),
+            ("queue_max", "How many calls may wait; past that they are answered 503", queue_max),
+        ] {
+            let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)?;
+        }
+        for (name, help, value) in [
+            ("commands", "Commands decided", commands),
+            ("commits", "Transactions committed, each with all that had gathered", commits),
+            ("batches_failed", "Batches that came to nothing", failed),
+        ] {
+            let value = ConstCounter::new(value);
+            value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)?;
+        }
+        let bounds = SIZES.iter().map(|most| u32::try_from(*most).map_or(f64::MAX, f64::from));
+        let buckets: Vec<(f64, u64)> = bounds.chain([f64::MAX]).zip(sizes).collect();
+        let count = buckets.iter().map(|(_, batches)| batches).sum();
+        let help = "Commands of a batch";
+        let mut encoder = encoder.encode_descriptor("batch_commands", help, None, MetricType::Histogram)?;
+        #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
+        encoder.encode_histogram::<NoLabelSet>(commands as f64, count, &buckets, None)
+    }
+}
+
+/// What the audience index holds and occupies, asked when somebody looks.
+struct Index(Engine);
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Index")
+    }
+}
+
+impl Collector for Index {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Footprint { members, events, event_bytes, member_bytes, live_bytes } = self.0.audience().read().footprint();
+        for (name, help, value) in [
+            ("members", "Members in the audience index", members),
+            ("events", "Events in the audience index", events),
+            ("event_bytes", "Bytes of the events in the audience index", event_bytes),
+            ("member_bytes", "Bytes of what the audience index keeps for each member", member_bytes),
+            ("segment_bytes", "Bytes of the members of stored Segments and of whom channels reach", live_bytes),
+        ] {
+            let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Metrics {
+    /// Nothing measured yet.
+    pub(crate) fn of(engine: Engine) -> Self {
+        let mut all = Registry::with_prefix("fanfare");
+        all.sub_registry_with_prefix("audience").register_collector(Box::new(Index(engine.clone())));
+        all.sub_registry_with_prefix("engine").register_collector(Box::new(Writer(engine)));
+        let registry = all.sub_registry_with_prefix("http");
+        let (problems, events) = (Family::<CodeLabels, Counter>::default(), Family::<StatusLabels, Counter>::default());
+        registry.register("problems", "Problems answered, also those of single events, by code", problems.clone());
+        registry.register("events", "Events by what became of them", events.clone());
         let requests = Family::<Labels, Counter>::default();
         let latency = Latency::new_with_constructor(|| Histogram::new(LATENCY_BOUNDS_S));
         let open = Gauge::default();
@@ -81,11 +176,10 @@ impl Default for Metrics {
         let (wrong_codes, throttled) = (Family::<CallerLabels, Counter>::default(), Family::default());
         registry.register("wrong_codes", "Codes that nobody has, by who named them", wrong_codes.clone());
         registry.register("throttled", "Calls refused for too many wrong codes", Family::clone(&throttled));
-        Self { registry, requests, latency, open, wrong_codes, throttled, ids: AtomicU64::new(0) }
+        let ids = AtomicU64::new(0);
+        Self { registry: all, requests, latency, open, problems, events, wrong_codes, throttled, ids }
     }
-}
 
-impl Metrics {
     /// All figures as OpenMetrics text.
     pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
@@ -108,6 +202,18 @@ impl Metrics {
     /// Counts a call refused for too many wrong codes.
     pub(crate) fn throttled(&self, caller: &'static str) {
         self.throttled.get_or_create(&CallerLabels { caller }).inc();
+    }
+
+    /// Counts what became of an event, and why where it was rejected.
+    pub(crate) fn event(&self, status: &'static str, rejected: Option<Code>) {
+        self.events.get_or_create(&StatusLabels { status }).inc();
+        if let Some(code) = rejected {
+            self.problem(code);
+        }
+    }
+
+    fn problem(&self, code: Code) {
+        self.problems.get_or_create(&CodeLabels { code: code.as_str() }).inc();
     }
 
     /// A number that this process gives once.
@@ -172,6 +278,9 @@ pub(crate) async fn around(State(app): State<App>, request: Request, next: Next)
     headers.insert(REQUEST_ID.clone(), id);
     headers.insert(NOSNIFF.clone(), HeaderValue::from_static("nosniff"));
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    if let Some(code) = response.extensions().get::<Code>() {
+        app.metrics().problem(*code);
+    }
     app.metrics().count(&method, route, response.status().as_u16(), began.elapsed());
     response
 }

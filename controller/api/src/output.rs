@@ -219,7 +219,11 @@ fn replay(replied: Replied) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let is_problem = status.is_client_error() || status.is_server_error();
     let media_type = if is_problem { HeaderValue::from_static(problem::MEDIA_TYPE) } else { JSON };
+    let code = is_problem.then(|| problem::Code::of_bytes(&body)).flatten();
     let mut response = at_position(bytes_of(status, media_type, body.into()), position);
+    if let Some(code) = code {
+        response.extensions_mut().insert(code);
+    }
     if replayed {
         response.headers_mut().insert(IDEMPOTENCY_REPLAYED.clone(), HeaderValue::from_static("true"));
     }

@@ -70,6 +70,22 @@ impl Code {
         own.into_iter().chain(Reason::ALL.iter().copied().map(Self::Refused))
     }
 
+    /// The code of a problem that was written down before.
+    pub(crate) fn of_bytes(problem: &[u8]) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Written<'a> {
+            #[serde(borrow)]
+            code: &'a str,
+        }
+        let Written { code } = serde_json::from_slice(problem).ok()?;
+        Self::of(code)
+    }
+
+    /// The code that is sent so.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        Self::all().find(|known| known.as_str() == text)
+    }
+
     /// The code as it is sent.
     pub fn as_str(self) -> &'static str {
         self.row().0
@@ -325,6 +341,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = Response::new(Bytes::from(self.to_bytes()).into());
         *response.status_mut() = self.code.status();
+        response.extensions_mut().insert(self.code);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Some(seconds) = self.retry_after_s {

@@ -186,7 +186,7 @@ impl Memory {
 
     pub(crate) fn visit(&self) -> Visit<'_> {
         let who = Who { id: &self.member, facts: &self.facts, points: self.points, joined: &self.joined };
-        Visit { world: self.world(), who: Some(who), store: None, channel: Some("pos"), origin: None }
+        Visit { world: self.world(), who: Some(who), store: None, channel: Some("pos"), origin: None, order: None }
     }
 
     pub(crate) fn anonymous(&self) -> Visit<'_> {

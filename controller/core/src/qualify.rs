@@ -13,7 +13,7 @@ use crate::{
     reason::{Reason, Refusal},
     schedule,
     segment::{Asked, belongs},
-    time::{Every, Tz},
+    time::{Every, Ts, Tz},
     world::Visit,
 };
 
@@ -111,7 +111,7 @@ pub fn within_limits(
         let Some(counter) = limited.counter(plan, visit) else {
             return Ok(Some(Refusal::new(Reason::MemberRequired, "Only for members; log in or show the member code.")));
         };
-        if visit.count(&counter)?.saturating_add(quantity) > limited.limit.max {
+        if counter.value(visit)?.saturating_add(quantity) > limited.limit.max {
             return Ok(Some(Refusal::new(Reason::LimitReached, limit_detail(limited.limit))));
         }
     }
@@ -128,8 +128,9 @@ pub fn consumes(
 ) -> Vec<Effect> {
     limited(plan, mechanic, counted, visit)
         .filter_map(|limited| {
-            let key = limited.counter(plan, visit)?;
-            Some(Effect::Count { key, delta: quantity, cap: Some(limited.limit.max) })
+            let counter = limited.counter(plan, visit)?;
+            let cap = Some(counter.cap(limited.limit.max, visit));
+            Some(Effect::Count { key: counter.key, delta: quantity, cap })
         })
         .collect()
 }
@@ -139,9 +140,11 @@ pub fn limits_of<'a>(plan: &'a CampaignPlan, mechanic: Option<&'a Mechanic>) -> 
     mechanic.map_or(&plan.participation.limits, |mechanic| &mechanic.scope.limits)
 }
 
-/// Whether a limit counts this visit at all: one per device or address only what comes from a shopper's own.
+/// Whether a limit counts this visit at all: one per device or address only what comes from a shopper's own, one per order
+/// only what an order brings.
 pub fn counts(limit: &Limit, visit: &Visit<'_>) -> bool {
     match limit.per {
+        Per::Order => visit.order.is_some(),
         Per::Member | Per::Store | Per::Campaign | Per::Reward => true,
         Per::Device => visit.origin.is_some_and(|origin| origin.device.is_some()),
         Per::Address => visit.origin.is_some_and(|origin| origin.address.is_some()),
@@ -170,13 +173,60 @@ fn limited<'a>(
 
 impl Limited<'_> {
     /// The counter's key; nothing where it counts per member and nobody is known.
-    fn counter(&self, plan: &CampaignPlan, visit: &Visit<'_>) -> Option<String> {
+    fn counter(&self, plan: &CampaignPlan, visit: &Visit<'_>) -> Option<Counter> {
         counter(&plan.name, self.mechanic, self.limit, plan.schedule.zone, visit)
     }
 }
 
-/// The key of a limit's counter for this visit; nothing where it counts per member and nobody is known.
-pub fn counter(campaign: &Name, mechanic: Option<&Name>, limit: &Limit, zone: Tz, visit: &Visit<'_>) -> Option<String> {
+/// The counter of a limit for one visit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Where this visit is counted.
+    pub key: String,
+    /// What is counted together with it: earlier parts of a length that moves with time.
+    pub earlier: Vec<String>,
+}
+
+impl Counter {
+    /// The counter of a stretch: `key` makes a key of the stretch's name.
+    pub fn of(limit: &Limit, zone: Tz, now: Ts, key: impl Fn(&str) -> String) -> Self {
+        let mut names = limit.every.buckets(now, zone).into_iter();
+        let first = names.next().unwrap_or_default();
+        Self { key: key(&first), earlier: names.map(|name| key(&name)).collect() }
+    }
+
+    /// Everything that is counted together.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.key).chain(&self.earlier)
+    }
+
+    /// How far it has counted.
+    ///
+    /// # Errors
+    /// [`Missing`] when a counter is not loaded.
+    pub fn value(&self, visit: &Visit<'_>) -> Result<i64, Missing> {
+        Ok(visit.count(&self.key)?.saturating_add(self.before(visit)?))
+    }
+
+    /// How far [`Self::key`] alone may count, so that all together stay within `max`. Whoever asks has asked for the value
+    /// before.
+    pub fn cap(&self, max: i64, visit: &Visit<'_>) -> i64 {
+        max.saturating_sub(self.before(visit).unwrap_or(0))
+    }
+
+    fn before(&self, visit: &Visit<'_>) -> Result<i64, Missing> {
+        self.earlier.iter().try_fold(0, |sum: i64, key| Ok(sum.saturating_add(visit.count(key)?)))
+    }
+}
+
+/// A limit's counter for this visit; nothing where it counts per member and nobody is known.
+pub fn counter(
+    campaign: &Name,
+    mechanic: Option<&Name>,
+    limit: &Limit,
+    zone: Tz,
+    visit: &Visit<'_>,
+) -> Option<Counter> {
     let holder = match limit.per {
         Per::Member => format!("member:{}", visit.member()?),
         // Orders without a store share one allowance, so that leaving the store out gains nothing.
@@ -184,9 +234,11 @@ pub fn counter(campaign: &Name, mechanic: Option<&Name>, limit: &Limit, zone: Tz
         Per::Campaign | Per::Reward => "campaign".into(),
         Per::Device => format!("device:{}", visit.origin?.device.as_deref()?),
         Per::Address => format!("address:{}", visit.origin?.address.as_deref()?),
+        Per::Order => format!("order:{}", visit.order?),
     };
     // Two limits of one kind over different stretches, such as per day and per lifetime, have different stretch names.
-    Some(key::limit(campaign, mechanic, counted_word(limit.count), &holder, &limit.every.bucket(visit.now(), zone)))
+    let word = counted_word(limit.count);
+    Some(Counter::of(limit, zone, visit.now(), |stretch| key::limit(campaign, mechanic, word, &holder, stretch)))
 }
 
 fn counted_word(counted: Counted) -> &'static str {
@@ -204,6 +256,7 @@ pub fn limit_detail(limit: &Limit) -> String {
     let whose = match per {
         Per::Member => " per member",
         Per::Store => " per store",
+        Per::Order => return format!("At most {max} {} an order; that is reached.", counted_word(*count)),
         Per::Campaign | Per::Reward => "",
         Per::Device | Per::Address => return "That was done as often as is allowed; try again later.".into(),
     };
@@ -211,13 +264,14 @@ pub fn limit_detail(limit: &Limit) -> String {
 }
 
 /// A stretch as the end of a sentence, such as ` a day`.
-pub(crate) fn stretch_words(every: Every) -> &'static str {
+pub(crate) fn stretch_words(every: Every) -> String {
     match every {
-        Every::Hour => " an hour",
-        Every::Day => " a day",
-        Every::Week => " a week",
-        Every::Month => " a month",
-        Every::Lifetime => " in all",
+        Every::Hour => " an hour".into(),
+        Every::Day => " a day".into(),
+        Every::Week => " a week".into(),
+        Every::Month => " a month".into(),
+        Every::Lifetime => " in all".into(),
+        Every::Within(span) => format!(" within {span}"),
     }
 }
 

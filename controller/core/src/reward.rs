@@ -5,15 +5,16 @@
 
 use crate::{
     cart::{Choice, Line, SHIPPING},
-    ids::{Code, GrantId, MemberId, Name},
+    ids::{Code, GrantId, MemberId, Name, OrderId},
     mechanic::{Effect, Missing, key},
     model::{
         RewardPlan, RuntimePlan,
-        campaign::{Counted, Per},
+        campaign::{Counted, Limit, Per},
         reward::{Claim, RewardKind, ValidFrom, Voucher, VoucherWorth},
     },
     money::Minor,
     payload::Payload,
+    qualify::Counter,
     reason::{Reason, Refusal},
     time::{Ts, Tz},
     world::Visit,
@@ -177,14 +178,15 @@ pub fn issuable(
         return Ok(Some(Refusal::new(Reason::OutOfStock, format!("None of the reward {} is left.", plan.title))));
     }
     for (limit, holder) in holders(plan, campaign, visit) {
-        let counter = key::reward_limit(&plan.name, &holder, &limit.every.bucket(visit.now(), visit.zone()));
-        if visit.count(&counter)?.saturating_add(quantity) > limit.max {
+        if limit_counter(plan, limit, &holder, visit).value(visit)?.saturating_add(quantity) > limit.max {
             let stretch = crate::qualify::stretch_words(limit.every);
             let whose = match limit.per {
-                Per::Member => " per member",
-                Per::Store => " per store",
-                // A Reward's own limits count per none of the latter.
-                Per::Campaign | Per::Reward | Per::Device | Per::Address => "",
+                Per::Member => " per member".into(),
+                Per::Store => " per store".into(),
+                Per::Campaign | Per::Reward => String::new(),
+                Per::Order | Per::Device | Per::Address => {
+                    return Ok(Some(Refusal::new(Reason::LimitReached, crate::qualify::limit_detail(limit))));
+                }
             };
             let detail = format!("At most {} of the reward {}{whose}{stretch}.", limit.max, plan.title);
             return Ok(Some(Refusal::new(Reason::LimitReached, detail)));
@@ -196,20 +198,24 @@ pub fn issuable(
 /// What giving `quantity` counts against the reward's limits. A clawback counts a negative quantity.
 pub fn consumes(plan: &RewardPlan, quantity: i64, campaign: Option<&Name>, visit: &Visit<'_>) -> Vec<Effect> {
     holders(plan, campaign, visit)
-        .map(|(limit, holder)| Effect::Count {
-            key: key::reward_limit(&plan.name, &holder, &limit.every.bucket(visit.now(), visit.zone())),
-            delta: quantity,
-            cap: Some(limit.max),
+        .map(|(limit, holder)| {
+            let counter = limit_counter(plan, limit, &holder, visit);
+            let cap = Some(counter.cap(limit.max, visit));
+            Effect::Count { key: counter.key, delta: quantity, cap }
         })
         .collect()
+}
+
+fn limit_counter(plan: &RewardPlan, limit: &Limit, holder: &str, visit: &Visit<'_>) -> Counter {
+    Counter::of(limit, visit.zone(), visit.now(), |stretch| key::reward_limit(&plan.name, holder, stretch))
 }
 
 fn holders<'a>(
     plan: &'a RewardPlan,
     campaign: Option<&'a Name>,
     visit: &'a Visit<'_>,
-) -> impl Iterator<Item = (&'a crate::model::campaign::Limit, String)> {
-    let of_it = |limit: &&crate::model::campaign::Limit| limit.count == Counted::Rewards;
+) -> impl Iterator<Item = (&'a Limit, String)> {
+    let of_it = |limit: &&Limit| limit.count == Counted::Rewards;
     plan.limits.iter().filter(of_it).filter(move |limit| crate::qualify::counts(limit, visit)).map(move |limit| {
         let holder = match limit.per {
             Per::Member => visit.member().map_or_else(|| "member:".into(), |id| format!("member:{id}")),
@@ -219,6 +225,7 @@ fn holders<'a>(
             Per::Address => {
                 format!("address:{}", visit.origin.and_then(|origin| origin.address.as_deref()).unwrap_or(""))
             }
+            Per::Order => format!("order:{}", visit.order.map_or("", OrderId::as_str)),
             Per::Reward => "reward".into(),
         };
         (limit, holder)

@@ -16,6 +16,7 @@ mod window;
 mod words;
 
 pub use behavior::measure;
+pub use counted::{Counted, counted};
 pub use compare::{normal, number, passes, passes_any};
 pub use dates::day;
 pub use facts::{
@@ -24,7 +25,7 @@ pub use facts::{
 pub use person::{Standing, Whereabouts, interests, last_place, standing, whereabouts};
 pub use sequence::{Found, find};
 pub use window::{Range, midnight};
-pub use words::{Outline, describe, outline};
+pub use words::{Outline, describe, outline, scalar};
 
 use crate::{
     ids::Name,

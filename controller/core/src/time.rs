@@ -80,6 +80,17 @@ impl Span {
         if last_rank == 0 || total_days > SPAN_MAX_DAYS { Err(wrong()) } else { Ok(span) }
     }
 
+    /// How many seconds it has, each day counted as 24 hours.
+    pub const fn length(self) -> i64 {
+        self.days * 86_400 + self.seconds
+    }
+
+    /// The seconds of one of its [`PARTS`], at least one.
+    const fn part(self) -> i64 {
+        let part = self.length() / PARTS;
+        if part < 1 { 1 } else { part }
+    }
+
     /// `at` plus this span: the days are calendar days in `zone` (so 1d over a clock change keeps the wall time).
     pub fn after(self, at: Ts, zone: Tz) -> Ts {
         let local = at.with_timezone(&zone).naive_local();
@@ -171,9 +182,24 @@ pub enum Every {
     Month,
     /// For ever.
     Lifetime,
+    /// So long up to each moment, whatever the calendar says. It is counted in [`PARTS`] equal parts, and a part counts as
+    /// long as any of it is within: never less than this length is looked back over, and at most a part more.
+    Within(Span),
 }
 
+/// In how many parts a length that moves with time is counted.
+pub const PARTS: i64 = 10;
+
 impl Every {
+    /// The names of the stretches that are counted together at `at`, that of `at` itself first. Only a length that moves
+    /// with time has more than one.
+    pub fn buckets(self, at: Ts, zone: Tz) -> Vec<String> {
+        let Self::Within(span) = self else { return vec![self.bucket(at, zone)] };
+        let part = span.part();
+        let (last, first) = (at.timestamp().div_euclid(part), (at.timestamp() - span.length()).div_euclid(part));
+        (first.max(last - PARTS - 1)..=last).rev().map(|slot| slot_name(span, slot)).collect()
+    }
+
     /// The name of the stretch that `at` falls into in `zone`, usable in a counter's key: `2026-11-11` for a day.
     pub fn bucket(self, at: Ts, zone: Tz) -> String {
         let local = at.with_timezone(&zone);
@@ -186,8 +212,13 @@ impl Every {
             }
             Self::Month => local.format("%Y-%m").to_string(),
             Self::Lifetime => "ever".into(),
+            Self::Within(span) => slot_name(span, at.timestamp().div_euclid(span.part())),
         }
     }
+}
+
+fn slot_name(span: Span, slot: i64) -> String {
+    format!("{}s@{slot}", span.length())
 }
 
 /// The calendar day of `at` in `zone`.
@@ -215,6 +246,32 @@ mod tests {
         let before = resolve(parse_local("2026-10-31T12:00").unwrap(), zone);
         assert_eq!(Span::days(1).after(before, zone) - before, TimeDelta::hours(25));
         assert_eq!(Span::parse("24h").unwrap().after(before, zone) - before, TimeDelta::hours(24));
+    }
+
+    #[test]
+    fn a_length_that_moves_looks_back_over_all_of_itself_and_at_most_a_part_more() {
+        let zone = Tz::UTC;
+        let start = resolve(parse_local("2026-11-11T00:00").unwrap(), zone);
+        for (length, part) in [(600, 60), (86_400, 8_640), (7, 1), (605, 60)] {
+            let every = Every::Within(Span::seconds(length));
+            for now in [0, 1, part - 1, part, 12_345] {
+                let now = start + TimeDelta::seconds(now);
+                let counted = every.buckets(now, zone);
+                assert_eq!(counted[0], every.bucket(now, zone));
+                for ago in [0, 1, length / 2, length - 1, length] {
+                    let then = every.bucket(now - TimeDelta::seconds(ago), zone);
+                    assert!(counted.contains(&then), "{length}: {ago} s ago is within");
+                }
+                let then = every.bucket(now - TimeDelta::seconds(length + part), zone);
+                assert!(!counted.contains(&then), "{length}: a part more is not");
+            }
+        }
+        assert_ne!(
+            Every::Within(Span::seconds(60)).bucket(start, zone),
+            Every::Within(Span::seconds(120)).bucket(start, zone),
+            "two limits of different lengths never share a counter"
+        );
+        assert_eq!(Every::Day.buckets(start, zone), vec!["2026-11-11".to_owned()]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! answers [`Missing`], the engine loads it and asks again, so a decision never sees half the truth.
 
 use crate::{
-    ids::{MemberId, Name, StoreId},
+    ids::{MemberId, Name, OrderId, StoreId},
     mechanic::{Missing, State},
     model::{RewardPlan, RuntimePlan, segment::Condition},
     money::Minor,
@@ -96,6 +96,8 @@ pub struct Visit<'a> {
     pub channel: Option<&'a str>,
     /// From which device and address; without it, limits per either do not count.
     pub origin: Option<&'a Origin>,
+    /// The order that this is about; without it, limits per order do not count. An empty id: a cart that is no order yet.
+    pub order: Option<&'a OrderId>,
 }
 
 impl<'a> Visit<'a> {

@@ -3,7 +3,7 @@
 //! A campaign without a budget has no bound and no budget postings; its costs are booked all the same. What was set
 //! aside while there was a budget is given back to it after the author took the budget away, so that its accounts close.
 
-use crate::{Halt, suspend, thresholds, touch, tx::Tx};
+use crate::{Halt, give, suspend, thresholds, touch, tx::Tx};
 use fanfare_core::{
     decide::Bound,
     ids::{MemberId, Name, StoreId},
@@ -13,6 +13,7 @@ use fanfare_core::{
     money::Minor,
     reason::{Reason, Refusal},
 };
+use fanfare_store::rows::Grant;
 use std::sync::Arc;
 
 /// What a cost is for; each is an account of its campaign.
@@ -77,11 +78,28 @@ pub(crate) struct Whose<'a> {
     pub(crate) store: Option<&'a StoreId>,
 }
 
-/// The parts of the campaign's budget that count what a grant costs from when it is given until it is over.
-pub(crate) fn counted(plan: &CampaignPlan) -> Vec<Bound> {
+/// The parts of the campaign's budget that count what a grant costs from when it is given until it is over. What nobody
+/// holds yet, such as paper, counts for no member: not now, and not once somebody uses it.
+pub(crate) fn counted(plan: &CampaignPlan, member: &MemberId) -> Vec<Bound> {
     let Some(Budget { per_store, per_member, .. }) = plan.budget else { return Vec::new() };
+    let per_member = per_member.filter(|_| !give::is_nobody(member));
     let parts = [per_store.map(|_| Bound::Store), per_member.map(|_| Bound::Member)];
     parts.into_iter().flatten().collect()
+}
+
+/// How much more the parts of the budget that count a grant still hold, its store's and its member's; `None` when nothing
+/// bounds them.
+pub(crate) fn room_of_parts(tx: &Tx<'_>, plan: &CampaignPlan, grant: &Grant) -> Result<Option<Minor>, Halt> {
+    let (Some(budget), Some(given)) = (bounding(plan), grant.history.first()) else { return Ok(None) };
+    let part = |bound: &Bound| match bound {
+        Bound::Store => Some((key::budget_store(&plan.name, given.store.as_ref()), budget.per_store?)),
+        Bound::Member => Some((key::budget_member(&plan.name, &grant.member), budget.per_member?)),
+        Bound::Total | Bound::Day => None,
+    };
+    let parts: Vec<_> = given.counted.iter().filter_map(part).collect();
+    touch::all(parts.iter().map(|(key, _)| Ok(tx.count(key)?)))?;
+    let rooms = parts.into_iter().map(|(key, cap)| Ok(cap.minus(Minor(tx.count(&key)?))));
+    Ok(rooms.collect::<Result<Vec<_>, Halt>>()?.into_iter().min())
 }
 
 /// Whether `amount` may be reserved of the campaign's budget now: as a whole, and with `whose` also of what one store and
@@ -103,7 +121,8 @@ pub(crate) fn allows(
     }
     let Some((budget, whose)) = bounding(plan).zip(whose) else { return Ok(Ok(())) };
     let store = budget.per_store.map(|cap| (key::budget_store(&plan.name, whose.store), cap, "in one store"));
-    let member = budget.per_member.map(|cap| (key::budget_member(&plan.name, whose.member), cap, "on one member"));
+    let per_member = budget.per_member.filter(|_| !give::is_nobody(whose.member));
+    let member = per_member.map(|cap| (key::budget_member(&plan.name, whose.member), cap, "on one member"));
     let parts: Vec<_> = [store, member].into_iter().flatten().collect();
     touch::all(parts.iter().map(|(key, ..)| Ok(tx.count(key)?)))?;
     for (key, cap, what) in parts {

@@ -11,7 +11,7 @@ use crate::{
 };
 use fanfare_core::{
     cart::{Cart, Evaluation, Subject},
-    ids::{Code, GrantId, MemberId},
+    ids::{Code, GrantId, MemberId, OrderId},
     mechanic::Hold,
     model::CampaignPlan,
     money::Minor,
@@ -86,6 +86,8 @@ pub(crate) fn price(tx: &mut Tx<'_>, cart: &Cart, at: Ts) -> Result<Priced, Halt
 
 /// The same for a till that says when it happened, which may be while it was offline.
 pub(crate) fn price_of_till(tx: &mut Tx<'_>, cart: &Cart, at: Ts, occurred: Option<Ts>) -> Result<Priced, Halt> {
+    // Limits per order hold for a cart that is only asked about, too.
+    tx.order.get_or_insert_with(|| OrderId::from(""));
     let gathered = Gathered { occurred, ..gather(tx, cart, None)? };
     ask(tx, cart, at, &gathered, &[], pricing::evaluate)
 }

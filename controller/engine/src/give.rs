@@ -9,7 +9,7 @@ use crate::{
     Halt,
     budget::{self, Why},
     cards::{self, Side},
-    pool,
+    pool, touch,
     tx::Tx,
     vouchers::{self, Scene},
     wallet,
@@ -25,13 +25,14 @@ use fanfare_core::{
         reward::{Claim, CodeSource, RewardKind},
     },
     money::Minor,
+    qualify::{self, Counter},
     reason::{Reason, Refusal},
     reward::{self, Terms},
     time::Ts,
     uses::{Card, Usage},
 };
 use fanfare_store::rows::{Grant, GrantState};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 /// The most grants that one decision gives of one reward.
 pub const GIVE_MAX: i64 = 100;
@@ -160,10 +161,10 @@ pub(crate) fn uncount(tx: &mut Tx<'_>, grant: &Grant, store: Option<&StoreId>) -
         cause: &cause,
     };
     let issue = Issue { to, terms: &grant.terms, payer: None, account: &AccountId::from("") };
-    // From which device and address it was typed is not kept, so what was counted there stays.
-    let kept = |per| !matches!(per, Per::Device | Per::Address);
-    for key in issue.limits_at(tx, grant.issued_at, kept).into_keys() {
-        tx.count_up(&key, -1)?;
+    // From which device and address it was typed is not kept, so what was counted there stays; so does what one order may.
+    let kept = |per| !matches!(per, Per::Device | Per::Address | Per::Order);
+    for (counter, _) in issue.limits_at(tx, grant.issued_at, kept) {
+        tx.count_up(&counter.key, -1)?;
     }
     Ok(())
 }
@@ -246,10 +247,15 @@ impl Issue<'_> {
         if self.terms.quantity.is_some() && tx.balance(&account::stock_available(reward), &stock_unit(reward))? < 1 {
             return Ok(Err(Refusal::new(Reason::OutOfStock, format!("none of {:?} is left", self.terms.title))));
         }
-        for (key, max) in self.limits(tx) {
-            if tx.count(&key)? >= max {
-                let detail = format!("{:?} is limited to {max} here", self.terms.title);
-                return Ok(Err(Refusal::new(Reason::LimitReached, detail)));
+        let limits = self.limits(tx);
+        touch::all(limits.iter().flat_map(|(counter, _)| counter.keys()).map(|key| Ok(tx.count(key)?)))?;
+        for (counter, limit) in limits {
+            let mut reached: i64 = 0;
+            for key in counter.keys() {
+                reached = reached.saturating_add(tx.count(key)?);
+            }
+            if reached >= limit.max {
+                return Ok(Err(Refusal::new(Reason::LimitReached, self.limited(&limit))));
             }
         }
         let worth =
@@ -263,46 +269,63 @@ impl Issue<'_> {
         }
     }
 
-    /// The counters of the reward's own limits, with how far each may count: those that `core::reward` asks about.
-    fn limits(&self, tx: &Tx<'_>) -> BTreeMap<String, i64> {
+    /// What a limit that is reached says. Of one per device or address no number is told.
+    fn limited(&self, limit: &Limit) -> String {
+        match limit.per {
+            Per::Device | Per::Address => qualify::limit_detail(limit),
+            Per::Member | Per::Store | Per::Campaign | Per::Order | Per::Reward => {
+                format!("{:?} is limited to {} here", self.terms.title, limit.max)
+            }
+        }
+    }
+
+    /// The counters of the reward's own limits: those that `core::reward` asks about.
+    fn limits(&self, tx: &Tx<'_>) -> Vec<(Counter, Limit)> {
         self.limits_at(tx, tx.now, |_| true)
     }
 
-    fn limits_at(&self, tx: &Tx<'_>, at: Ts, of: impl Fn(Per) -> bool) -> BTreeMap<String, i64> {
+    fn limits_at(&self, tx: &Tx<'_>, at: Ts, of: impl Fn(Per) -> bool) -> Vec<(Counter, Limit)> {
         if self.to.campaign.is_some() {
-            return BTreeMap::new();
+            return Vec::new();
         }
-        // What nobody holds counts for nobody.
-        let counts = |limit: &&Limit| {
-            let counted = limit.count == Counted::Rewards && of(limit.per);
-            counted && (limit.per != Per::Member || !is_nobody(self.to.member))
+        let own = self.terms.limits.iter().filter(|limit| limit.count == Counted::Rewards && of(limit.per));
+        let counter = |limit: &Limit| {
+            let holder = self.holder(tx, limit.per)?;
+            let key = |stretch: &str| key::reward_limit(&self.terms.name, &holder, stretch);
+            Some((Counter::of(limit, tx.zone(), at, key), *limit))
         };
-        let own = self.terms.limits.iter().filter(counts);
-        let key = |limit: &Limit| {
-            let holder = match limit.per {
-                Per::Member => format!("member:{}", self.to.member),
-                Per::Store => format!("store:{}", self.to.store.map_or("", StoreId::as_str)),
-                Per::Campaign => format!("campaign:{}", self.to.campaign.map_or("", Name::as_str)),
-                Per::Device => format!("device:{}", tx.origin.device.as_deref().unwrap_or("")),
-                Per::Address => format!("address:{}", tx.origin.address.as_deref().unwrap_or("")),
-                Per::Reward => "reward".into(),
-            };
-            key::reward_limit(&self.terms.name, &holder, &limit.every.bucket(at, tx.zone()))
-        };
-        own.map(|limit| (key(limit), limit.max)).collect()
+        let mut all: Vec<(Counter, Limit)> = own.filter_map(counter).collect();
+        // Two limits of one kind and stretch are one counter, which the smaller bounds.
+        all.sort_by(|one, other| (&one.0.key, one.1.max).cmp(&(&other.0.key, other.1.max)));
+        all.dedup_by(|later, first| later.0.key == first.0.key);
+        all
+    }
+
+    /// For whom a limit counts; nothing where it does not count this. What nobody holds counts for nobody.
+    fn holder(&self, tx: &Tx<'_>, per: Per) -> Option<String> {
+        Some(match per {
+            Per::Member if is_nobody(self.to.member) => return None,
+            Per::Member => format!("member:{}", self.to.member),
+            Per::Store => format!("store:{}", self.to.store.map_or("", StoreId::as_str)),
+            Per::Campaign => format!("campaign:{}", self.to.campaign.map_or("", Name::as_str)),
+            Per::Device => format!("device:{}", tx.origin.device.as_deref()?),
+            Per::Address => format!("address:{}", tx.origin.address.as_deref()?),
+            Per::Order => format!("order:{}", tx.order.as_ref()?),
+            Per::Reward => "reward".into(),
+        })
     }
 
     /// Writes the grant and everything that it moves.
     fn write(&self, tx: &mut Tx<'_>, worth: Minor, code: Option<Code>) -> Result<GrantId, Halt> {
         let id = GrantId::from(tx.new_id());
-        for key in self.limits(tx).keys() {
-            tx.count_up(key, 1)?;
+        for (counter, _) in self.limits(tx) {
+            tx.count_up(&counter.key, 1)?;
         }
         self.take_stock(tx, &id);
         let mut grant = self.grant(tx, id.clone(), code)?;
         vouchers::enter(&mut grant, GrantState::Granted, tx.now, Scene { store: self.to.store, ..Scene::default() });
         if let (Some(payer), Some(first)) = (self.payer, grant.history.first_mut()) {
-            first.counted = budget::counted(payer);
+            first.counted = budget::counted(payer, self.to.member);
         }
         vouchers::tally(tx, &grant, "issued", 1);
         if let Some(payer) = self.payer.filter(|_| !self.is_paid_at_once()) {

@@ -292,6 +292,7 @@ impl Command for Ingest {
             },
             _ => {}
         }
+        tx.order = reported::order_of(kind, data);
         tx.new_event(event.clone());
         earn::on_event(tx, &event)?;
         let decided = happened(tx, &event, paid)?;

@@ -166,9 +166,9 @@ fn visit_in<T>(
     (store, channel): (Option<&StoreId>, Option<&str>),
     ask: impl FnOnce(&Visit<'_>) -> T,
 ) -> T {
-    let origin = Some(&tx.origin);
+    let (origin, order) = (Some(&tx.origin), tx.order.as_ref());
     let Some(id) = member else {
-        return ask(&Visit { world, who: None, store, channel, origin });
+        return ask(&Visit { world, who: None, store, channel, origin, order });
     };
     let fresh: Vec<Fact> = tx.pending_events(id).into_iter().map(Fact::of).collect();
     let changed = tx.changed_member(id);
@@ -178,6 +178,6 @@ fn visit_in<T>(
         let known = Known { record, fresh: &fresh };
         let joined: BTreeSet<Name> = record.participations.keys().cloned().collect();
         let who = Who { id, facts: &known, points, joined: &joined };
-        ask(&Visit { world, who: Some(who), store, channel, origin })
+        ask(&Visit { world, who: Some(who), store, channel, origin, order })
     })
 }

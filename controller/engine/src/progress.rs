@@ -94,7 +94,7 @@ pub(crate) fn remembered<T>(
     let joined: BTreeSet<Name> = record.participations.keys().cloned().collect();
     let who = who.map(|(id, _)| Who { id, facts: &known, points: 0, joined: &joined });
     let world = World { runtime, catalogue: plans, state: &kept, reserves: &kept, now };
-    ask(Some(Visit { world, who, store: None, channel: None, origin: None }))
+    ask(Some(Visit { world, who, store: None, channel: None, origin: None, order: None }))
 }
 
 impl Engine {

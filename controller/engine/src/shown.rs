@@ -82,7 +82,11 @@ pub(crate) fn met<'a>(tx: &Tx<'_>, grant: &'a Grant, own: Option<Minor>, occurre
     if let Some(code) = grant.code.as_ref().filter(|_| own.is_none()) {
         match taken(tx, grant, code, occurred) {
             Ok(Taken::Now) => {}
-            Ok(Taken::Offline(_)) => view.state = vouchers::core_state(then(grant)),
+            Ok(Taken::Offline(most)) => {
+                view.state = vouchers::core_state(then(grant));
+                // What was on a gift card then, the till could not know: it took what it was allowed to.
+                view.balance = view.balance.map(|_| most);
+            }
             Err(refusal) => view.barred = Some(refusal),
         }
     }
@@ -101,6 +105,11 @@ pub(crate) fn is_gone(grant: &Grant) -> bool {
         GrantState::Reserved | GrantState::Redeemed | GrantState::Expired | GrantState::Revoked => true,
         GrantState::Pending | GrantState::Granted | GrantState::Claimed => false,
     }
+}
+
+/// Whether a voucher that was to give `amount` is gone, or a gift card holds less than that by now.
+pub(crate) fn is_gone_for(grant: &Grant, amount: Minor) -> bool {
+    is_gone(grant) || grant.usage.card.is_some_and(|card| card.free() < amount)
 }
 
 /// Refuses more than the allowance of a voucher that a till took offline.

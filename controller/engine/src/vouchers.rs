@@ -414,7 +414,9 @@ fn room_again(tx: &Tx<'_>, grant: &Grant, estimate: Minor, amount: Minor) -> Res
     if plan.budget.is_none() {
         return Ok(Minor::ZERO);
     }
-    let room = budget::room(tx, &plan)?.map_or(estimate, |room| room.or_zero().plus(amount));
+    let rooms = [budget::room(tx, &plan)?, budget::room_of_parts(tx, &plan, grant)?];
+    let least = rooms.into_iter().flatten().min();
+    let room = least.map_or(estimate, |room| room.or_zero().plus(amount));
     Ok(Minor(estimate.0.min(room.0)))
 }
 

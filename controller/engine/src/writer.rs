@@ -145,10 +145,10 @@ fn decide<C: Command>(
 ) -> Option<Result<C::Answer, Refused>> {
     draw.rewind();
     let incarnation = scene.shared.store.incarnation();
-    let audience = &scene.shared.memory.audience;
+    let (namespace, audience) = (&scene.shared.namespace, &scene.shared.memory.audience);
     let Scene { plans, now, wanted, .. } = *scene;
     let origin = crate::origin::Origin::default();
-    let mut tx = Tx { now, plans, audience, origin, incarnation, base, draw, wanted };
+    let mut tx = Tx { now, namespace, plans, audience, origin, order: None, incarnation, base, draw, wanted };
     match command.run(&mut tx) {
         Ok(answer) => Some(Ok(answer)),
         Err(Halt::Refused(refused)) => {
@@ -326,6 +326,7 @@ pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Queued>,
         }
         let done = batch(&shared, &mut works, &mut mint).await;
         if let Err(fault) = &done {
+            shared.stats.failed();
             log(fault, works.len());
         }
         match done {
@@ -411,9 +412,12 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
         .map(|(key, value)| (key.clone(), *value))
         .collect::<Vec<_>>();
     let mut writes = base.into_writes(now);
+    let commands = works.iter().map(|work| work.weight()).sum();
     if writes.is_empty() {
+        shared.stats.decided(commands, false);
         return Ok(tx.position());
     }
+    writes.fence.clone_from(&shared.fence);
     fault_points::reach("decided-not-written");
     let news = News::of(now, &counted, &writes);
     if shared.store.shared() {
@@ -421,6 +425,7 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
     }
     let wakes = !writes.jobs.is_empty() || !writes.messages.is_empty();
     let position = tx.commit(writes).await.map_err(fault)?;
+    shared.stats.decided(commands, true);
     fault_points::reach("committed-not-learned");
     shared.memory.advance(position, news);
     if wakes {

@@ -1,4 +1,5 @@
-//! `fanfare ledger`: corrections by people, reports and the export, all through the HTTP API, whose keys say who acts.
+//! `fanfare ledger`: corrections by people, reports and the export, all through the HTTP API, whose keys say who acts:
+//! that of a server, or on a shared database the verb's own.
 
 use super::remote::{Api, Remote, escaped};
 use anyhow::{Context, bail};
@@ -172,9 +173,9 @@ enum Lines {
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Adjust(what) => adjust(what).await?,
-        Command::Pending { remote } => pending(&remote.open()?).await?,
-        Command::Approve { id, reason, remote } => decide(&remote.open()?, &id, "approve", reason).await?,
-        Command::Reject { id, reason, remote } => decide(&remote.open()?, &id, "reject", reason).await?,
+        Command::Pending { remote } => pending(&remote.open().await?).await?,
+        Command::Approve { id, reason, remote } => decide(&remote.open().await?, &id, "approve", reason).await?,
+        Command::Reject { id, reason, remote } => decide(&remote.open().await?, &id, "reject", reason).await?,
         Command::Report(args) => report(args).await?,
         Command::Export(args) => export(args).await?,
     }
@@ -196,7 +197,7 @@ async fn adjust(what: Adjust) -> anyhow::Result<()> {
     };
     let mut body = body;
     body["reason"] = json!(reason);
-    let made = remote.open()?.post("/v1/adjustments", &body).await?;
+    let made = remote.open().await?.post("/v1/adjustments", &body).await?;
     let id = made["id"].as_str().unwrap_or_default();
     match made["state"].as_str() {
         Some("Pending") => {
@@ -266,9 +267,9 @@ async fn report(args: ReportArgs) -> anyhow::Result<()> {
             bail!("--date is missing: name the business day, such as 2026-11-11")
         }
         Report::Reconciliation => "/v1/reconciliation",
-        Report::Exceptions => return exceptions(&remote.open()?, &query, output).await,
+        Report::Exceptions => return exceptions(&remote.open().await?, &query, output).await,
     };
-    let mut answer = remote.open()?.get(path, &query).await?;
+    let mut answer = remote.open().await?.get(path, &query).await?;
     let mut out = std::io::stdout().lock();
     while let Some(bytes) = answer.chunk().await? {
         out.write_all(&bytes)?;
@@ -310,7 +311,7 @@ async fn exceptions(api: &Api, asked: &[(&str, &str)], output: Format) -> anyhow
 
 async fn export(args: ExportArgs) -> anyhow::Result<()> {
     let ExportArgs { from, output, remote } = args;
-    let api = remote.open()?;
+    let api = remote.open().await?;
     let mut out = Written { out: std::io::stdout().lock(), whole: from, open: Vec::new(), headed: false };
     for attempt in 1.. {
         match stream(&api, output, &mut out).await {

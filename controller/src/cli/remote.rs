@@ -1,10 +1,18 @@
-//! The HTTP API as a verb calls it: where it is, with whose key, and what its refusals say.
+//! The HTTP API as a verb calls it: where it is, with whose key, and what its refusals say. On a shared database where no
+//! runtime need run, the verb serves the API to itself alone: the same calls, keys and refusals.
 
-use crate::{random, up::credentials};
+use crate::{
+    clock::{BusinessClock, RealClock},
+    database::{self, Database},
+    random, serve,
+    up::credentials,
+};
 use anyhow::{Context, bail};
+use fanfare_engine::Engine;
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
-use std::{path::PathBuf, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinSet};
 
 /// How long a call may take until its answer begins; a report over many grants takes its time.
 const ANSWER_MAX: Duration = Duration::from_secs(300);
@@ -17,9 +25,12 @@ pub struct Remote {
     /// The data folder of the `fanfare up` to call.
     #[arg(long, value_name = "FOLDER", default_value = ".fanfare")]
     data: PathBuf,
-    /// The API's address, where it is not that of the data folder.
+    /// The API's address, where it is not that of the data folder. It goes before a database.
     #[arg(long, env = "FANFARE_API_URL")]
     api_url: Option<String>,
+    /// A database to work on without any server; it goes before the data folder.
+    #[command(flatten)]
+    shared: Database,
     /// The API key to call with; each person has one. Without it, the data folder's.
     #[arg(long, env = "FANFARE_API_KEY", hide_env_values = true)]
     api_key: Option<String>,
@@ -30,25 +41,58 @@ pub struct Api {
     http: Client,
     url: String,
     key: String,
+    _own: Option<Own>,
+}
+
+/// The API of this very process, which ends with it.
+struct Own {
+    _tasks: JoinSet<anyhow::Result<()>>,
+    _stop: watch::Sender<bool>,
 }
 
 impl Remote {
     /// Finds address and key.
     ///
     /// # Errors
-    /// When the data folder has no credentials, or an address stands without a key.
-    pub fn open(self) -> anyhow::Result<Api> {
-        let (url, key) = match (self.api_url, self.api_key) {
-            (Some(url), Some(key)) => (url, key),
-            (Some(_), None) => bail!("--api-key is missing: it goes with --api-url"),
-            (None, key) => {
-                let file = credentials::read(&self.data)?;
-                (file.api_url, key.unwrap_or(file.integration_key))
+    /// When the data folder has no credentials, an address stands without a key, or the database cannot be used.
+    pub async fn open(self) -> anyhow::Result<Api> {
+        let Self { data, api_url, shared, api_key } = self;
+        let http = Client::builder().read_timeout(STALL_MAX.max(ANSWER_MAX)).build()?;
+        let (url, key, own) = match (api_url, api_key, shared.database.is_some()) {
+            (Some(url), Some(key), _) => (url, key, None),
+            (Some(_), None, _) => bail!("--api-key is missing: it goes with --api-url"),
+            (None, key, true) => {
+                let stored = || credentials::read(&data).map(|file| file.integration_key);
+                let key = key.map_or_else(stored, Ok).context(
+                    "--api-key is missing: corrections and reports are somebody's; `fanfare key create` makes a key",
+                )?;
+                let (url, own) = serve_own(&shared).await?;
+                (url, key, Some(own))
+            }
+            (None, key, false) => {
+                let file = credentials::read(&data)?;
+                (file.api_url, key.unwrap_or(file.integration_key), None)
             }
         };
-        let http = Client::builder().read_timeout(STALL_MAX.max(ANSWER_MAX)).build()?;
-        Ok(Api { http, url: url.trim_end_matches('/').to_owned(), key })
+        Ok(Api { http, url: url.trim_end_matches('/').to_owned(), key, _own: own })
     }
+}
+
+/// Serves the API of a shared database to this process alone, on a port of the loopback; answers its address.
+async fn serve_own(shared: &Database) -> anyhow::Result<(String, Own)> {
+    let address = shared.database.as_ref().context("--database is missing")?;
+    let store = database::open(address).await?;
+    let namespace = database::namespace(&*store, shared.namespace.as_deref()).await?;
+    let real = RealClock::of(&*store).await?;
+    let clock = BusinessClock::stored(real.clone(), &*store).await?;
+    let clock = clock.unwrap_or_else(|| BusinessClock::with_offset_ms(real.clone(), 0));
+    let engine = Engine::open(namespace, store.clone(), Arc::new(clock), random::seed()?).await?;
+    let listener = serve::bind((Ipv4Addr::LOCALHOST, 0).into(), "--database").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let mut tasks = JoinSet::new();
+    let (stop, stopped) = watch::channel(false);
+    serve::api(&mut tasks, (engine, &*store), (listener, real), false, stopped).await?;
+    Ok((url, Own { _tasks: tasks, _stop: stop }))
 }
 
 impl Api {

@@ -44,9 +44,9 @@ pub struct ResumeArgs {
     target: Target,
 }
 
-/// Which Kubernetes API is meant.
+/// Which API server and namespace.
 #[derive(Debug, clap::Args)]
-pub(super) struct Target {
+pub struct Target {
     /// The data folder of `fanfare up` [default: `.fanfare`, and where there is none, what `KUBECONFIG` names].
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
     if reason.is_empty() || reason.chars().count() > REASON_MAX {
         bail!("--reason: must have 1 to {REASON_MAX} characters; say in a sentence why the campaign stops");
     }
-    annotate(&args.name, &args.target, json!({ SUSPENDED: reason })).await?;
+    annotate(Kind::Campaign, &args.name, &args.target, json!({ SUSPENDED: reason })).await?;
     println!(
         "campaign {} is suspended; issued vouchers still redeem. `fanfare resume {}` lets it go on",
         args.name, args.name
@@ -72,26 +72,28 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
 /// Lets a campaign go on.
 pub async fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     let now = WallClock.now().to_rfc3339();
-    annotate(&args.name, &args.target, json!({ SUSPENDED: null, RESUMED: now })).await?;
+    annotate(Kind::Campaign, &args.name, &args.target, json!({ SUSPENDED: null, RESUMED: now })).await?;
     println!("campaign {} is no longer suspended, neither by hand nor by its budget", args.name);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn annotate(name: &str, target: &Target, annotations: Value) -> anyhow::Result<()> {
-    let api = campaigns(target).await?;
+/// Writes annotations on a resource by hand; `null` removes one.
+///
+/// # Errors
+/// When there is no such resource, or the API server does not take it.
+pub async fn annotate(kind: Kind, name: &str, target: &Target, annotations: Value) -> anyhow::Result<()> {
+    let api = objects(target, kind).await?;
     let patch = json!({ "metadata": { "annotations": annotations } });
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
     match api.patch(name, &params, &Patch::Merge(&patch)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => {
-            bail!("there is no campaign {name:?}; `kubectl get campaigns` lists them")
+            let plural = fanfare_reconcile::plural(kind);
+            let one = if kind == Kind::Campaign { "campaign" } else { kind.as_str() };
+            bail!("there is no {one} {name:?}; `kubectl get {plural}` lists them")
         }
         Err(error) => Err(error).context("the Kubernetes API did not take the change"),
     }
-}
-
-async fn campaigns(target: &Target) -> anyhow::Result<Api<DynamicObject>> {
-    objects(target, Kind::Campaign).await
 }
 
 /// The objects of a kind.

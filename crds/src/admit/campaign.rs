@@ -9,8 +9,9 @@ use fanfare_core::model::schedule::Schedule;
 use fanfare_core::money::{BasisPoints, Minor};
 use fanfare_core::time::{Span, Ts, Tz};
 
-use super::context::{Context, PlacesAt, labels, limits};
+use super::context::{Context, PlacesAt, labels};
 use super::error::{Path, code};
+use super::limits::limits;
 use super::{mechanic, names};
 use crate::wire::campaign as wire;
 use crate::wire::text::Money;
@@ -154,7 +155,7 @@ fn participation(
             Some(wire::Join::OneTap) | None => plan::Join::OneTap,
         },
         places: context.places(&PlacesAt { channels, stores, groups: store_groups }, path),
-        limits: limits(written),
+        limits: limits(written, context, path.field("limits")),
     }
 }
 

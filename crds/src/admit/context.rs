@@ -9,12 +9,12 @@ use chrono::NaiveTime;
 use fanfare_core::cart::{Choice, Items, Picks};
 use fanfare_core::ids::{Name, StoreId};
 use fanfare_core::model::RuntimePlan;
-use fanfare_core::model::campaign::{Audience, Counted, Limit, Per, Places};
+use fanfare_core::model::campaign::{Audience, Places};
 use fanfare_core::model::schedule::Window;
 use fanfare_core::model::segment::Decimal;
 use fanfare_core::money::{BasisPoints, Minor, MoneyError};
 use fanfare_core::recurrence::{RuleError, parse_rule};
-use fanfare_core::time::{Every, Span, Ts, Tz, parse_local, resolve};
+use fanfare_core::time::{Span, Ts, Tz, parse_local, resolve};
 
 use super::error::{Findings, Path, code};
 use crate::nearest::did_you_mean;
@@ -269,53 +269,6 @@ pub(crate) fn items(items: &wire::Items) -> Items {
 
 fn picks(skus: &[Label], categories: &[Label], brands: &[Label]) -> Picks {
     Picks { skus: labels(skus), categories: labels(categories), brands: labels(brands) }
-}
-
-pub(crate) fn limits(limits: &[wire::Limit]) -> Vec<Limit> {
-    limits
-        .iter()
-        .map(|limit| Limit {
-            count: match limit.count {
-                wire::LimitCount::Joins => Counted::Joins,
-                wire::LimitCount::Orders => Counted::Orders,
-                wire::LimitCount::Rewards => Counted::Rewards,
-            },
-            per: match limit.per {
-                wire::LimitPer::Member => Per::Member,
-                wire::LimitPer::Store => Per::Store,
-                wire::LimitPer::Campaign => Per::Campaign,
-                wire::LimitPer::Device => Per::Device,
-                wire::LimitPer::Address => Per::Address,
-            },
-            every: every(limit.every),
-            max: limit.max,
-        })
-        .collect()
-}
-
-pub(crate) fn count_limits(limits: &[wire::CountLimit], count: Counted) -> Vec<Limit> {
-    limits
-        .iter()
-        .map(|limit| Limit {
-            count,
-            per: match limit.per {
-                wire::CountPer::Member => Per::Member,
-                wire::CountPer::Campaign => Per::Campaign,
-            },
-            every: every(limit.every),
-            max: limit.max,
-        })
-        .collect()
-}
-
-pub(crate) fn every(period: wire::Period) -> Every {
-    match period {
-        wire::Period::Hour => Every::Hour,
-        wire::Period::Day => Every::Day,
-        wire::Period::Week => Every::Week,
-        wire::Period::Month => Every::Month,
-        wire::Period::Lifetime => Every::Lifetime,
-    }
 }
 
 /// A message of core, parted into reason and remedy.

@@ -7,8 +7,9 @@ use fanfare_core::model::schedule::Schedule;
 use fanfare_core::money::Minor;
 use fanfare_core::time::Span;
 
-use super::context::{Context, PlacesAt, count_limits, items, limits};
+use super::context::{Context, PlacesAt, items};
 use super::error::{Path, code};
+use super::limits::{self, limits};
 use crate::wire::mechanic as wire;
 
 /// How long a flash sale keeps a piece, where the author says nothing.
@@ -49,7 +50,7 @@ pub(crate) fn compile(
         windows: context.windows(windows, schedule.start_at, schedule.zone, path.field("windows")),
         audience: Context::audience(audience.as_ref()),
         places: context.places(&PlacesAt { channels, stores, groups: store_groups }, path),
-        limits: limits(written),
+        limits: limits(written, context, path.field("limits")),
     };
     let rule = match (discount, spend_threshold, flash_sale, lottery) {
         (Some(spec), None, None, None) => Rule::Discount(self::discount(spec, context, path.field("discount"))?),
@@ -220,7 +221,7 @@ fn lottery(spec: &wire::Lottery, context: &mut Context<'_>, path: Path<'_>) -> O
     }
     Some(lottery::Lottery {
         entry: how,
-        limits: count_limits(written, Counted::Entries),
+        limits: limits::of(Counted::Entries, written, context, path.field("entry").field("limits")),
         prizes: prizes.iter().map(prize).collect(),
         guaranteed_after: *guaranteed_after,
     })

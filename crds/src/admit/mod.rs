@@ -12,6 +12,7 @@ mod context;
 mod error;
 mod folder;
 mod immutable;
+mod limits;
 mod mechanic;
 mod message;
 mod names;

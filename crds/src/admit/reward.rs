@@ -9,8 +9,9 @@ use fanfare_core::model::reward as plan;
 use fanfare_core::money::Minor;
 use fanfare_core::time::{Every, Span};
 
-use super::context::{Context, PlacesAt, every, items};
+use super::context::{Context, PlacesAt, items};
 use super::error::{Path, code};
+use super::limits;
 use crate::wire::reward as wire;
 
 /// How long a code is kept for an unpaid order, where neither the Reward nor a Runtime says.
@@ -82,7 +83,7 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
             .map(|codes| self::codes(codes, *quantity, context, path.field("codes")))
             .unwrap_or_default(),
         quantity: shared.map_or(*quantity, |shared| Some(quantity.map_or(shared.max, |all| all.min(shared.max)))),
-        limits: self::limits(limits, &kind),
+        limits: self::limits(limits::of_reward(limits, context, path.field("limits")), &kind),
         claim: match claim {
             Some(wire::Claim::Manual) => plan::Claim::Manual,
             Some(wire::Claim::Auto) | None => plan::Claim::Auto,
@@ -152,20 +153,9 @@ fn estimated_cost(kind: &plan::RewardKind, context: &Context<'_>) -> Minor {
 }
 
 /// The limits that are written; a badge is given to each member once.
-fn limits(limits: &[wire::RewardLimit], kind: &plan::RewardKind) -> Vec<Limit> {
-    let written = limits.iter().map(|limit| Limit {
-        count: Counted::Rewards,
-        per: match limit.per {
-            wire::RewardLimitPer::Member => Per::Member,
-            wire::RewardLimitPer::Store => Per::Store,
-            wire::RewardLimitPer::Campaign => Per::Campaign,
-            wire::RewardLimitPer::Reward => Per::Reward,
-        },
-        every: every(limit.every),
-        max: limit.max,
-    });
+fn limits(written: Vec<Limit>, kind: &plan::RewardKind) -> Vec<Limit> {
     let once = Limit { count: Counted::Rewards, per: Per::Member, every: Every::Lifetime, max: 1 };
-    written.chain(matches!(kind, plan::RewardKind::Badge).then_some(once)).collect()
+    written.into_iter().chain(matches!(kind, plan::RewardKind::Badge).then_some(once)).collect()
 }
 
 /// How long access lasts.

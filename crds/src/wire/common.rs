@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rules;
-use super::text::{ClockTime, Label, Name};
+use super::text::{ClockTime, Label, Name, Span};
 
 /// A recurring window of time, such as every evening from 20:00 to 22:00.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,19 +54,24 @@ pub struct SegmentRef {
     pub segment: Name,
 }
 
-/// At most so many joins, orders or rewards in a period.
+/// At most so many joins, orders or rewards in a period: a calendar one (`every`), or so long up to each moment (`within`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::limit()))]
 pub struct Limit {
     /// What is counted: Joins, Orders that got a benefit, or Rewards that were given.
     pub count: LimitCount,
-    /// For whom it is counted: each Member, each Store, the whole Campaign, or, against abuse, each Device or each network
-    /// Address from which shoppers themselves join, order or act in the app. What a till sends is not counted per Device
-    /// or Address. Both are kept as hashes only.
+    /// For whom it is counted: each Member, each Store, the whole Campaign, each Order (Rewards only, and without a
+    /// period), or, against abuse, each Device or each network Address from which shoppers themselves join, order or act in
+    /// the app. What a till sends is not counted per Device or Address. Both are kept as hashes only.
     pub per: LimitPer,
-    /// In which period it is counted. Hours, days, weeks and months follow the campaign's time zone.
-    pub every: Period,
+    /// In which calendar period it is counted. Hours, days, weeks and months follow the campaign's time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Period>,
+    /// Instead of every: over so long up to each moment, against bursts, for example 10m. It looks back over at least this
+    /// long and at most a tenth more. From 10s to 30d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
     /// The highest number allowed in the period.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub max: i64,
@@ -86,6 +91,7 @@ pub enum LimitPer {
     Member,
     Store,
     Campaign,
+    Order,
     Device,
     Address,
 }
@@ -103,11 +109,16 @@ pub enum Period {
 /// At most so many in a period, where what is counted is clear.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::period()))]
 pub struct CountLimit {
     /// For whom it is counted: each Member, or the whole Campaign.
     pub per: CountPer,
-    /// In which period it is counted.
-    pub every: Period,
+    /// In which calendar period it is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Period>,
+    /// Instead of every: over so long up to each moment, for example 10m. From 10s to 30d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
     /// The highest number allowed in the period.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub max: i64,

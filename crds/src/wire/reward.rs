@@ -167,14 +167,21 @@ pub struct GiftCardReward {
     pub amount: Money,
 }
 
-/// At most so many of a reward in a period.
+/// At most so many of a reward in a period: a calendar one (`every`), or so long up to each moment (`within`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::limit_of_reward()))]
 pub struct RewardLimit {
-    /// For whom it is counted: each Member, each Store, each Campaign, or the whole Reward.
+    /// For whom it is counted: each Member, each Store, each Campaign, each Order (without a period), the whole Reward, or,
+    /// against abuse, each Device or each network Address from which shoppers themselves act in the app.
     pub per: RewardLimitPer,
-    /// In which period it is counted, in the Runtime's time zone.
-    pub every: Period,
+    /// In which calendar period it is counted, in the Runtime's time zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Period>,
+    /// Instead of every: over so long up to each moment, against bursts, for example 10m. It looks back over at least this
+    /// long and at most a tenth more. From 10s to 30d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
     /// The highest number given in the period.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub max: i64,
@@ -186,7 +193,10 @@ pub enum RewardLimitPer {
     Member,
     Store,
     Campaign,
+    Order,
     Reward,
+    Device,
+    Address,
 }
 
 /// How codes come into being: exactly one of generate, import and shared.

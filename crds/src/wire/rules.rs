@@ -69,11 +69,44 @@ pub(super) fn window() -> Value {
 }
 
 pub(super) fn limit() -> Value {
-    json!([at(
+    json!([
+        at(
+            "per",
+            "self.count != 'Joins' || self.per != 'Store'",
+            "members join the campaign, not a store; use per: Member or Campaign, or count Orders or Rewards"
+        ),
+        at(
+            "per",
+            "self.count == 'Rewards' || self.per != 'Order'",
+            "one order gives rewards and nothing else that is counted; count Rewards, or use another per"
+        ),
+        order_has_no_period(),
+        one_period(),
+    ])
+}
+
+/// For limits that an order can be counted by.
+pub(super) fn limit_of_reward() -> Value {
+    json!([order_has_no_period(), one_period()])
+}
+
+/// For limits that count in a period alone.
+pub(super) fn period() -> Value {
+    json!([rule("has(self.every) != has(self.within)".into(), ONE_PERIOD)])
+}
+
+const ONE_PERIOD: &str = "a limit needs either every or within; keep one of the two";
+
+fn one_period() -> Value {
+    rule("self.per == 'Order' || has(self.every) != has(self.within)".into(), ONE_PERIOD)
+}
+
+fn order_has_no_period() -> Value {
+    at(
         "per",
-        "self.count != 'Joins' || self.per != 'Store'",
-        "members join the campaign, not a store; use per: Member or Campaign, or count Orders or Rewards"
-    )])
+        "self.per != 'Order' || (!has(self.within) && (!has(self.every) || self.every == 'Lifetime'))",
+        "an order is counted by itself, in no period; remove every and within",
+    )
 }
 
 pub(super) fn mechanic() -> Value {

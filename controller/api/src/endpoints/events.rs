@@ -117,7 +117,10 @@ async fn take(app: &App, read: Vec<Read>, sender: &Sender) -> Answer {
     }
     let (taken, reached) = app.engine().ingest(incoming, sender).await.map_err(|error| app.call_fault(&error))?;
     let mut taken = taken.into_iter().map(EventResultView::of);
-    let results = results.into_iter().filter_map(|known| known.or_else(|| taken.next())).collect();
+    let results: Vec<_> = results.into_iter().filter_map(|known| known.or_else(|| taken.next())).collect();
+    for EventResultView { status, problem, .. } in &results {
+        app.metrics().event(status, problem.as_ref().and_then(|problem| Code::of(&problem.code)));
+    }
     let answer = ok(&EventResults { results })?;
     Ok(match reached {
         Some(position) => at_position(answer, position),

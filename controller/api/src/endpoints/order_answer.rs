@@ -2,7 +2,7 @@
 
 use crate::{
     app::App,
-    auth::DeskKey,
+    auth::{DeskKey, guess::Guesser},
     input::idempotency::IdempotencyKey,
     output::{self, Answer, View, render},
     problem::Problem,
@@ -25,6 +25,21 @@ pub(crate) fn returned(placed: &Option<Placed>, view: &View) -> Written {
     let is_new = placed.as_ref().is_some_and(|placed| placed.created);
     let (_, body) = found(placed, view)?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, body))
+}
+
+/// The same as [`call`] for a call that names codes: who has guessed too often waits, and wrong ones are counted.
+pub(crate) async fn call_with_codes<C: Command, B: Serialize>(
+    app: &App,
+    (desk, guesser): (&DeskKey, Guesser),
+    key: IdempotencyKey,
+    body: &B,
+    command: C,
+    write: fn(&C::Answer, &View) -> Written,
+) -> Answer {
+    let render = render(View::of(app)?, write);
+    let digest = key.digest(body)?;
+    let keyed = Keyed { scope: desk.idempotency_scope(), key: key.key, digest, render };
+    output::call_with_codes(app, keyed, command, guesser).await
 }
 
 /// Decides a command under the desk's key.

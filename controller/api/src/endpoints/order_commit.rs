@@ -3,12 +3,14 @@
 use super::order_answer;
 use crate::{
     app::App,
-    auth::{Desk, scope::Redeem},
+    auth::{Desk, DeskKey, guess::Guesser, scope::Redeem},
     input::{idempotency::IdempotencyKey, json::OptionalBody, path::Id},
     output::Answer,
+    problem::Problem,
     wire::{Faults, cart::CartBody, order::OrderView},
 };
 use axum::extract::State;
+use fanfare_core::cart::Cart;
 use fanfare_engine::orders::CommitOrder;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -57,6 +59,23 @@ pub(crate) async fn commit_order(
     let occurred_at = faults.time("/occurredAt", body.occurred_at.as_ref());
     faults.done()?;
     let CommitBody { receipt_number, business_date, .. } = body.clone();
+    let guesser = guesser(&app, &caller.0, &id, cart.as_ref()).await?;
     let command = CommitOrder { id: id.into(), cart, receipt_number, business_date, occurred_at };
-    order_answer::call(&app, &caller.0, key, &body, command, order_answer::found).await
+    match guesser {
+        Some(guesser) => {
+            let by = (&*caller.0, guesser);
+            order_answer::call_with_codes(&app, by, key, &body, command, order_answer::found).await
+        }
+        None => order_answer::call(&app, &caller.0, key, &body, command, order_answer::found).await,
+    }
+}
+
+/// Who answers for codes that the order does not have yet; nobody where there are none, so that whoever typed badly can
+/// still commit what it has reserved.
+async fn guesser(app: &App, desk: &DeskKey, id: &str, cart: Option<&Cart>) -> Result<Option<Guesser>, Problem> {
+    let Some(cart) = cart.filter(|cart| !cart.codes.is_empty()) else { return Ok(None) };
+    let found = app.engine().store().order(app.engine().namespace(), &id.into()).await;
+    let known = found.map_err(|error| app.store_fault(&error))?.map(|order| order.cart.codes).unwrap_or_default();
+    let is_new = cart.codes.iter().any(|code| !known.contains(code));
+    Ok(is_new.then(|| Guesser::desk(desk, cart.member.as_ref())))
 }

@@ -230,6 +230,27 @@ async fn whoever_guesses_too_often_waits_and_nobody_else() {
     assert!(metrics.contains("fanfare_http_throttled_total{caller=\"member\"} 1"), "{metrics}");
 }
 
+#[tokio::test]
+async fn a_commit_that_names_other_codes_is_a_guess_too_and_one_with_its_own_is_not() {
+    let (shop, token, grant) = shop(Guard::default()).await;
+    let good = code_of(&shop, &token, &grant).await["payload"].clone();
+    let cart = |codes: Value| {
+        json!({"channel": "pos", "storeId": "bkk-01", "currency": "THB", "codes": codes,
+            "lines": [{"id": "1", "sku": "A", "quantity": 1, "unitPrice": "500.00"}]})
+    };
+    let order = json!({"id": "o-1", "mode": "Reserve", "cart": cart(json!([good]))});
+    shop.post(&shop.till, "/v1/orders", &order).await.is(201);
+    let commit = |codes: Value| json!({"cart": cart(codes)});
+    for n in 0..50 {
+        let wrong = commit(json!([good, format!("WRONG-{n:03}")]));
+        shop.post(&shop.till, "/v1/orders/o-1/commit", &wrong).await.is_problem(409, "order-refused");
+    }
+    let more = commit(json!([good, "WRONG-999"]));
+    shop.post(&shop.till, "/v1/orders/o-1/commit", &more).await.is_problem(429, "too-many-requests");
+    let done = shop.post(&shop.till, "/v1/orders/o-1/commit", &commit(json!([good]))).await.is(200);
+    assert_eq!(done["state"], "Committed", "what it has reserved it can commit");
+}
+
 async fn import(shop: &Shop, who: &str, path: &str, media_type: &str, text: &str) -> crate::support::Answer {
     let headers = [("authorization", &*format!("Bearer {who}")), ("content-type", media_type)];
     shop.send("POST", path, &headers, text.to_owned()).await

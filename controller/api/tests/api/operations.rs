@@ -49,3 +49,38 @@ async fn figures_are_counted_by_route_and_never_by_address() {
     assert!(text.ends_with("# EOF\n"));
     shop.get("", "/readyz").await.is(200);
 }
+
+#[tokio::test]
+async fn bad_input_is_counted_by_its_code_also_where_it_is_answered_again() {
+    let shop = Shop::open().await;
+    let body = serde_json::json!({ "code": "NO-SUCH-CODE", "mode": "Commit", "storeId": "bkk-01" });
+    for _ in 0..2 {
+        shop.post_with(&shop.till, "same-key", "/v1/redemptions", &body).await.is_problem(404, "code-unknown");
+    }
+    shop.get("", "/v1/nowhere").await.is(404);
+    let event = serde_json::json!({
+        "specversion": "1.0", "id": "e1", "source": "shop", "type": "order.paid", "time": "2020-01-01T00:00:00Z",
+        "subject": "m1", "data": {},
+    });
+    shop.post(&shop.integration, "/v1/events", &event).await.is(200);
+    let text = String::from_utf8(shop.get("", "/metrics").await.bytes).unwrap();
+    for line in [
+        r#"fanfare_http_problems_total{code="code-unknown"} 2"#,
+        r#"fanfare_http_problems_total{code="not-found"} 1"#,
+        r#"fanfare_http_problems_total{code="event-too-old"} 1"#,
+        r#"fanfare_http_events_total{status="Rejected"} 1"#,
+        r#"fanfare_http_wrong_codes_total{caller="till"} 1"#,
+        "fanfare_engine_queued 0",
+        "fanfare_engine_queue_max 8192",
+        "fanfare_engine_batches_failed_total 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+    assert!(text.contains("fanfare_engine_batch_commands_bucket{le=\"1.0\"}"), "{text}");
+    let figure = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name} in {text}"));
+        line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()
+    };
+    let (commands, commits) = (figure("fanfare_engine_commands_total "), figure("fanfare_engine_commits_total "));
+    assert!(commands >= commits && commits > 3, "{commands} {commits}");
+}

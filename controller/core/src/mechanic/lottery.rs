@@ -6,7 +6,7 @@ use crate::{
     ids::{MemberId, Name},
     model::campaign::{Counted, Limit},
     money::Minor,
-    qualify,
+    qualify::{self, Counter},
     random::Random,
     reason::{Reason, Refusal},
     time::Every,
@@ -157,7 +157,7 @@ impl Lottery {
 
     /// The lottery's own limits stand beside those of the scope, under a name of their own, so that a limit written in
     /// both places is not counted twice in one counter.
-    fn own_limits<'a>(&'a self, scene: &'a Scene<'_>) -> impl Iterator<Item = (&'a Limit, Option<String>)> {
+    fn own_limits<'a>(&'a self, scene: &'a Scene<'_>) -> impl Iterator<Item = (&'a Limit, Option<Counter>)> {
         let own = Name::from(format!("{}/entry", scene.mechanic.name));
         let entries = self.limits.iter().filter(|limit| limit.count == Counted::Entries);
         entries.map(move |limit| {
@@ -173,9 +173,9 @@ impl Lottery {
                 return Ok(refusal);
             }
         }
-        for (limit, key) in self.own_limits(scene) {
-            let Some(key) = key else { continue };
-            if scene.visit.count(&key)? >= limit.max {
+        for (limit, counter) in self.own_limits(scene) {
+            let Some(counter) = counter else { continue };
+            if counter.value(&scene.visit)? >= limit.max {
                 return Ok(Some(Refusal::new(Reason::LimitReached, qualify::limit_detail(limit))));
             }
         }
@@ -183,9 +183,11 @@ impl Lottery {
     }
 
     fn entry_counts(&self, scene: &Scene<'_>) -> Vec<Effect> {
-        let own = self
-            .own_limits(scene)
-            .filter_map(|(limit, key)| Some(Effect::Count { key: key?, delta: 1, cap: Some(limit.max) }));
+        let own = self.own_limits(scene).filter_map(|(limit, counter)| {
+            let counter = counter?;
+            let cap = Some(counter.cap(limit.max, &scene.visit));
+            Some(Effect::Count { key: counter.key, delta: 1, cap })
+        });
         let mut effects: Vec<Effect> = own.collect();
         effects.extend(qualify::consumes(scene.campaign, None, Counted::Entries, 1, &scene.visit));
         effects.extend(qualify::consumes(scene.campaign, Some(scene.mechanic), Counted::Entries, 1, &scene.visit));

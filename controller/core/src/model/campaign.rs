@@ -166,6 +166,8 @@ pub enum Per {
     Campaign,
     Device,
     Address,
+    /// One order, whatever else happens in the stretch; of rewards only.
+    Order,
     /// All together, whichever campaign gives; of rewards only.
     Reward,
 }

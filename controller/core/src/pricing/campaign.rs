@@ -367,8 +367,9 @@ fn order_counts(plan: &CampaignPlan, mechanic: Option<&Mechanic>, ask: &Ask<'_>)
     let name = mechanic.map(|mechanic| &mechanic.name);
     limits
         .filter_map(|limit| {
-            let key = qualify::counter(&plan.name, name, limit, plan.schedule.zone, &ask.visit)?;
-            Some(Counts { key, delta: 1, cap: Some(limit.max), by: CountedBy::Order })
+            let counter = qualify::counter(&plan.name, name, limit, plan.schedule.zone, &ask.visit)?;
+            let cap = Some(counter.cap(limit.max, &ask.visit));
+            Some(Counts { key: counter.key, delta: 1, cap, by: CountedBy::Order })
         })
         .collect()
 }

@@ -10,7 +10,7 @@ use crate::{
     money::Minor,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A price with what taking it counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +77,14 @@ impl Priced {
             }
         }
         spends
+    }
+
+    /// Counts no more than what `reserved` has counted: where a limit did not hold that, it does not count this either.
+    pub fn count_only(&mut self, reserved: &Self) {
+        let keys: BTreeSet<&str> = reserved.counts().map(|counts| counts.key.as_str()).collect();
+        for consumed in &mut self.consumed {
+            consumed.counts.retain(|counts| keys.contains(counts.key.as_str()));
+        }
     }
 
     fn counts(&self) -> impl Iterator<Item = &Counts> {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 const ONE_E4: i64 = 10_000;
 
 /// An event that counts, with what of it came back.
-pub(super) struct Counted<'a> {
+pub struct Counted<'a> {
     event: &'a dyn Happening,
     back: Vec<&'a dyn Happening>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Left {
 }
 
 /// The member's events of a type up to now, newest first; an order that was given back in full is not among them.
-pub(super) fn counted<'a>(kind: &str, asked: &Asked<'a>) -> Vec<Counted<'a>> {
+pub fn counted<'a>(kind: &str, asked: &Asked<'a>) -> Vec<Counted<'a>> {
     let events = asked.facts.events(kind).into_iter().filter(|event| event.at() <= asked.now);
     if kind != ORDER_PAID {
         return events.map(|event| Counted { event, back: Vec::new() }).collect();
@@ -54,7 +54,8 @@ fn refunds<'a>(asked: &Asked<'a>) -> BTreeMap<Scalar, Vec<&'a dyn Happening>> {
 }
 
 impl<'a> Counted<'a> {
-    pub(super) fn event(&self) -> &'a dyn Happening {
+    /// The event itself.
+    pub fn event(&self) -> &'a dyn Happening {
         self.event
     }
 
@@ -134,7 +135,7 @@ impl<'a> Counted<'a> {
     }
 
     /// The numbers that a path has in the event itself; what came back is taken off the first.
-    pub(super) fn numbers(&self, path: &str) -> Vec<i64> {
+    pub fn numbers(&self, path: &str) -> Vec<i64> {
         let mut numbers: Vec<i64> =
             self.event.values(path).iter().filter_map(number).map(|decimal| decimal.e4).collect();
         if let Some(first) = numbers.first_mut() {

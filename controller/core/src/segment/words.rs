@@ -5,7 +5,6 @@ mod outline;
 mod plain;
 
 pub use outline::{Outline, outline};
-pub use plain::describe;
+pub use plain::{describe, scalar};
 
 pub(super) use found::{attribute_found, behavior_found, place_found, sequence_found, standing_found};
-pub(super) use plain::scalar;

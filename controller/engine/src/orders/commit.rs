@@ -2,33 +2,16 @@
 
 use super::{
     Booking, Placed,
-    booking::{Spend, VoucherUse},
-    place, placed, promises, refuse_with,
+    booking::VoucherUse,
+    late, place, placed, promises, refuse_with,
     take::{self, count_all},
     wrong_state,
 };
-use crate::{
-    Command, Halt, budget, carts, earn,
-    effects::within_caps,
-    exceptions::{self, Exceptional, LATE_COMMIT},
-    plans::Plans,
-    refuse, touch,
-    tx::Tx,
-    vouchers,
-};
-use fanfare_core::{
-    cart::Cart,
-    ids::OrderId,
-    mechanic::Effect,
-    money::Minor,
-    pricing::{self, Priced},
-    reason::Reason,
-    segment::ORDER_PAID,
-    time::Ts,
-};
+use crate::{Command, Halt, carts, earn, plans::Plans, refuse, tx::Tx, vouchers};
+use fanfare_core::{cart::Cart, ids::OrderId, money::Minor, pricing, reason::Reason, segment::ORDER_PAID, time::Ts};
 use fanfare_store::{
     Keys,
-    rows::{Grant, GrantState, Order, OrderState, RedemptionState},
+    rows::{Order, OrderState, RedemptionState},
 };
 
 /// Commits a reserved order. Committing again changes nothing.
@@ -77,15 +60,17 @@ impl Command for CommitOrder {
         earn::look(tx, order.cart.member.as_ref(), ORDER_PAID);
         let mut booking = Booking::of(&order);
         // It counts where it was placed, whoever commits it.
-        tx.origin = booking.origin.clone();
+        (tx.origin, tx.order) = (booking.origin.clone(), Some(self.id.clone()));
         take::want(tx, &booking)?;
-        if order.state == OrderState::Lapsed {
-            retake(tx, &mut order, &mut booking, at)?;
-        }
+        let is_late = order.state == OrderState::Lapsed;
+        let gone = if is_late { late::retake(tx, &mut order, &mut booking)? } else { Vec::new() };
         // What it will earn is let go of and given in this same command, so that nobody comes between.
         promises::end(tx, &order.id, &mut booking, "order-committed")?;
         if let Some(cart) = self.cart.as_ref().filter(|cart| **cart != order.cart) {
-            change(tx, &mut order, &mut booking, cart)?;
+            change(tx, &mut order, &mut booking, cart, is_late)?;
+        }
+        if is_late {
+            late::except(tx, &mut order, &booking, gone, at)?;
         }
         place::commit(tx, &mut order, &mut booking, at)?;
         order.booking = booking.to_value();
@@ -118,12 +103,16 @@ impl CommitOrder {
 }
 
 /// The final cart takes what it needs of what was reserved; the rest is let go.
-fn change(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, cart: &Cart) -> Result<(), Halt> {
+fn change(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, cart: &Cart, is_late: bool) -> Result<(), Halt> {
     let reserved = booking.priced(order);
-    let price = carts::recompute(tx, order, cart, &reserved)?;
+    let mut price = carts::recompute(tx, order, cart, &reserved)?;
     if let Some(rejected) = price.evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
         let detail = format!("a code or reservation that it names does not apply: {}", rejected.detail);
         return refuse_with(Reason::OrderRefused, detail, price.evaluation);
+    }
+    if is_late {
+        // Limits that did not hold the late order do not count it, and so have nothing to give back of it.
+        price.count_only(&reserved);
     }
     count_all(tx, &pricing::difference(&reserved, &price))?;
     for spend in &mut booking.spends {
@@ -165,81 +154,4 @@ fn change_voucher(tx: &mut Tx<'_>, used: &VoucherUse) -> Result<(), Halt> {
         vouchers::hold_less(tx, &used.grant, less)?;
     }
     Ok(())
-}
-
-/// The reservation had lapsed, but the shopper paid before: the sale stands at its price. What is still there is taken
-/// again; where something is gone, one exception is booked, which a person has to look at.
-fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, at: Ts) -> Result<(), Halt> {
-    let (mut gone, mut uncovered) = (Vec::new(), Minor::ZERO);
-    for mut spend in std::mem::take(&mut booking.spends) {
-        spend = match room_for(tx, &spend)? {
-            true => take::take_budget(tx, &order.id, spend.campaign, spend.amount)?,
-            false => {
-                gone.push(format!("budget of {}", spend.campaign));
-                uncovered = uncovered.plus(spend.amount);
-                Spend { funded: false, ..spend }
-            }
-        };
-        booking.spends.push(spend);
-    }
-    booking.vouchers.clear();
-    for discount in order.evaluation.discounts.clone() {
-        if let Some(grant) = &discount.grant {
-            if tx.grant(grant)?.is_some_and(|grant| is_there(grant, discount.amount)) {
-                booking.vouchers.push(take::take_voucher(tx, order, &discount, None)?);
-            } else {
-                gone.push(format!("voucher {grant}"));
-                uncovered = uncovered.plus(discount.amount);
-                let (grant, amount) = (grant.clone(), discount.amount);
-                booking.vouchers.push(VoucherUse { grant, redemption: None, amount, returned: Minor::ZERO });
-            }
-        }
-    }
-    let effects = again(&booking.priced(order), booking);
-    touch::counters(tx, &effects)?;
-    if within_caps(tx, &effects)? {
-        count_all(tx, &effects)?;
-        booking.counted = true;
-    } else {
-        gone.push("a limit or stock".into());
-    }
-    if !gone.is_empty() {
-        let exceptional = Exceptional {
-            kind: LATE_COMMIT,
-            about: &format!("Order/{}", order.id),
-            order: Some(&order.id),
-            store: order.cart.store.as_ref(),
-            business_date: order.business_date.as_deref(),
-            at,
-            amount: uncovered,
-            gone,
-            remedy: "The sale stands at its price. Decide who bears the amount; `fanfare ledger adjust` books it.",
-        };
-        order.exception = Some(exceptions::book(tx, exceptional)?);
-    }
-    Ok(())
-}
-
-/// Whether a voucher, or enough of a gift card, is still there.
-fn is_there(grant: &Grant, amount: Minor) -> bool {
-    grant.state == GrantState::Claimed && grant.usage.card.is_none_or(|card| card.free() >= amount)
-}
-
-/// The counters that the lapse moved back, moved once more, within their caps. Units of a flash-sale reservation are taken
-/// from its stock like any others: the reservation itself is over.
-fn again(priced: &Priced, booking: &Booking) -> Vec<Effect> {
-    let cap = |key: &str| {
-        let all = booking.consumed.iter().flat_map(|consumed| &consumed.counts);
-        all.filter(|counts| counts.key == key).filter_map(|counts| counts.cap).min()
-    };
-    let moved = priced.undo().into_iter().filter_map(|effect| match effect {
-        Effect::Count { key, delta, cap: _ } => Some(Effect::Count { cap: cap(&key), key, delta: -delta }),
-        Effect::Grant { .. } | Effect::Hold { .. } | Effect::Release { .. } | Effect::SpendPoints { .. } => None,
-    });
-    moved.collect()
-}
-
-fn room_for(tx: &Tx<'_>, spend: &Spend) -> Result<bool, Halt> {
-    let Some(plan) = budget::served(tx, &spend.campaign) else { return Ok(false) };
-    Ok(budget::room(tx, &plan)?.is_none_or(|room| room >= spend.amount))
 }

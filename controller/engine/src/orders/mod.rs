@@ -7,6 +7,7 @@ pub mod booking;
 pub mod commit;
 pub mod facts;
 pub mod lapse;
+pub(crate) mod late;
 pub mod place;
 pub(crate) mod promises;
 pub(crate) mod reported;

@@ -67,6 +67,7 @@ impl Command for PlaceOrder {
             }
             return refuse(Reason::OrderIdReused, "this order id was used with another body; choose a new one");
         }
+        tx.order = Some(self.id.clone());
         if self.mode == Mode::Commit {
             earn::look(tx, self.cart.member.as_ref(), ORDER_PAID);
         }

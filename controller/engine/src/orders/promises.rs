@@ -50,7 +50,7 @@ pub(crate) fn make(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking) -> Res
 
 /// What counts the campaign's money at this store and for this member, where its budget bounds that.
 fn counters(tx: &Tx<'_>, order: &Order, member: &MemberId, campaign: &Name) -> Vec<String> {
-    let bounds = budget::served(tx, campaign).map(|plan| budget::counted(&plan)).unwrap_or_default();
+    let bounds = budget::served(tx, campaign).map(|plan| budget::counted(&plan, member)).unwrap_or_default();
     let key = |bound| match bound {
         Bound::Store => Some(key::budget_store(campaign, order.cart.store.as_ref())),
         Bound::Member => Some(key::budget_member(campaign, member)),

@@ -145,6 +145,7 @@ pub(crate) fn apply(tx: &mut Tx<'_>, order: &mut Order, back: Back<'_>) -> Resul
         return refuse(Reason::ReturnExceedsOrder, "it came back in too many parts; return all that is left at once");
     }
     let mut booking = Booking::of(order);
+    tx.order = Some(order.id.clone());
     want(tx, &booking)?;
     let fates = fates(tx, &booking.vouchers)?;
     let priced = booking.priced(order);

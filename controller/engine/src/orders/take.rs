@@ -64,7 +64,7 @@ fn gone_offline(
     shown: Option<&RedemptionId>,
 ) -> Result<Option<VoucherUse>, Halt> {
     let (Some(id), Some(shown)) = (&discount.grant, shown) else { return Ok(None) };
-    if !tx.grant(id)?.is_some_and(shown::is_gone) {
+    if !tx.grant(id)?.is_some_and(|grant| shown::is_gone_for(grant, discount.amount)) {
         return Ok(None);
     }
     shown::note(tx, shown)?;

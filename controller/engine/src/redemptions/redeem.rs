@@ -121,7 +121,8 @@ impl Redeem {
     /// Whether the voucher can be used at this time and place, by whoever stands there.
     fn check(&self, tx: &Tx<'_>, grant: &Grant, at: Ts) -> Result<(), Halt> {
         let world = World { runtime: tx.runtime()?, catalogue: tx.plans, state: tx, reserves: tx, now: at };
-        let visit = Visit { world, who: None, store: Some(&self.store), channel: Some(&self.channel), origin: None };
+        let (store, channel) = (Some(&self.store), Some(self.channel.as_str()));
+        let visit = Visit { world, who: None, store, channel, origin: None, order: None };
         let shown = Grant { code: Some(self.code.clone()), ..grant.clone() };
         let met = shown::met(tx, &shown, None, self.occurred_at);
         reward::usable(&met, &visit)?;
@@ -175,7 +176,7 @@ impl Redeem {
         if !shown::is_booked(tx, id.as_str())? {
             return Ok(None);
         }
-        let amount = self.amount_of(tx, grant)?;
+        let amount = self.amount_offline(tx, grant)?;
         Ok(Some(self.excepted(tx, grant, id, amount)))
     }
 
@@ -184,9 +185,9 @@ impl Redeem {
     fn take_offline(&self, tx: &mut Tx<'_>, grant: Grant, id: RedemptionId, taken: Taken) -> Result<Outcome, Halt> {
         let at = vouchers::believed(tx, self.occurred_at)?;
         self.check(tx, &grant, at)?;
-        let amount = self.amount_of(tx, &grant)?;
+        let amount = self.amount_offline(tx, &grant)?;
         shown::within(tx, taken, amount)?;
-        if !shown::is_gone(&grant) {
+        if !shown::is_gone_for(&grant, amount) {
             return self.take(tx, grant, id, amount, at);
         }
         let outcome = self.excepted(tx, &grant, &id, amount);
@@ -229,6 +230,18 @@ impl Redeem {
             RewardKind::Points { .. } | RewardKind::Badge => {
                 refuse(Reason::CodeUnknown, "this is not redeemed at a till")
             }
+        }
+    }
+
+    /// The same for a till that was offline: what is on a gift card it could not know, so it has to say what it took.
+    fn amount_offline(&self, tx: &Tx<'_>, grant: &Grant) -> Result<Minor, Halt> {
+        match (&grant.terms.kind, self.amount, &self.order) {
+            (RewardKind::GiftCard { .. }, Some(asked), Some(order)) => within(tx, asked, order.total),
+            (RewardKind::GiftCard { .. }, Some(asked), None) => Ok(asked),
+            (RewardKind::GiftCard { .. }, None, _) => {
+                refuse(Reason::ItemsNotEligible, "how much the card has paid is not known; name amount")
+            }
+            _ => self.amount_of(tx, grant),
         }
     }
 

@@ -198,7 +198,7 @@ async fn a_segment_of_one_member_equals_the_scan_of_all() {
         assert_eq!(members, expected);
         let reachable = expected.iter().filter(|n| *n % 4 == 0).count() as i64;
         assert_eq!(size.reachable[&name("email")], reachable);
-        let preview = shop.engine.preview(&condition);
+        let preview = shop.engine.preview(&condition).unwrap();
         assert_eq!(preview.size.size, size.size);
         assert!(preview.sample.iter().all(|(_, why)| why.iter().any(|part| part.holds)));
     };

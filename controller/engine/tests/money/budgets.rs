@@ -18,7 +18,7 @@ use fanfare_core::{
 };
 use fanfare_engine::{
     orders::{CommitOrder, ReturnOrder, VoidOrder},
-    redemptions::{Mode, Reverse},
+    redemptions::{Mode, Redeem, Reverse},
     suspend::Resume,
     thresholds::{BUDGET_THRESHOLD, SOURCE},
 };
@@ -118,6 +118,25 @@ async fn a_voucher_counts_for_its_member_from_when_it_is_given_until_it_is_over(
     shop.work().await;
     assert_eq!(shop.grant(&given.grants[1]).await.state, GrantState::Expired);
     assert_eq!((shop.counter(&of_member("m1")).await, shop.counter(&of_member("m2")).await), (6_000, 0));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_voucher_that_comes_back_sets_aside_no_more_than_its_member_s_share_still_holds() {
+    let shop = shop(Budget { per_member: Some(Minor(20_000)), ..Budget::of(Minor(90_000)) }).await;
+    let given = shop.give("m1", "next", 1, Some("half")).await;
+    let code = shop.grant(&given.grants[0]).await.code.unwrap();
+    let used = shop.run(Redeem { amount: Some(Minor(4_000)), ..redeem(&code, Mode::Commit) }).await.unwrap();
+    assert_eq!(shop.counter(&of_member("m1")).await, 4_000);
+    let more = shop.give("m1", "next", 1, Some("half")).await;
+    assert_eq!(more.refused, None);
+    off(&shop, "o1", Mode::Commit, cart(Some("m1"), vec![line("a", 1, 8_000)], vec![])).await;
+    assert_eq!(shop.counter(&of_member("m1")).await, 18_000, "2,000 of the share are left");
+    let (id, reason) = (used.redemption.id, "wrong".to_owned());
+    shop.run(Reverse { id, reversal_id: "v1".into(), reason, amount: None, store: None }).await.unwrap();
+    assert_eq!(shop.counter(&of_member("m1")).await, 20_000);
+    assert_eq!(shop.grant(&given.grants[0]).await.reserved, Minor(6_000));
+    assert_eq!(shop.budget("half").await, (70_000, 16_000, 4_000));
     shop.verify().await;
 }
 

@@ -1,13 +1,13 @@
 //! How vouchers are shown: rotating payloads, personal vouchers, what a till took offline, codes that everybody types.
 
-use crate::support::{Shop, campaign, cart, line, place, redeem, voucher};
+use crate::support::{Shop, campaign, cart, gift_card, line, place, redeem, voucher};
 use chrono::TimeDelta;
 use fanfare_core::{
     codes::normalise,
     ids::{Code, MemberId},
     model::{
         Plan, RewardPlan,
-        campaign::{Counted, Limit, Per},
+        campaign::{Budget, Counted, Limit, Per},
         reward::{Alphabet, CodeRule, CodeSource, Guard, Offline, OnReversal},
     },
     money::Minor,
@@ -213,6 +213,82 @@ async fn an_order_taken_offline_with_a_voucher_that_was_used_meanwhile_carries_o
     };
     shop.run(back).await.unwrap().unwrap();
     assert_eq!(shop.balance("cost/sale/rewards").await, 20_000);
+    shop.verify().await;
+}
+
+/// A gift card of 500.00 whose payload tills may take offline for up to 200.00.
+async fn shop_with_card() -> (Shop, Grant, Code, fanfare_core::time::Ts) {
+    let guard = rotating(true).redemption.guard;
+    let mut plan = gift_card("coupon", 50_000);
+    plan.redemption.guard = guard;
+    let (shop, grant) = shop_with(plan).await;
+    let code = shown(&shop, &grant);
+    let at = shop.engine.clock().now() + TimeDelta::seconds(10);
+    shop.forward(TimeDelta::minutes(5));
+    (shop, grant, code, at)
+}
+
+#[tokio::test]
+async fn a_gift_card_that_a_till_took_offline_pays_while_it_holds_enough_and_else_is_one_exception() {
+    let (shop, grant, code, at) = shop_with_card().await;
+    let offline = |till: &str, amount: i64| Redeem {
+        occurred_at: Some(at),
+        terminal: Some(till.into()),
+        amount: Some(Minor(amount)),
+        ..redeem(&code, Mode::Commit)
+    };
+    let unsaid = Redeem { amount: None, ..offline("t1", 1) };
+    assert_eq!(reason(&shop, unsaid).await, Reason::ItemsNotEligible);
+    assert_eq!(reason(&shop, offline("t1", 20_001)).await, Reason::ExceedsRemaining, "beyond the allowance");
+    for (till, left) in [("t1", 30_000), ("t2", 10_000)] {
+        let done = shop.run(offline(till, 20_000)).await.unwrap();
+        assert_eq!((done.exception, done.remaining), (None, Minor(left)), "{till}");
+    }
+    let conflict = shop.run(offline("t3", 20_000)).await.unwrap();
+    assert!(conflict.created && conflict.exception.is_some(), "the shopper has gone with what was bought");
+    let again = shop.run(offline("t3", 20_000)).await.unwrap();
+    assert_eq!((again.created, again.exception), (false, conflict.exception));
+    let booked = exceptions(&shop).await;
+    assert_eq!((booked.len(), booked[0]["kind"].as_str()), (1, Some("offline-conflict")));
+    assert_eq!(
+        shop.grant(&grant.id).await.usage.card.unwrap().balance(),
+        Minor(10_000),
+        "the card pays for nothing twice"
+    );
+    assert_eq!(shop.balance("cost/sale/rewards").await, 60_000, "what no card paid is a cost");
+    assert_eq!(shop.budget("sale").await.2, 40_000, "which no budget pays");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn an_order_paid_offline_by_a_gift_card_that_is_empty_by_now_stands_with_one_exception() {
+    let (shop, grant, code, at) = shop_with_card().await;
+    let plain = Redeem { amount: Some(Minor(45_000)), ..redeem(&shown(&shop, &grant), Mode::Commit) };
+    shop.run(plain).await.unwrap();
+    let order = |id: &str, price: i64| {
+        let placed = place(id, Mode::Commit, cart(None, vec![line("1", 1, price)], vec![code.clone()]));
+        fanfare_engine::orders::PlaceOrder { occurred_at: Some(at), ..placed }
+    };
+    let small = shop.run(order("o-1", 4_000)).await.unwrap().order;
+    assert_eq!((small.evaluation.paid, small.exception), (Minor(4_000), None), "it still held that");
+    let large = shop.run(order("o-2", 30_000)).await.unwrap().order;
+    assert_eq!(large.evaluation.paid, Minor(20_000), "as much as the till was allowed");
+    assert!(large.exception.is_some());
+    assert_eq!(shop.run(order("o-2", 30_000)).await.unwrap().order.exception, large.exception);
+    assert_eq!(exceptions(&shop).await.len(), 1);
+    assert_eq!(shop.grant(&grant.id).await.usage.card.unwrap().balance(), Minor(1_000));
+    let back = ReturnOrder {
+        id: "o-2".into(),
+        return_id: "r-1".into(),
+        lines: vec![("1".into(), 1)],
+        reason: "returned".into(),
+        store: None,
+        business_date: None,
+    };
+    let returned = shop.run(back).await.unwrap().unwrap().order;
+    assert_eq!((returned.returns[0].refund, returned.returns[0].to_cards.len()), (Minor(10_000), 0));
+    assert_eq!(shop.grant(&grant.id).await.usage.card.unwrap().balance(), Minor(1_000), "it had paid nothing of it");
+    assert_eq!(shop.balance("cost/sale/rewards").await, 49_000);
     shop.verify().await;
 }
 
@@ -468,5 +544,34 @@ async fn a_printed_voucher_reserves_the_budget_and_is_whoever_s_uses_it_first() 
     shop.publish(Plan::Reward(RewardPlan { name: "shown".into(), ..rotating(false) })).await;
     let changing = Print { reward: "shown".into(), ..print(1) };
     assert_eq!(shop.run(changing).await.unwrap_err().refusal.reason, Reason::NotCombinable);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn paper_counts_for_no_member_s_share_of_the_budget_whoever_uses_it() {
+    let shop = Shop::open().await;
+    let mut plan = campaign("sale", None);
+    plan.budget = Some(Budget { per_member: Some(Minor(30_000)), ..Budget::of(Minor(3_000_000)) });
+    shop.publish(Plan::Campaign(plan)).await;
+    shop.publish(Plan::Reward(voucher("coupon", 20_000, 12_000))).await;
+    let print = Print {
+        reward: "coupon".into(),
+        count: 10,
+        campaign: Some("sale".into()),
+        batch: "leaflet".into(),
+        actor: "key:k1".into(),
+    };
+    let part = shop.run(print).await.unwrap();
+    assert_eq!(shop.budget("sale").await.1, 120_000, "more than a member's share");
+    let counted = async || shop.store.counters(&shop.ns, "budget-member|sale|").await.unwrap();
+    for voucher in &part.vouchers[..2] {
+        shop.run(Redeem { member: Some("m2".into()), ..redeem(&voucher.code, Mode::Commit) }).await.unwrap();
+    }
+    let held = Redeem { member: Some("m2".into()), ..redeem(&part.vouchers[2].code, Mode::Reserve) };
+    shop.run(held).await.unwrap();
+    assert_eq!(counted().await, vec![]);
+    shop.forward(TimeDelta::days(15));
+    shop.work().await;
+    assert_eq!((shop.budget("sale").await, counted().await), ((2_960_000, 0, 40_000), vec![]));
     shop.verify().await;
 }

@@ -6,13 +6,17 @@ mod adjustments;
 mod budgets;
 mod cards;
 mod chance;
+mod chance_vouchers;
 mod codes;
 #[path = "../database/mod.rs"]
 mod database;
 mod days;
+mod dice;
 mod events;
 mod grants;
 mod holds;
+mod late;
+mod limits;
 mod orders;
 mod points;
 mod redemptions;

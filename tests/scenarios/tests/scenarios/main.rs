@@ -4,7 +4,12 @@
 
 mod authors;
 mod bad_input;
+mod bad_money;
+mod budgets;
 mod caps;
+mod controller;
+mod controller_faults;
+mod controller_input;
 mod crash;
 mod kube;
 mod ledger;

@@ -349,6 +349,34 @@ async fn credentials_of_a_shared_database_are_made_and_taken_back_on_it() -> Res
 }
 
 #[tokio::test]
+async fn the_ledger_is_read_and_corrected_on_the_database_alone() -> Result<()> {
+    let chain = Chain::open(1).await?;
+    let (url, namespace) = (chain.shop.database()?.url(), chain.shop.credentials().namespace.clone());
+    chain.shop.member("ann").await?;
+    buy_big(&chain.shop, "ann", "order-1").await?;
+    let make =
+        ["key", "create", "--label", "Mali", "--scope", "adjust", "--scope", "reports", "--namespace", &namespace];
+    let made = tools::verb_on(&url, &make).await?.code(0)?;
+    let key = made.lines().find_map(|line| line.strip_prefix("key: ")).context("no key was printed")?.to_owned();
+    let nowhere = chain.shop.data().join("none").display().to_string();
+    let on_it = async |args: &[&str]| {
+        let place = ["--data", &nowhere, "--namespace", &namespace];
+        tools::verb_on(&url, &[&["ledger"], args, &place[..]].concat()).await
+    };
+    let unnamed = on_it(&["export"]).await?;
+    ensure!(unnamed.code != 0 && unnamed.err.contains("--api-key is missing"), "{unnamed:?}");
+    let wrong = on_it(&["export", "--api-key", "nobodys"]).await?;
+    ensure!(wrong.code != 0 && wrong.err.contains("unauthenticated"), "{wrong:?}");
+    let lines = on_it(&["export", "--api-key", &key]).await?.code(0)?;
+    ensure!(lines.contains("order-committed"), "{lines}");
+    let points = ["adjust", "points", "--member", "ann", "--amount", "7", "--reason", "promised", "--api-key", &key];
+    ensure!(on_it(&points).await?.code(0)?.contains("is posted"));
+    let after = on_it(&["report", "trial-balance", "--api-key", &key]).await?.code(0)?;
+    ensure!(after.starts_with("position,account,unit,amount,accounts"), "{after}");
+    chain.close().await
+}
+
+#[tokio::test]
 async fn a_database_that_cannot_be_used_is_named_with_its_remedy_and_without_its_password() -> Result<()> {
     let database = Database::fresh().await?;
     let url = database.url();

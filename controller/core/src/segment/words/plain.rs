@@ -251,7 +251,7 @@ pub(super) fn measured(measure: &Measure, value: i64) -> String {
 }
 
 /// A value as people read it.
-pub(in crate::segment) fn scalar(value: &Scalar) -> String {
+pub fn scalar(value: &Scalar) -> String {
     match value {
         Scalar::Flag(flag) => flag.to_string(),
         Scalar::Number(number) => decimal(*number),

@@ -1,0 +1,112 @@
+//! Orders whose reservation lapsed and that are committed all the same: what they count, and what they may still give.
+
+use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, points, reward_from, voucher};
+use chrono::TimeDelta;
+use fanfare_core::{
+    cart::{Cart, Line},
+    mechanic::key,
+    model::{
+        Plan,
+        campaign::{Budget, Counted, Limit, Per},
+    },
+    money::Minor,
+    reason::Reason,
+    time::Every,
+};
+use fanfare_engine::{
+    orders::{CommitOrder, ReturnOrder},
+    redemptions::Mode,
+};
+use fanfare_store::rows::Order;
+
+/// A campaign "half" with 50 % off and 50 points from 100.00 on, of which each member may have one; 300.00 for a member.
+async fn shop() -> Shop {
+    let shop = Shop::open().await;
+    let mut thanks = points("thanks", 50);
+    thanks.limits = vec![Limit { count: Counted::Rewards, per: Per::Member, every: Every::Lifetime, max: 1 }];
+    shop.publish(Plan::Reward(thanks)).await;
+    let mut plan = campaign("half", None);
+    plan.budget = Some(Budget { per_member: Some(Minor(30_000)), ..Budget::of(Minor(1_000_000)) });
+    plan.mechanics = vec![mechanic("off", percent_off("50%")), mechanic("more", reward_from(10_000, "thanks"))];
+    shop.publish(Plan::Campaign(plan)).await;
+    shop
+}
+
+fn of(lines: Vec<Line>) -> Cart {
+    cart(Some("m1"), lines, vec![])
+}
+
+/// Reserves `id`, lets it lapse, places `other` meanwhile, and commits `id` late as `then`.
+async fn late(shop: &Shop, id: &str, first: Cart, other: Cart, then: Option<Cart>) -> Order {
+    let paid_at = shop.engine.clock().now();
+    shop.run(place(id, Mode::Reserve, first)).await.unwrap();
+    shop.forward(TimeDelta::hours(1));
+    shop.work().await;
+    shop.run(place("other", Mode::Commit, other)).await.unwrap();
+    let (cart, occurred_at) = (then, Some(paid_at));
+    let commit = CommitOrder { id: id.into(), cart, receipt_number: None, business_date: None, occurred_at };
+    shop.run(commit).await.unwrap().unwrap().order
+}
+
+async fn give_back(shop: &Shop, id: &str, lines: &[(&str, i64)]) {
+    let lines = lines.iter().map(|(line, quantity)| ((*line).to_owned(), *quantity)).collect();
+    let (return_id, reason) = (format!("r-{id}"), "size".to_owned());
+    let back = ReturnOrder { id: id.into(), return_id, lines, reason, store: None, business_date: None };
+    shop.run(back).await.unwrap().unwrap();
+}
+
+/// What the member's share of the budget and of the reward count.
+async fn counted(shop: &Shop) -> (i64, i64) {
+    let share = key::budget_member(&"half".into(), &"m1".into());
+    let thanks = key::reward_limit(&"thanks".into(), "member:m1", "ever");
+    (shop.counter(&share).await, shop.counter(&thanks).await)
+}
+
+#[tokio::test]
+async fn a_late_order_that_a_limit_does_not_hold_gives_nothing_back_to_it_when_its_cart_shrinks() {
+    let shop = shop().await;
+    let first = of(vec![line("a", 1, 2_000), line("b", 1, 1_000)]);
+    let other = of(vec![line("a", 1, 59_000)]);
+    let then = of(vec![line("a", 1, 2_000)]);
+    let order = late(&shop, "late", first, other, Some(then)).await;
+    assert!(order.exception.is_some(), "the member's share was used up");
+    assert_eq!(order.evaluation.discount, Minor(1_000), "the sale stands at its price");
+    assert_eq!(counted(&shop).await.0, 29_500 + 100, "the other order and its points alone");
+    give_back(&shop, "late", &[("a", 1)]).await;
+    assert_eq!(counted(&shop).await.0, 29_500 + 100);
+    give_back(&shop, "other", &[("a", 1)]).await;
+    assert_eq!(counted(&shop).await, (0, 0));
+    assert_eq!(shop.budget("half").await, (1_000_000, 0, 0));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_late_order_earns_no_reward_whose_limit_was_used_up_meanwhile() {
+    let shop = shop().await;
+    let cart = || of(vec![line("a", 1, 20_000)]);
+    let order = late(&shop, "late", cart(), cart(), None).await;
+    assert_eq!(shop.points("m1").await, 50, "the other order's");
+    assert_eq!(order.evaluation.earned, vec![]);
+    let rejected = order.evaluation.rejected.iter().map(|rejected| rejected.reason).collect::<Vec<_>>();
+    assert_eq!(rejected, vec![Reason::LimitReached]);
+    assert!(order.exception.is_some(), "the shopper was told of it");
+    assert_eq!(counted(&shop).await, (20_100, 1), "both discounts, one reward");
+    give_back(&shop, "late", &[("a", 1)]).await;
+    assert_eq!((shop.points("m1").await, counted(&shop).await), (50, (10_100, 1)));
+    give_back(&shop, "other", &[("a", 1)]).await;
+    assert_eq!((shop.points("m1").await, counted(&shop).await), (0, (0, 0)));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_late_order_takes_again_what_is_still_there() {
+    let shop = shop().await;
+    shop.publish(Plan::Reward(voucher("coupon", 1_000, 1_000))).await;
+    let other = cart(Some("m2"), vec![line("a", 1, 20_000)], vec![]);
+    let order = late(&shop, "late", of(vec![line("a", 1, 20_000)]), other, None).await;
+    assert_eq!((order.exception, order.evaluation.earned.len()), (None, 1));
+    assert_eq!((shop.points("m1").await, counted(&shop).await), (50, (10_100, 1)));
+    give_back(&shop, "late", &[("a", 1)]).await;
+    assert_eq!((shop.points("m1").await, counted(&shop).await), (0, (0, 0)));
+    shop.verify().await;
+}
