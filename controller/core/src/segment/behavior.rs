@@ -12,7 +12,7 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// What is made of a field's numbers; nothing where there are none.
+/// What is made of some numbers.
 type Fold = fn(&[i64]) -> Option<i64>;
 
 /// What a behaviour measures for the member: a count, or ten-thousandths of what is made of a field's numbers; nothing

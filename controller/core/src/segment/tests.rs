@@ -7,6 +7,8 @@ use crate::{
 use serde_json::json;
 use std::collections::BTreeMap;
 
+mod questions;
+
 fn event(at: &str, data: serde_json::Value) -> PastEvent {
     PastEvent { at: bangkok(at), data }
 }

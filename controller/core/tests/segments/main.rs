@@ -16,7 +16,7 @@ use generate::{Dice, Person, edges};
 use std::collections::BTreeMap;
 
 /// How many conditions (`FANFARE_CONDITIONS` for more), and members for each.
-const CONDITIONS: u64 = 1_000;
+const CONDITIONS: u64 = 500;
 const MEMBERS: usize = 8;
 
 pub(crate) struct Segments(pub(crate) BTreeMap<Name, Condition>);

@@ -29,6 +29,9 @@ async fn an_attribute_is_what_the_runtime_declares() {
         (json!({"birthDate": "13.4.1990"}), "/attributes/birthDate", "1990-04-13"),
         (json!({"visits": "many"}), "/attributes/visits", "number"),
         (json!({"city": 7}), "/attributes/city", "text"),
+        (json!({"home": {"lat": 91, "lng": 0}}), "/attributes/home", "13.74"),
+        (json!({"home": {"lat": 13.74}}), "/attributes/home", "13.74"),
+        (json!({"home": "Siam"}), "/attributes/home", "13.74"),
     ] {
         let Err(Unsaved::Invalid(faults)) = shop.run(upsert("m1", attributes, &[])).await else { panic!("was saved") };
         assert_eq!(faults[0].pointer, pointer);

@@ -166,6 +166,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         ("city", Attribute::String),
         ("birthDate", Attribute::Date),
         ("visits", Attribute::Number),
+        ("home", Attribute::Location),
         ("locale", Attribute::String),
     ];
     RuntimePlan {

@@ -3,7 +3,7 @@
 use fanfare_core::model::segment::{Behavior, Exclusion, Measure, Period, Pick, Sequence, Step, Until, Window};
 use fanfare_core::time::{Span, parse_local};
 
-use super::fields::{field, filter, in_order, numeric};
+use super::fields::{field, filter, in_order, numeric, path_of};
 use crate::admit::context::Context;
 use crate::admit::error::{Path, code};
 use crate::wire::segment as wire;
@@ -39,17 +39,18 @@ fn measured(test: &wire::BehaviorTest, context: &mut Context<'_>, path: Path<'_>
     ];
     for (key, name, measure) in of_numbers {
         if let Some(name) = name {
-            numeric(event, name.as_str(), context, path.field(key));
+            let name = numeric(event, name.as_str(), context, path.field(key));
             let (least, most) = bounds(test, context, path);
-            return (measure(name.0.clone()), least, most);
+            return (measure(name), least, most);
         }
     }
     if let Some(name) = &test.distinct {
-        field(event, name.as_str(), context, path.field("distinct"));
+        let name = path_of(event, name.as_str(), context);
+        field(event, &name, context, path.field("distinct"));
         let (least, most) = bounds(test, context, path);
         let least = least.map(|e4| whole(e4, context, path.field("atLeast")));
         let most = most.map(|e4| whole(e4, context, path.field("atMost")));
-        return (Measure::Distinct(name.0.clone()), least, most);
+        return (Measure::Distinct(name), least, most);
     }
     if test.pick.is_some() {
         return (Measure::Count, Some(1), None);

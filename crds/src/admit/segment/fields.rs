@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use fanfare_core::event_types::{self, FieldKind};
 use fanfare_core::model::runtime::Attribute;
 use fanfare_core::model::segment::{Scalar, Test};
+use fanfare_core::segment::LINES;
 
 use super::attribute::{flag, number};
 use crate::admit::context::Context;
@@ -36,6 +37,15 @@ pub(super) fn field(event: &str, name: &str, context: &mut Context<'_>, path: Pa
     found
 }
 
+/// The path that a name stands for: of an event with lines, `sku` is short for `lines.sku`, and so on.
+pub(super) fn path_of(event: &str, name: &str, context: &Context<'_>) -> String {
+    let declared = context.runtime.and_then(|runtime| runtime.segments.event_fields.get(event));
+    let is_declared = declared.is_some_and(|fields| fields.contains_key(name));
+    let known = |path: &str| event_types::fields_of(event).into_iter().flatten().any(|(known, _)| known == path);
+    let of_line = format!("{LINES}{name}");
+    if !is_declared && !known(name) && known(&of_line) { of_line } else { name.to_owned() }
+}
+
 /// A name of ours beside names of the Runtime's.
 fn as_any<'a>(name: &'static str) -> &'a str {
     name
@@ -50,12 +60,14 @@ fn kind_of(kind: &Attribute) -> FieldKind {
     }
 }
 
-/// A field that is reckoned with.
-pub(super) fn numeric(event: &str, name: &str, context: &mut Context<'_>, path: Path<'_>) {
-    if let Some(FieldKind::Text | FieldKind::Flag) = field(event, name, context, path) {
+/// A field that is reckoned with, by its path.
+pub(super) fn numeric(event: &str, written: &str, context: &mut Context<'_>, path: Path<'_>) -> String {
+    let name = path_of(event, written, context);
+    if let Some(FieldKind::Text | FieldKind::Flag) = field(event, &name, context, path) {
         let remedy = "name a number, such as total or lines.quantity, or count with distinct or countAtLeast";
         context.findings.push(path, code::MISFIT, format!("`{name}` of {event} is not a number"), remedy);
     }
+    name
 }
 
 /// The tests of an event's fields.
@@ -66,12 +78,18 @@ pub(super) fn filter(
     path: Path<'_>,
 ) -> BTreeMap<String, Test> {
     names::fields(filter.keys(), context, path);
-    let test = |(name, test): (&String, &wire::FieldTest)| {
-        let at = path.field(name);
-        let kind = field(event, name, context, at);
-        (name.clone(), field_test(name, test, kind, context, at))
-    };
-    filter.iter().map(test).collect()
+    let mut tests = BTreeMap::new();
+    for (written, test) in filter {
+        let at = path.field(written);
+        let name = path_of(event, written, context);
+        let kind = field(event, &name, context, at);
+        let test = field_test(&name, test, kind, context, at);
+        if tests.insert(name.clone(), test).is_some() {
+            let remedy = "keep one of the two";
+            context.findings.push(at, code::DUPLICATE, format!("`{written}` and `{name}` are one field"), remedy);
+        }
+    }
+    tests
 }
 
 fn field_test(
