@@ -159,7 +159,7 @@ impl Timers {
         let later = members.columns.is_refunded_after(id, moment.now);
         for (kind, spans) in &self.kinds {
             // Of what is refunded later, the row may be gone although it counts until then.
-            let is_told = |odd: &Bits| !odd.has(id) && !(later && kind == ORDER_PAID);
+            let is_told = |odd: &Bits| !(odd.has(id) || later && kind == ORDER_PAID);
             let Some(table) = members.columns.tables.get(kind).filter(|table| is_told(&table.odd)) else {
                 let record = members.at(id as usize).map(|(_, record)| record);
                 let times: Vec<Ts> = record

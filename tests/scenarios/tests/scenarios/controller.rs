@@ -283,14 +283,15 @@ fn kstatus(object: &Value) -> &'static str {
         let all = object["status"]["conditions"].as_array();
         all.and_then(|all| all.iter().find(|condition| condition["type"] == kind)).map(|found| found["status"].clone())
     };
-    let is_behind = object["status"]["observedGeneration"] != object["metadata"]["generation"];
+    let is = |kind: &str, status: &str| condition(kind).is_some_and(|found| found == status);
+    let is_of_this_generation = object["status"]["observedGeneration"] == object["metadata"]["generation"];
     if object["metadata"].get("deletionTimestamp").is_some() {
         "Terminating"
-    } else if is_behind || condition("Reconciling").is_some_and(|status| status == "True") {
+    } else if !is_of_this_generation || is("Reconciling", "True") {
         "InProgress"
-    } else if condition("Stalled").is_some_and(|status| status == "True") {
+    } else if is("Stalled", "True") {
         "Failed"
-    } else if condition("Ready").is_some_and(|status| status != "True") {
+    } else if is("Ready", "False") || is("Ready", "Unknown") {
         "InProgress"
     } else {
         "Current"
