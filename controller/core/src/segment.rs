@@ -16,8 +16,8 @@ mod window;
 mod words;
 
 pub use behavior::measure;
-pub use counted::{Counted, counted};
 pub use compare::{normal, number, passes, passes_any};
+pub use counted::{Counted, counted};
 pub use dates::day;
 pub use facts::{
     Facts, Happening, LINES, MemberFacts, PastEvent, field_of, line_values_of, lines_of, scalar_of, values_of,

@@ -27,11 +27,14 @@ pub(super) fn behavior(test: &wire::BehaviorTest, context: &mut Context<'_>, pat
     }
 }
 
+/// What is measured of the numbers of a field.
+type OfNumbers = fn(String) -> Measure;
+
 type Measured = (Measure, Option<i64>, Option<i64>);
 
 fn measured(test: &wire::BehaviorTest, context: &mut Context<'_>, path: Path<'_>) -> Measured {
     let event = test.event.as_str();
-    let of_numbers: [(&str, &Option<FieldName>, fn(String) -> Measure); 4] = [
+    let of_numbers: [(&str, &Option<FieldName>, OfNumbers); 4] = [
         ("sum", &test.sum, Measure::Sum),
         ("average", &test.average, Measure::Average),
         ("min", &test.min, Measure::Min),
