@@ -52,7 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if segments.is_empty() {
         bail!("there is no Segment with a `match` in {}", args.file.display());
     }
-    let api = args.remote.open()?;
+    let api = args.remote.open().await?;
     let mut answers = Vec::with_capacity(segments.len());
     for segment in segments {
         let preview = preview(&api, &segment).await?;
@@ -91,7 +91,7 @@ fn written(name: &str, preview: &Value) -> String {
     let size = preview["size"].as_i64().unwrap_or(0);
     let mut text = format!("{name}: {size} members as of {}\n", preview["asOf"].as_str().unwrap_or("?"));
     let mut table = Table::new();
-    table.load_preset(NOTHING);
+    table.load_style(NOTHING);
     for (title, counts) in [("reachable by", &preview["reachable"]), ("also in", &preview["overlap"])] {
         for (of, members) in counts.as_object().into_iter().flatten() {
             let members = members.as_i64().unwrap_or(0);
