@@ -40,7 +40,7 @@ pub enum Command {
     /// Serve the HTTP API of a namespace from a shared database, beside others that do the same.
     Runtime(runtime::Args),
     /// Look after the resources of a Kubernetes cluster, beside replicas of which one leads.
-    Controller(controller::Args),
+    Controller(Box<controller::Args>),
     /// Check files, folders or standard input (`-`) as admission would, all references included.
     Validate(validate::Args),
     /// Say in plain words what a resource means.
@@ -99,7 +99,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => up::run(args).await,
         Command::Runtime(args) => runtime::run(args).await,
-        Command::Controller(args) => controller::run(args).await,
+        Command::Controller(args) => controller::run(*args).await,
         Command::Validate(args) => validate::run(&args),
         Command::Explain(command) => explain::run(command).await,
         Command::Preview(args) => preview::run(args).await,
