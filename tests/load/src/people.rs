@@ -3,26 +3,28 @@
 //! Ages of events lie a few hours off whole days, so that windows of days hold the same ones for as long as a run takes.
 
 /// A day, in seconds.
-pub const DAY: u32 = 86_400;
+pub(crate) const DAY: u32 = 86_400;
 /// Days of history.
-pub const DAYS: u32 = 365;
+pub(crate) const DAYS: u32 = 365;
 /// Events a member, on average.
-pub const EVENTS_PER_MEMBER: u32 = 10;
+pub(crate) const EVENTS_PER_MEMBER: u32 = 10;
 /// Kinds of events, by number.
-pub const KINDS: [&str; 5] = ["shop.purchase", "shop.visit", "app.opened", "coupon.viewed", "shop.review"];
+#[allow(dead_code, reason = "who only counts needs no names")]
+pub(crate) const KINDS: [&str; 5] = ["shop.purchase", "shop.visit", "app.opened", "coupon.viewed", "shop.review"];
 /// Tiers, by number.
-pub const TIERS: [&str; 4] = ["blue", "silver", "gold", "black"];
+#[allow(dead_code, reason = "who only counts needs no names")]
+pub(crate) const TIERS: [&str; 4] = ["blue", "silver", "gold", "black"];
 /// How many cities there are.
-pub const CITIES: u32 = 50;
+pub(crate) const CITIES: u32 = 50;
 /// How many tags there are.
-pub const TAGS: u32 = 64;
+pub(crate) const TAGS: u32 = 64;
 
 /// Small, seeded: SplitMix64.
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// A number below `most`.
-    pub fn below(&mut self, most: u32) -> u32 {
+    pub(crate) fn below(&mut self, most: u32) -> u32 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -33,33 +35,33 @@ impl Dice {
 
 /// Something that a member did.
 #[derive(Clone, Copy)]
-pub struct Did {
+pub(crate) struct Did {
     /// Into [`KINDS`].
-    pub kind: u8,
+    pub(crate) kind: u8,
     /// How long ago, in seconds.
-    pub age: u32,
+    pub(crate) age: u32,
     /// In hundredths; purchases alone have one.
-    pub amount: u32,
+    pub(crate) amount: u32,
 }
 
 /// A member.
-pub struct Person {
+pub(crate) struct Person {
     /// Into [`TIERS`].
-    pub tier: u8,
+    pub(crate) tier: u8,
     /// Below [`CITIES`].
-    pub city: u8,
+    pub(crate) city: u8,
     /// Year, month, day.
-    pub born: (u32, u32, u32),
+    pub(crate) born: (u32, u32, u32),
     /// One bit a tag.
-    pub tags: u64,
+    pub(crate) tags: u64,
     /// Whether it stands on the list that is excluded.
-    pub excluded: bool,
+    pub(crate) excluded: bool,
     /// The oldest first.
-    pub did: Vec<Did>,
+    pub(crate) did: Vec<Did>,
 }
 
 /// The member of this number.
-pub fn person(seed: u64, number: u32) -> Person {
+pub(crate) fn person(seed: u64, number: u32) -> Person {
     let dice = &mut Dice(seed ^ (u64::from(number) << 20));
     let tier = [0, 0, 0, 0, 0, 0, 1, 1, 2, 3][dice.below(10) as usize];
     // Small cities are smaller: the least of two.

@@ -307,11 +307,8 @@ impl Columns {
         }
         for kind in kinds {
             if let Some(table) = self.tables.get_mut(kind) {
-                let mut fields = std::mem::take(&mut table.fields);
-                for field in &mut fields {
-                    field.values = super::codes::Dictionary::default();
-                }
-                *table = Table::with_fields(fields);
+                // Codes stay what they are: what was compiled before goes by them.
+                *table = Table::with_fields(std::mem::take(&mut table.fields));
             }
             for (id, record) in records.clone() {
                 if record.facts.iter().any(|fact| &*fact.kind == kind) {

@@ -3,7 +3,7 @@
 //! `reference-audience SEED MEMBERS MONTH` prints `Q1 COUNT MILLISECONDS` and so on, the median of several runs.
 
 #[path = "../people.rs"]
-pub mod people;
+pub(crate) mod people;
 
 use people::{DAY, Person, person};
 use std::time::Instant;
@@ -135,7 +135,7 @@ impl Shop {
 }
 
 /// Each question's name, how many members it holds for, and the median time in milliseconds.
-pub fn measured(seed: u64, members: u32, month: u8) -> Vec<(&'static str, usize, f64)> {
+pub(crate) fn measured(seed: u64, members: u32, month: u8) -> Vec<(&'static str, usize, f64)> {
     let mut shop = Shop::default();
     (0..members).for_each(|number| shop.take(person(seed, number)));
     let measure = |name: &'static str, ask: &dyn Fn() -> usize| {
