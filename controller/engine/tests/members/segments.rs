@@ -94,7 +94,7 @@ async fn a_whole_audience_is_who_the_definition_says() {
                     .filter(|(_, person)| belongs(person))
                     .map(|(place, _)| id(place))
                     .collect();
-                let preview = shop.engine.preview(&condition);
+                let preview = shop.engine.preview(&condition).unwrap();
                 assert_eq!(preview.size.size, expected.len() as i64, "seed {seed} at {at} in {zone}: {condition:#?}");
                 let sample: Vec<MemberId> = preview.sample.into_iter().map(|(member, _)| member).collect();
                 assert_eq!(sample, expected[..sample.len()], "seed {seed} at {at} in {zone}: {condition:#?}");

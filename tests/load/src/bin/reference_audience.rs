@@ -128,7 +128,7 @@ impl Shop {
             }
         };
         std::thread::scope(|scope| {
-            let other = scope.spawn(&work);
+            let other = scope.spawn(work);
             work() + other.join().unwrap_or(0)
         })
     }
