@@ -2,7 +2,7 @@
 
 use crate::{
     record::{Answer, Call, What, Who},
-    till::{Session, Till, state},
+    till::{OVERLOADED, OVERLOADED_MAX, OVERLOADED_PAUSE, Session, Till, state},
 };
 use serde_json::Value;
 
@@ -128,7 +128,15 @@ fn has(list: &Value, field: &str, id: &str) -> bool {
 /// An acknowledged call gets the same bytes again.
 async fn again(call: &Call, session: &Session, seen: &mut Seen) {
     let Some(told) = &call.answer else { return };
-    let Some(now) = session.send(call).await else {
+    let mut now = session.send(call).await;
+    for _ in 0..OVERLOADED_MAX {
+        if now.as_ref().is_none_or(|now| now.status != OVERLOADED) || told.status == OVERLOADED {
+            break;
+        }
+        tokio::time::sleep(OVERLOADED_PAUSE).await;
+        now = session.send(call).await;
+    }
+    let Some(now) = now else {
         seen.findings.push(format!("{} under {} got no answer from a running process", call.path, call.key));
         return;
     };

@@ -10,12 +10,20 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 /// How many members a till serves.
 const MEMBERS: usize = 3;
 /// The most codes that are handed around among the tills.
 const CODES_MAX: usize = 400;
+
+/// The status of an API whose database is slow to come back.
+pub const OVERLOADED: u16 = 503;
+/// How often a check asks again before it takes that for an answer.
+pub const OVERLOADED_MAX: usize = 120;
+/// How long it waits in between.
+pub const OVERLOADED_PAUSE: Duration = Duration::from_millis(500);
 
 /// Codes that any till may be shown, so that two may redeem one at once.
 pub type Codes = Arc<Mutex<Vec<String>>>;
@@ -74,8 +82,14 @@ impl Session {
 
     /// Reads as somebody; nothing unless it is answered with 200.
     pub async fn get(&self, who: &Who, path: &str) -> Option<Value> {
-        let answer = self.wire.send(Request::get(path, self.bearer(who))).await?;
-        (answer.status == 200).then(|| answer.json())
+        for _ in 0..OVERLOADED_MAX {
+            let answer = self.wire.send(Request::get(path, self.bearer(who))).await?;
+            if answer.status != OVERLOADED {
+                return (answer.status == 200).then(|| answer.json());
+            }
+            tokio::time::sleep(OVERLOADED_PAUSE).await;
+        }
+        None
     }
 }
 

@@ -175,7 +175,7 @@ impl Columns {
     ) {
         self.known.set(id, record.known);
         match record.since.map(Instant::of) {
-            None => {}
+            None => put(&mut self.since, id, Instant::MAX),
             Some(Some(since)) => put(&mut self.since, id, since),
             Some(None) => drop(self.odd.set(id, true)),
         }
