@@ -180,9 +180,18 @@ pub fn taken(code: &Code, guard: &Guard, now: Ts, occurred: Option<Ts>) -> Resul
     if payload.is_fresh(now) {
         return Ok(Taken::Now);
     }
-    let Some(at) = occurred else {
-        return refuse("The code shown has aged; scan the one that the member's app shows now.");
-    };
+    match occurred {
+        Some(at) => taken_offline(&payload, guard, now, at),
+        None => refuse("The code shown has aged; scan the one that the member's app shows now."),
+    }
+}
+
+/// Whether a till that was offline at `at` could take the payload, within the reward's allowance; it reports so at `now`.
+///
+/// # Errors
+/// `payload-expired`, with what to do.
+pub fn taken_offline(payload: &Payload, guard: &Guard, now: Ts, at: Ts) -> Result<Taken, Refusal> {
+    let refuse = |detail: &str| Err(Refusal::new(Reason::PayloadExpired, detail));
     let Some(offline) = guard.offline else {
         return refuse("This voucher cannot be taken offline; scan the code that the member's app shows now.");
     };

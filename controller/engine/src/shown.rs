@@ -14,7 +14,7 @@ use crate::{
     vouchers,
 };
 use fanfare_core::{
-    ids::{Code, Name},
+    ids::{Code, Name, RedemptionId},
     mechanic::{State, key},
     money::Minor,
     payload::{self, Payload, Taken},
@@ -29,11 +29,33 @@ pub(crate) const EXCEPTED: &str = "redemption-excepted";
 
 /// How the voucher was shown, or why that will not do. `occurred` is when, as the till says.
 pub(crate) fn taken(tx: &Tx<'_>, grant: &Grant, code: &Code, occurred: Option<Ts>) -> Result<Taken, Refusal> {
-    let taken = payload::taken(code, &grant.terms.redemption.guard, tx.now, occurred)?;
-    match (taken, Payload::of(code)) {
-        (Taken::Now, Some(payload)) if last_use(grant).is_some_and(|at| at >= payload.issued_at()) => Err(consumed()),
-        (taken, _) => Ok(taken),
+    let guard = &grant.terms.redemption.guard;
+    let taken = payload::taken(code, guard, tx.now, occurred)?;
+    let (Taken::Now, Some(payload)) = (taken, Payload::of(code)) else { return Ok(taken) };
+    let is_consumed = last_use(grant).is_some_and(|at| at >= payload.issued_at());
+    match occurred.filter(|_| guard.offline.is_some() && (is_consumed || is_gone(grant))) {
+        // Its line came back before the payload has aged: what it took meanwhile is honoured like any other.
+        Some(at) => payload::taken_offline(&payload, guard, tx.now, at),
+        None if is_consumed => Err(consumed()),
+        None => Ok(Taken::Now),
     }
+}
+
+/// What a till made of each payload that an order names, by the code: an order uses a payload once for each till, whatever
+/// became of it before.
+pub(crate) fn unused(tx: &Tx<'_>, till: &str, code: &Code) -> Result<Option<RedemptionId>, Halt> {
+    let Some(payload) = Payload::of(code) else { return Ok(None) };
+    let id = RedemptionId::from(id(till, code, &payload));
+    if tx.redemption(&id)?.is_some() || is_booked(tx, id.as_str())? {
+        return Err(consumed().into());
+    }
+    Ok(Some(id))
+}
+
+/// Remembers that this till took the payload of `id`.
+pub(crate) fn note(tx: &mut Tx<'_>, id: &RedemptionId) -> Result<(), Halt> {
+    tx.count_up(&booked_key(id.as_str()), 1)?;
+    Ok(())
 }
 
 /// The refusal of a payload that was used.
@@ -133,7 +155,7 @@ pub(crate) const REMEDY: &str =
 /// exception for people to look at, under the redemption's id.
 pub(crate) fn except(tx: &mut Tx<'_>, redemption: &Redemption, grant: &Grant, at: Ts) -> Result<(), Halt> {
     let id = redemption.id.as_str();
-    tx.count_up(&booked_key(id), 1)?;
+    note(tx, &redemption.id)?;
     book(tx, grant, redemption.amount, Why { rule: EXCEPTED, reference: id })?;
     days::redeemed(tx, redemption, at)?;
     let what = Exceptional {

@@ -506,6 +506,36 @@ fn restock(tx: &mut Tx<'_>, grant: &Grant) {
 /// How far back a till that was offline may place what it did: longer than a long weekend without a line.
 pub const LATE_MAX: TimeDelta = TimeDelta::hours(72);
 
+/// When something happened, as the till says.
+///
+/// # Errors
+/// `event-too-early` where that is yet to come, `event-too-old` where it is longer ago than [`LATE_MAX`].
+pub(crate) fn believed(tx: &Tx<'_>, said: Option<Ts>) -> Result<Ts, Halt> {
+    match said {
+        Some(at) if at > tx.runtime()?.events.accept_ahead.after(tx.now, tx.zone()) => refuse(
+            Reason::EventTooEarly,
+            "occurredAt is yet to come; check the till's clock, or leave it out for what happens now",
+        ),
+        Some(at) if at < tx.now - LATE_MAX => refuse(
+            Reason::EventTooOld,
+            "occurredAt is more than 72 hours ago; check the till's clock. A sale of that age is reported as an event \
+             order.paid",
+        ),
+        said => Ok(occurred(tx.now, said)),
+    }
+}
+
+/// Refuses a second use of a voucher of several uses by one order.
+pub(crate) fn once_an_order(tx: &Tx<'_>, grant: &Grant, order: &OrderId) -> Result<(), Halt> {
+    if uses(grant) == Some(1) || grant.usage.card.is_some() {
+        return Ok(());
+    }
+    if tx.redemptions_of(order)?.iter().any(|other| other.grant == grant.id && other.state.is_live()) {
+        return refuse(Reason::AlreadyRedeemed, "this order uses the voucher already; another order may use it again");
+    }
+    Ok(())
+}
+
 /// When something happened: as the till says, within what is believed.
 pub(crate) fn occurred(now: Ts, said: Option<Ts>) -> Ts {
     said.map_or(now, |at| at.clamp(now - LATE_MAX, now))

@@ -54,6 +54,11 @@ impl DeskKey {
         format!("{kind}:{}", self.id)
     }
 
+    /// The till that the key belongs to; an integration is none.
+    pub(crate) fn terminal(&self) -> Option<String> {
+        self.store.as_ref().map(|_| self.id.clone())
+    }
+
     /// The store of a call that names `named`: a till's is its own, and naming another is refused.
     pub(crate) fn store_of(&self, named: Option<StoreId>) -> Result<Option<StoreId>, Problem> {
         match (&self.store, named) {

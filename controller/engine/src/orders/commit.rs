@@ -83,7 +83,14 @@ impl CommitOrder {
     /// When the shopper paid. A reservation that is over is honoured only where that was before its end.
     fn paid_at(&self, tx: &Tx<'_>, order: &Order) -> Result<Ts, Halt> {
         let end = order.expires_at.filter(|end| *end <= tx.now || order.state == OrderState::Lapsed);
-        let Some(end) = end else { return Ok(vouchers::occurred(tx.now, self.occurred_at)) };
+        let earliest = tx.runtime()?.events.accept_ahead.before(order.occurred_at, tx.zone());
+        if self.occurred_at.is_some_and(|at| at < earliest) {
+            return refuse(
+                Reason::EventTooOld,
+                "occurredAt lies before the order was placed; check the till's clock, or leave it out",
+            );
+        }
+        let Some(end) = end else { return vouchers::believed(tx, self.occurred_at) };
         match self.occurred_at {
             Some(at) if at < end && at <= tx.now && at >= tx.now - vouchers::LATE_MAX => Ok(at),
             Some(_) | None => refuse(

@@ -39,7 +39,7 @@ pub(crate) fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) 
     for discount in order.evaluation.discounts.clone() {
         if let Some(grant) = &discount.grant {
             if tx.grant(grant)?.is_some_and(|grant| is_there(grant, discount.amount)) {
-                booking.vouchers.push(take::take_voucher(tx, order, &discount)?);
+                booking.vouchers.push(take::take_voucher(tx, order, &discount, None)?);
             } else {
                 let (grant, amount) = (grant.clone(), discount.amount);
                 booking.vouchers.push(VoucherUse { grant, redemption: None, amount, returned: Minor::ZERO });

@@ -44,6 +44,8 @@ pub struct PlaceOrder {
     pub receipt_number: Option<String>,
     /// The till's day, `YYYY-MM-DD`.
     pub business_date: Option<String>,
+    /// At which till.
+    pub terminal: Option<String>,
     /// When, where the till was offline; neither ahead of now nor further back than [`vouchers::LATE_MAX`].
     pub occurred_at: Option<Ts>,
     /// Digest of all the above, so that the same id with another body is seen.
@@ -69,7 +71,7 @@ impl Command for PlaceOrder {
         if self.mode == Mode::Commit {
             earn::look(tx, self.cart.member.as_ref(), ORDER_PAID);
         }
-        let at = vouchers::occurred(tx.now, self.occurred_at);
+        let at = vouchers::believed(tx, self.occurred_at)?;
         let mut priced = carts::price_of_till(tx, &self.cart, at, self.occurred_at)?;
         let evaluation = priced.evaluation.clone();
         if let Some(rejected) = evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
@@ -106,7 +108,8 @@ impl Command for PlaceOrder {
             order.expires_at = Some(end);
             tx.schedule(Task::LapseOrder(self.id.clone()).at(end));
         }
-        let mut booking = take(tx, &order, &priced)?;
+        let store = self.cart.store.as_ref().map_or("", |store| store.as_str());
+        let mut booking = take(tx, &order, &priced, self.terminal.as_deref().unwrap_or(store))?;
         self.except(tx, &mut order, &booking)?;
         match self.mode {
             Mode::Reserve => promises::make(tx, &order, &mut booking)?,

@@ -17,7 +17,6 @@ use fanfare_core::{
     ids::{HoldId, Name, OrderId, RedemptionId},
     mechanic::{Effect, State, basket::CountedBy},
     money::Minor,
-    payload::Payload,
     pricing::Priced,
     reason::Reason,
     time::Ts,
@@ -26,7 +25,7 @@ use fanfare_store::rows::{GrantState, HoldState, Order, Redemption, RedemptionSt
 use std::collections::BTreeSet;
 
 /// Holds everything that a price takes: budgets, counters, vouchers, reservations.
-pub(crate) fn take(tx: &mut Tx<'_>, order: &Order, priced: &Priced) -> Result<Booking, Halt> {
+pub(crate) fn take(tx: &mut Tx<'_>, order: &Order, priced: &Priced, till: &str) -> Result<Booking, Halt> {
     let mut booking = Booking { consumed: priced.consumed.clone(), counted: true, ..Booking::default() };
     for (campaign, amount) in priced.spends() {
         booking.spends.push(take_budget(tx, &order.id, campaign, amount)?);
@@ -34,9 +33,10 @@ pub(crate) fn take(tx: &mut Tx<'_>, order: &Order, priced: &Priced) -> Result<Bo
     count_all(tx, &priced.effects())?;
     for discount in &priced.evaluation.discounts {
         if discount.grant.is_some() {
-            booking.vouchers.push(match gone_offline(tx, discount)? {
+            let shown = discount.code.as_ref().map(|code| shown::unused(tx, till, code)).transpose()?.flatten();
+            booking.vouchers.push(match gone_offline(tx, discount, shown.as_ref())? {
                 Some(used) => used,
-                None => take_voucher(tx, order, discount)?,
+                None => take_voucher(tx, order, discount, shown)?,
             });
         }
         if let Some(hold) = &discount.hold {
@@ -58,24 +58,36 @@ pub(crate) fn take_budget(tx: &mut Tx<'_>, order: &OrderId, campaign: Name, amou
 }
 
 /// A voucher that a till took offline and that was used meanwhile: it is on the order all the same.
-fn gone_offline(tx: &Tx<'_>, discount: &Discount) -> Result<Option<VoucherUse>, Halt> {
-    let shown = discount.code.as_ref().is_some_and(|code| Payload::of(code).is_some());
-    let (Some(id), true) = (&discount.grant, shown) else { return Ok(None) };
-    let gone = tx.grant(id)?.is_some_and(|grant| shown::is_gone_for(grant, discount.amount));
-    let used = VoucherUse { grant: id.clone(), redemption: None, amount: discount.amount, returned: Minor::ZERO };
-    Ok(gone.then_some(used))
+fn gone_offline(
+    tx: &mut Tx<'_>,
+    discount: &Discount,
+    shown: Option<&RedemptionId>,
+) -> Result<Option<VoucherUse>, Halt> {
+    let (Some(id), Some(shown)) = (&discount.grant, shown) else { return Ok(None) };
+    if !tx.grant(id)?.is_some_and(|grant| shown::is_gone_for(grant, discount.amount)) {
+        return Ok(None);
+    }
+    shown::note(tx, shown)?;
+    Ok(Some(VoucherUse { grant: id.clone(), redemption: None, amount: discount.amount, returned: Minor::ZERO }))
 }
 
-pub(crate) fn take_voucher(tx: &mut Tx<'_>, order: &Order, discount: &Discount) -> Result<VoucherUse, Halt> {
+/// Holds a voucher for the order, as a redemption of the id `shown`, where a payload was shown.
+pub(crate) fn take_voucher(
+    tx: &mut Tx<'_>,
+    order: &Order,
+    discount: &Discount,
+    shown: Option<RedemptionId>,
+) -> Result<VoucherUse, Halt> {
     let Some(mut grant) = discount.grant.as_ref().map(|id| tx.grant(id)).transpose()?.flatten().cloned() else {
         return refuse(Reason::CodeUnknown, "no voucher has this code");
     };
     if grant.state != GrantState::Claimed {
         return refuse(Reason::ReservedElsewhere, "an order or another till holds it; try again when that is done");
     }
+    vouchers::once_an_order(tx, &grant, &order.id)?;
     vouchers::held_by(&mut grant, order.cart.member.as_ref());
     let place = vouchers::begin(&mut grant, discount.amount)?;
-    let id = RedemptionId::from(tx.new_id());
+    let id = shown.unwrap_or_else(|| RedemptionId::from(tx.new_id()));
     let used = VoucherUse {
         grant: grant.id.clone(),
         redemption: Some(id.clone()),

@@ -61,6 +61,8 @@ pub struct Redeem {
     pub bound_to: Option<StoreId>,
     /// At which till.
     pub terminal: Option<String>,
+    /// The till that the caller's key belongs to, whatever it calls itself.
+    pub till: Option<String>,
     /// Through which channel; a till is `pos`.
     pub channel: String,
     /// What the till takes off, where it knows; at most what the voucher is worth.
@@ -93,6 +95,7 @@ impl Command for Redeem {
                 return self.take_offline(tx, grant, id, taken);
             }
         }
+        vouchers::believed(tx, self.occurred_at)?;
         self.check(tx, &grant, at)?;
         let amount = self.amount_of(tx, &grant)?;
         // A till that lost the answer and reports the payload later as taken offline finds what it came to.
@@ -130,7 +133,7 @@ impl Redeem {
     }
 
     fn till(&self) -> &str {
-        self.terminal.as_deref().unwrap_or(self.store.as_str())
+        self.till.as_ref().or(self.terminal.as_ref()).map_or(self.store.as_str(), String::as_str)
     }
 
     /// Holds or uses the voucher.
@@ -142,6 +145,9 @@ impl Redeem {
         amount: Minor,
         at: Ts,
     ) -> Result<Outcome, Halt> {
+        if let Some(order) = &self.order {
+            vouchers::once_an_order(tx, &grant, &order.id)?;
+        }
         vouchers::held_by(&mut grant, self.member.as_ref());
         let used = Use { place: vouchers::begin(&mut grant, amount)?, amount };
         let redemption = self.write(tx, id, &grant, used, at);
@@ -177,7 +183,7 @@ impl Redeem {
     /// A till took the payload while it was offline, within the reward's allowance: it is honoured, as an exception where
     /// the voucher was used meanwhile.
     fn take_offline(&self, tx: &mut Tx<'_>, grant: Grant, id: RedemptionId, taken: Taken) -> Result<Outcome, Halt> {
-        let at = vouchers::occurred(tx.now, self.occurred_at);
+        let at = vouchers::believed(tx, self.occurred_at)?;
         self.check(tx, &grant, at)?;
         let amount = self.amount_offline(tx, &grant)?;
         shown::within(tx, taken, amount)?;

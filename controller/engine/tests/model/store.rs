@@ -9,6 +9,7 @@ use fanfare_core::{
 };
 use fanfare_store::{
     Answer, Batch, Error, Keys, News, Page, Position, Result, Rows, Store, Writes,
+    reports::{Asked, Cut, ExceptionsOf, Inspection},
     rows::{
         self, Audit, Credential, Event, Grant, Job, LedgerLine, Member, Message, Order, Published, Redemption,
         RefreshToken, Run, Stored,
@@ -229,6 +230,9 @@ impl Store for ModelStore {
         first_setting(&'a str, &'a [u8]) -> Vec<u8>;
         revisions(&'a Namespace, Kind, &'a Name) -> Vec<Published>;
         runs(&'a Namespace, &'a Name, Page) -> Vec<Run>;
-        verify(&'a Namespace) -> Vec<String>;
+        inspect(&'a Namespace) -> Inspection;
+        cut(&'a Namespace, &'a Asked) -> Cut;
+        exceptions(&'a Namespace, &'a ExceptionsOf, Page) -> Vec<Audit>;
+        answered(&'a Namespace, &'a str, &'a str, bool, Page) -> Vec<(Event, Option<Event>)>;
     }
 }

@@ -267,7 +267,8 @@ async fn an_order_paid_offline_by_a_gift_card_that_is_empty_by_now_stands_with_o
     shop.run(plain).await.unwrap();
     let order = |id: &str, price: i64| {
         let placed = place(id, Mode::Commit, cart(None, vec![line("1", 1, price)], vec![code.clone()]));
-        fanfare_engine::orders::PlaceOrder { occurred_at: Some(at), ..placed }
+        let terminal = Some(format!("till of {id}"));
+        fanfare_engine::orders::PlaceOrder { occurred_at: Some(at), terminal, ..placed }
     };
     let small = shop.run(order("o-1", 4_000)).await.unwrap().order;
     assert_eq!((small.evaluation.paid, small.exception), (Minor(4_000), None), "it still held that");
@@ -290,6 +291,51 @@ async fn an_order_paid_offline_by_a_gift_card_that_is_empty_by_now_stands_with_o
     assert_eq!(shop.grant(&grant.id).await.usage.card.unwrap().balance(), Minor(1_000), "it had paid nothing of it");
     assert_eq!(shop.balance("cost/sale/rewards").await, 49_000);
     shop.verify().await;
+}
+
+#[tokio::test]
+async fn what_a_till_took_offline_is_honoured_also_where_it_reports_so_before_the_payload_has_aged() {
+    let (shop, grant) = shop_with(rotating(true)).await;
+    let code = shown(&shop, &grant);
+    shop.run(redeem(&code, Mode::Commit)).await.unwrap();
+    let at = shop.engine.clock().now() + TimeDelta::seconds(1);
+    shop.forward(TimeDelta::seconds(2));
+    let online = Redeem { terminal: Some("t2".into()), ..redeem(&code, Mode::Commit) };
+    assert_eq!(reason(&shop, online.clone()).await, Reason::AlreadyRedeemed, "a till with a line is told");
+    let offline = Redeem { occurred_at: Some(at), ..online };
+    let first = shop.run(offline.clone()).await.unwrap();
+    assert_eq!((first.created, first.exception.is_some()), (true, true));
+    shop.forward(TimeDelta::minutes(2));
+    let again = shop.run(offline).await.unwrap();
+    assert_eq!((again.created, again.exception), (false, first.exception));
+    assert_eq!(exceptions(&shop).await.len(), 1);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_till_puts_a_payload_that_it_took_offline_on_one_order_and_no_other() {
+    for is_used in [false, true] {
+        let (shop, grant) = shop_with(rotating(true)).await;
+        let code = shown(&shop, &grant);
+        let at = shop.engine.clock().now() + TimeDelta::seconds(1);
+        if is_used {
+            shop.run(redeem(&code, Mode::Commit)).await.unwrap();
+        }
+        shop.forward(TimeDelta::minutes(2));
+        let order = |id: &str, till: &str| {
+            let placed = place(id, Mode::Commit, cart(None, vec![line("1", 1, 50_000)], vec![code.clone()]));
+            fanfare_engine::orders::PlaceOrder { occurred_at: Some(at), terminal: Some(till.into()), ..placed }
+        };
+        let first = shop.run(order("o-1", "t2")).await.unwrap();
+        assert_eq!((first.order.evaluation.discount, first.order.exception.is_some()), (Minor(20_000), is_used));
+        let second = shop.run(order("o-2", "t2")).await.unwrap_err();
+        assert_eq!(second.refusal.reason, Reason::PayloadExpired, "it was used {is_used}");
+        let alone = Redeem { occurred_at: Some(at), till: Some("t2".into()), ..redeem(&code, Mode::Commit) };
+        let alone = shop.run(alone).await.map(|outcome| (outcome.created, outcome.exception.is_some()));
+        assert_ne!(alone.ok().map(|(created, _)| created), Some(true), "nor by itself");
+        assert_eq!(exceptions(&shop).await.len(), usize::from(is_used));
+        shop.verify().await;
+    }
 }
 
 #[tokio::test]

@@ -52,6 +52,36 @@ fn metric(what: &str) -> String {
 }
 
 #[tokio::test]
+async fn what_a_till_says_of_the_time_is_believed_within_bounds_and_refused_beyond() {
+    let shop = Shop::open().await;
+    let now = shop.engine.clock().now();
+    let basket = || cart(None, vec![line("1", 1, 10_000)], Vec::new());
+    let at = |id: &str, said| PlaceOrder { occurred_at: Some(said), ..place(id, Mode::Reserve, basket()) };
+    let cases = [
+        (now + TimeDelta::minutes(6), Some(Reason::EventTooEarly)),
+        (now + TimeDelta::minutes(4), None),
+        (now - TimeDelta::hours(71), None),
+        (now - TimeDelta::hours(73), Some(Reason::EventTooOld)),
+    ];
+    for (number, (said, refused)) in cases.into_iter().enumerate() {
+        let told = shop.run(at(&format!("o-{number}"), said)).await.err().map(|refused| refused.refusal.reason);
+        assert_eq!(told, refused, "{said}");
+    }
+    let held = shop.run(place("late", Mode::Reserve, basket())).await.unwrap();
+    let commit = |said| CommitOrder {
+        id: held.order.id.clone(),
+        cart: None,
+        receipt_number: None,
+        business_date: None,
+        occurred_at: Some(said),
+    };
+    let before = shop.run(commit(now - TimeDelta::hours(1))).await.unwrap_err();
+    assert_eq!(before.refusal.reason, Reason::EventTooOld, "paid before it was placed");
+    shop.run(commit(now)).await.unwrap();
+    shop.verify().await;
+}
+
+#[tokio::test]
 async fn an_order_is_reserved_committed_and_comes_back_in_parts_that_sum_exactly() {
     let shop = shop(1_000_000).await;
     let lines = vec![line("a", 3, 33_333), line("b", 2, 70_001)];

@@ -416,6 +416,7 @@ pub(crate) fn place(id: &str, mode: Mode, cart: Cart) -> fanfare_engine::orders:
         expected_payable: None,
         receipt_number: None,
         business_date: None,
+        terminal: None,
         occurred_at: None,
         digest,
     }
@@ -429,6 +430,7 @@ pub(crate) fn redeem(code: &Code, mode: Mode) -> Redeem {
         store: "bkk-01".into(),
         bound_to: None,
         terminal: Some("t1".into()),
+        till: None,
         channel: "pos".into(),
         amount: None,
         order: None,

@@ -15,7 +15,7 @@ use fanfare_core::{
 use fanfare_engine::{
     Keyed, Refused,
     orders::ReturnOrder,
-    redemptions::{Mode, Outcome, Reverse, Void},
+    redemptions::{Mode, OrderRef, Outcome, Redeem, Reverse, Void},
 };
 use fanfare_store::rows::{Grant, GrantState};
 
@@ -64,6 +64,26 @@ async fn a_voucher_with_several_uses_counts_down_and_each_use_is_reversed_once()
     assert_eq!(shop.grant(&grant.id).await.uses_left, 3);
     assert_eq!(shop.budget("sale").await, (82_000, 18_000, 0));
     assert_eq!(shop.counter("reward|thrice|redeemed").await, 0);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn an_order_that_a_till_only_names_uses_it_once_too() {
+    let (shop, _, code) = shop().await;
+    let order = |id: &str| Some(OrderRef { id: id.into(), total: Minor(30_000) });
+    let of = |id: &str| Redeem { order: order(id), ..redeem(&code, Mode::Commit) };
+    let first = shop.run(of("x-1")).await.unwrap();
+    assert_eq!(shop.run(of("x-1")).await.unwrap_err().refusal.reason, Reason::AlreadyRedeemed);
+    shop.run(place("x-2", Mode::Reserve, cart(Some("m1"), vec![line("1", 1, 30_000)], vec![code.clone()])))
+        .await
+        .unwrap();
+    assert_eq!(shop.run(of("x-2")).await.unwrap_err().refusal.reason, Reason::AlreadyRedeemed);
+    let basket = cart(Some("m1"), vec![line("1", 1, 30_000)], vec![code.clone()]);
+    assert_eq!(shop.run(place("x-1", Mode::Commit, basket)).await.unwrap_err().refusal.reason, Reason::AlreadyRedeemed);
+    let id = first.redemption.id.clone();
+    let back = Reverse { id, reversal_id: "c1".into(), reason: "broken".into(), amount: None, store: None };
+    shop.run(back).await.unwrap().unwrap();
+    shop.run(of("x-1")).await.unwrap();
     shop.verify().await;
 }
 
