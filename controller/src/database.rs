@@ -48,14 +48,23 @@ pub struct Database {
     pub namespace: Option<String>,
 }
 
-/// Opens a shared database, and says what to do when it cannot be.
-pub async fn open(address: &Address) -> anyhow::Result<Arc<dyn Store>> {
+/// Whether an address can be one of a shared database at all.
+///
+/// # Errors
+/// When it cannot.
+pub fn check(address: &Address) -> anyhow::Result<()> {
     let is_shared = ["postgres://", "postgresql://"].iter().any(|scheme| address.0.starts_with(scheme));
     anyhow::ensure!(
         is_shared,
         "--database: this is no address of a PostgreSQL; write postgres://USER@HOST:PORT/DATABASE, with the password in \
          PGPASSWORD, or the whole address in FANFARE_DATABASE_URL"
     );
+    Ok(())
+}
+
+/// Opens a shared database, and says what to do when it cannot be.
+pub async fn open(address: &Address) -> anyhow::Result<Arc<dyn Store>> {
+    check(address)?;
     match fanfare_store::open(&address.0).await {
         Ok(store) => Ok(store),
         Err(Error::Version(what)) => bail!("--database: {address}: {what}"),

@@ -2,8 +2,10 @@
 
 #![expect(unreachable_pub, reason = "a binary has no outside; `pub` says what a module offers to its neighbours")]
 
+mod admission;
 mod cli;
 mod clock;
+mod control;
 mod database;
 mod random;
 mod secrets;

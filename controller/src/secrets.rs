@@ -1,8 +1,12 @@
 //! Logins of channels from mounted files, as Kubernetes mounts Secrets: read when a message leaves, never kept.
 
 use fanfare_core::ids::{Name, Namespace};
+use fanfare_engine::logins::Has;
 use fanfare_notify::{Answer, Login, Logins};
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
 /// The longest file that is read.
 const LOGIN_MAX_BYTES: u64 = 64 * 1024;
@@ -16,6 +20,15 @@ impl Mounted {
     /// Secrets in this folder; without one there are none.
     pub fn new(folder: Option<PathBuf>) -> Self {
         Self { folder }
+    }
+
+    /// Whether a Secret of the namespace is here, for whoever tells what is missing.
+    pub fn has(self: &Arc<Self>, namespace: &Namespace) -> Has {
+        let (mounted, namespace) = (self.clone(), namespace.clone());
+        Arc::new(move |secret: Name| {
+            let (mounted, namespace) = (mounted.clone(), namespace.clone());
+            Box::pin(async move { mounted.login(&namespace, &secret).await.is_some() })
+        })
     }
 }
 

@@ -3,9 +3,12 @@
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
+/// Warnings. The Kubernetes client tells every call that fails; whoever made it says so too, and once.
+const DEFAULT: &str = "warn,kube_client::client::builder=off";
+
 /// Starts logging: what `--log` (or `FANFARE_LOG`) asks for, else warnings.
 pub fn start(asked: Option<&str>, quiet: bool) {
-    let default = if quiet { "error" } else { "warn" };
+    let default = if quiet { "error" } else { DEFAULT };
     let filter = asked.and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new(default));
     let colour = std::io::stderr().is_terminal();
     let subscriber = tracing_subscriber::fmt()

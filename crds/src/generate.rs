@@ -2,7 +2,7 @@
 //! `fanfare crds`, `admit` and the files under `crds/generated` all take it from here.
 //!
 //! The derive's schema is cleaned first: no `nullable` (an empty field is an author's slip), no `default` (the
-//! controller never writes a spec; defaults are in the descriptions).
+//! controller never writes a spec; defaults are in the descriptions), no `format: double` (a number is one anyway).
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -117,6 +117,9 @@ fn clean(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     fields.remove("nullable");
     fields.remove("default");
+    if fields.get("format").and_then(Value::as_str) == Some("double") {
+        fields.remove("format");
+    }
     if let Some(values) = fields.get_mut("enum").and_then(Value::as_array_mut) {
         values.retain(|value| !value.is_null());
     }

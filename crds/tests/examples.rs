@@ -24,7 +24,7 @@ fn plain(report: &Report) -> String {
 
 #[test]
 fn the_good_examples_have_nothing_wrong() {
-    for name in ["double-11", "loyalty", "minimal", "rewards"] {
+    for name in ["double-11", "loyalty", "minimal", "rewards", "segments"] {
         let report = validate_paths(&[examples().join(name)], now());
         assert_eq!(report.exit_code(), 0, "{}", plain(&report));
         assert!(report.resources.iter().all(|loaded| loaded.plan.is_some()));
@@ -33,7 +33,7 @@ fn the_good_examples_have_nothing_wrong() {
 
 #[test]
 fn every_good_example_names_its_schema_and_the_schema_is_there() {
-    for folder in ["double-11", "loyalty", "minimal", "rewards", "invalid"] {
+    for folder in ["double-11", "loyalty", "minimal", "rewards", "segments", "invalid"] {
         for entry in fs::read_dir(examples().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "yaml") {

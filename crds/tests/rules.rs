@@ -180,7 +180,17 @@ fn broken() -> Vec<(&'static str, (Kind, Value))> {
             "spec.match.behavior.where.storeId",
             segment(json!({"behavior": {"event": "order.paid", "countAtLeast": 1, "where": {"storeId": {}}}})),
         ),
+        ("spec.match.location", segment(json!({"location": {}}))),
+        ("spec.match.location.radius", segment(json!({"location": {"region": ["a"], "radius": "5km"}}))),
+        ("spec.match.location.radius", segment(json!({"location": {"near": {"lat": 1, "lng": 2}}}))),
+        (
+            "spec.match.sequence.without.where.storeId",
+            segment(
+                json!({"sequence": {"steps": [{"event": "a"}], "without": {"event": "b", "where": {"storeId": {}}}}}),
+            ),
+        ),
         ("spec.match.tags", segment(json!({"tags": {}}))),
+        ("spec.match.interests", segment(json!({"interests": {"any": ["a"], "none": ["b"]}}))),
         ("spec", reward(json!({}))),
         ("spec.codes", reward(json!({"points": {"amount": 5}, "codes": {"generate": {}}}))),
         ("spec.codes", reward(json!({"voucher": {"amountOff": "5"}, "codes": {}}))),

@@ -209,7 +209,10 @@ impl App {
                 tracing::warn!(%error, "the database did not answer");
                 Problem::overloaded("the database does not answer now; try again")
             }
-            store::Error::Conflict(_) | store::Error::Version(_) | store::Error::Corrupt(_) => Problem::internal(error),
+            store::Error::Conflict(_)
+            | store::Error::Fenced(_)
+            | store::Error::Version(_)
+            | store::Error::Corrupt(_) => Problem::internal(error),
         }
     }
 

@@ -12,6 +12,7 @@ use axum::{
 };
 use fanfare_engine::{
     Engine,
+    audience::Footprint,
     stats::{Busy, SIZES},
     store::Position,
 };
@@ -130,10 +131,37 @@ impl Collector for Writer {
     }
 }
 
+/// What the audience index holds and occupies, asked when somebody looks.
+struct Index(Engine);
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Index")
+    }
+}
+
+impl Collector for Index {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let Footprint { members, events, event_bytes, member_bytes, live_bytes } = self.0.audience().read().footprint();
+        for (name, help, value) in [
+            ("members", "Members in the audience index", members),
+            ("events", "Events in the audience index", events),
+            ("event_bytes", "Bytes of the events in the audience index", event_bytes),
+            ("member_bytes", "Bytes of what the audience index keeps for each member", member_bytes),
+            ("segment_bytes", "Bytes of the members of stored Segments and of whom channels reach", live_bytes),
+        ] {
+            let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)?;
+        }
+        Ok(())
+    }
+}
+
 impl Metrics {
     /// Nothing measured yet.
     pub(crate) fn of(engine: Engine) -> Self {
         let mut all = Registry::with_prefix("fanfare");
+        all.sub_registry_with_prefix("audience").register_collector(Box::new(Index(engine.clone())));
         all.sub_registry_with_prefix("engine").register_collector(Box::new(Writer(engine)));
         let registry = all.sub_registry_with_prefix("http");
         let (problems, events) = (Family::<CodeLabels, Counter>::default(), Family::<StatusLabels, Counter>::default());

@@ -58,6 +58,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         events: EventRules::default(),
         reserve_for: Span::seconds(900),
         approve_above: None,
+        segments: crate::model::runtime::SegmentRules::default(),
     }
 }
 

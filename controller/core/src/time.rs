@@ -1,6 +1,6 @@
 //! Time as a value: instants, spans of calendar days, the clock that is handed in.
 
-use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc};
 pub use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -151,7 +151,8 @@ pub fn resolve(local: NaiveDateTime, zone: Tz) -> Ts {
         LocalResult::Ambiguous(earlier, _) => earlier.to_utc(),
         LocalResult::None => {
             // A gap is at most a few hours (Lord Howe 30 min, date-line moves a day); step to its end by minutes.
-            let mut probe = local;
+            let whole_minute = local.with_second(0).and_then(|time| time.with_nanosecond(0));
+            let mut probe = whole_minute.unwrap_or(local);
             for _ in 0..=1_500 {
                 probe += TimeDelta::minutes(1);
                 if let LocalResult::Single(at) | LocalResult::Ambiguous(at, _) = zone.from_local_datetime(&probe) {
@@ -276,7 +277,9 @@ mod tests {
     #[test]
     fn a_skipped_wall_time_is_the_end_of_the_gap() {
         let zone: Tz = "America/New_York".parse().unwrap();
-        let at = resolve(parse_local("2026-03-08T02:30").unwrap(), zone);
-        assert_eq!(at, resolve(parse_local("2026-03-08T03:00").unwrap(), zone));
+        for skipped in ["2026-03-08T02:00", "2026-03-08T02:30", "2026-03-08T02:30:15", "2026-03-08T02:59:59"] {
+            let at = resolve(parse_local(skipped).unwrap(), zone);
+            assert_eq!(at, resolve(parse_local("2026-03-08T03:00").unwrap(), zone), "{skipped}");
+        }
     }
 }

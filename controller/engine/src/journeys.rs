@@ -221,7 +221,9 @@ fn member_data(runtime: &RuntimePlan, member: &Member) -> Value {
         .map(|(name, declared)| {
             let empty = match declared {
                 Attribute::Boolean => Value::Bool(false),
-                Attribute::Enum(_) | Attribute::String | Attribute::Number | Attribute::Date => "".into(),
+                Attribute::Enum(_) | Attribute::String | Attribute::Number | Attribute::Date | Attribute::Location => {
+                    "".into()
+                }
             };
             (name.clone(), member.attributes.get(name).map_or(empty, scalar_value))
         })

@@ -15,7 +15,7 @@ use fanfare_core::{
         segment::{Condition, Scalar},
     },
     money::{AMOUNT_MAX_MINOR, Minor},
-    segment::{Asked, Facts, Happening, field_of},
+    segment::{Asked, Facts, Happening, line_values_of, lines_of, values_of},
     time::Ts,
     world::{Catalogue, Reserves, Visit, Who, World},
 };
@@ -45,8 +45,14 @@ impl Happening for Fact {
     fn at(&self) -> Ts {
         self.time
     }
-    fn field(&self, path: &str) -> Option<Scalar> {
-        field_of(&self.data, path)
+    fn values(&self, path: &str) -> Vec<Scalar> {
+        values_of(&self.data, path)
+    }
+    fn lines(&self) -> usize {
+        lines_of(&self.data)
+    }
+    fn line_values(&self, line: usize, path: &str) -> Vec<Scalar> {
+        line_values_of(&self.data, line, path)
     }
 }
 
@@ -73,6 +79,13 @@ impl Facts for Known<'_> {
     }
     fn on_list(&self, list: &Name) -> bool {
         self.record.lists.contains(list)
+    }
+    fn known_since(&self) -> Option<Ts> {
+        self.record.since
+    }
+    fn first_event(&self) -> Option<Ts> {
+        let kept = self.record.facts.first().map(|fact| fact.time);
+        self.fresh.iter().map(|fact| fact.time).chain(kept).min()
     }
     fn events(&self, kind: &str) -> Vec<&dyn Happening> {
         let of_kind = |fact: &&Fact| &*fact.kind == kind;

@@ -33,6 +33,7 @@ pub mod join;
 pub mod journeys;
 pub(crate) mod knowledge;
 pub mod lists;
+pub mod logins;
 pub mod members;
 pub mod memory;
 pub mod mint;
@@ -72,7 +73,7 @@ use fanfare_core::{
 };
 /// The rows and errors of the database, for rooms that see it through the engine alone.
 pub use fanfare_store as store;
-use fanfare_store::{Keys, Position, Store};
+use fanfare_store::{Fence, Keys, Position, Store};
 use memory::Memory;
 use plans::Plans;
 use std::sync::Arc;
@@ -167,6 +168,11 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// Whether somebody else has won the right to write that this was decided under.
+    pub fn is_fenced(&self) -> bool {
+        matches!(self, Self::Store(StoreFault(error)) if matches!(**error, fanfare_store::Error::Fenced(_)))
+    }
+
     /// Whether one command of a batch may have kept the others from being written.
     fn is_of_the_batch(&self) -> bool {
         use fanfare_store::Error;
@@ -228,6 +234,7 @@ pub(crate) struct Shared {
     pub(crate) wake: tokio::sync::Notify,
     pub(crate) replica: u64,
     pub(crate) stats: stats::Stats,
+    pub(crate) fence: Option<Fence>,
     queue: tokio::sync::mpsc::Sender<writer::Queued>,
     room: Arc<tokio::sync::Semaphore>,
 }
@@ -244,6 +251,30 @@ impl Engine {
         clock: Arc<dyn Clock>,
         seed: [u8; 32],
     ) -> Result<Self, CallError> {
+        Self::start(namespace, store, clock, seed, None).await
+    }
+
+    /// As [`Engine::open`], for somebody who can lose the right to write: nothing is written once the fence was raised.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open_under(
+        fence: Fence,
+        namespace: Namespace,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        seed: [u8; 32],
+    ) -> Result<Self, CallError> {
+        Self::start(namespace, store, clock, seed, Some(fence)).await
+    }
+
+    async fn start(
+        namespace: Namespace,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        seed: [u8; 32],
+        fence: Option<Fence>,
+    ) -> Result<Self, CallError> {
         let memory = Memory::open(&*store, &namespace).await?;
         fanfare_store::fault_points::reach("rebuilt");
         let (queue, commands) = tokio::sync::mpsc::channel(writer::QUEUE_MAX);
@@ -251,7 +282,7 @@ impl Engine {
         let replica = mint::number_of(&seed);
         let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
         let stats = stats::Stats::default();
-        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, stats, queue, room });
+        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, stats, fence, queue, room });
         if shared.store.shared() {
             concurrency::spawn(memory::follow(Arc::downgrade(&shared)));
         }

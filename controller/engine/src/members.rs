@@ -13,7 +13,7 @@ use fanfare_core::{
     model::{
         RuntimePlan,
         runtime::Attribute,
-        segment::{Decimal, Scalar},
+        segment::{Decimal, Point, Scalar},
     },
 };
 use fanfare_store::{
@@ -474,6 +474,10 @@ fn typed(runtime: &RuntimePlan, name: &str, value: &Value) -> Result<Scalar, Fau
         Attribute::Boolean => match value.as_bool() {
             Some(flag) => Ok(Scalar::Flag(flag)),
             None => wrong("use true or false".into()),
+        },
+        Attribute::Location => match Point::of_json(value) {
+            Some(point) => Ok(Scalar::Text(point.to_string())),
+            None => wrong("use {\"lat\": 13.74, \"lng\": 100.53}, or a text such as \"13.74,100.53\"".into()),
         },
     }
 }

@@ -115,7 +115,7 @@ impl Memory {
             return;
         }
         let News { at, learned, published, retired } = news;
-        self.audience.learn(learned);
+        self.audience.learn(learned, &self.plans.load(), at);
         if !published.is_empty() || !retired.is_empty() {
             self.plans.replace(self.plans.load().with(published, &retired));
         }
@@ -226,7 +226,7 @@ impl Whole {
             }
             for (position, bytes) in rows {
                 let Some(News { at, learned, published, retired }) = News::read(&bytes) else { return Ok(false) };
-                learned.take_into(&mut self.members);
+                drop(learned.take_into(&mut self.members));
                 if !published.is_empty() || !retired.is_empty() {
                     self.plans = self.plans.with(published, &retired);
                 }

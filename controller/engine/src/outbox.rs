@@ -67,6 +67,12 @@ pub fn identity_type(means: &Means) -> Option<&'static str> {
     }
 }
 
+/// Whether a channel reaches a member: an identity where it needs one, and consent.
+pub(crate) fn reaches(record: &crate::audience::Record, channel: &fanfare_core::model::ChannelPlan) -> bool {
+    let has_address = identity_type(&channel.means).is_none_or(|kind| record.identities.contains(kind));
+    has_address && consents(&record.consent, &channel.name, &channel.means)
+}
+
 /// Whether a member agreed to marketing through a channel: to its kind or to itself, and against neither.
 pub fn consents(consent: &Consent, channel: &Name, means: &Means) -> bool {
     let said = [channel.as_str(), consent_key(means)].map(|key| consent.channels.get(key).copied());

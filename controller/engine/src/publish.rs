@@ -6,7 +6,7 @@
 
 use crate::{Command, Halt, jobs::Task, plans::Plans, suspend, thresholds, tx::Tx};
 use fanfare_core::{
-    ids::{Name, Revision},
+    ids::{Name, Namespace, Revision},
     ledger::{Posting, account, stock_unit},
     mechanic::{State, key},
     model::{CampaignPlan, Kind, Plan, RewardPlan},
@@ -78,11 +78,11 @@ impl Command for Publish {
                 plan = Plan::Campaign(kept);
             }
             Plan::Reward(plan) => stock(tx, plan)?,
-            Plan::Segment(_)
-            | Plan::Automation(_)
-            | Plan::MessageTemplate(_)
-            | Plan::MessageChannel(_)
-            | Plan::CampaignRuntime(_) => {}
+            Plan::Segment(_) | Plan::Automation(_) | Plan::MessageTemplate(_) | Plan::MessageChannel(_) => {}
+            Plan::CampaignRuntime(plan) => {
+                let code = plan.currency.code().as_bytes().to_vec();
+                tx.set_setting(currency_setting(tx.namespace), code);
+            }
         }
         tx.publish(Published {
             kind,
@@ -106,6 +106,12 @@ impl Command for Publish {
         }
         Ok(PublishOutcome::Published)
     }
+}
+
+/// The setting that keeps the currency which a namespace was served in last, so that a Runtime that is made anew cannot
+/// turn baht into yen.
+pub fn currency_setting(namespace: &Namespace) -> String {
+    format!("ledger-currency/{namespace}")
 }
 
 /// Brings the campaign's budget and fixed costs in the ledger to what the plan says, and plans its settlement.

@@ -1,33 +1,33 @@
 //! Segments: whether one member belongs and why, how many of all do, and who an idea would reach.
 //!
-//! One member and all members are asked by the same evaluator over the same memory, so they cannot differ.
+//! One member is asked by core's evaluator over its record, all members over columns; a test holds the two equal.
 
 use crate::{
     Engine,
-    audience::Record,
+    audience::{OverBudget, Question, Record, WORD, ones},
     knowledge::{Known, asked},
-    outbox,
-    plans::Plans,
-    progress::remembered,
 };
 use fanfare_core::{
     ids::{MemberId, Name},
-    model::segment::Condition,
-    qualify,
-    segment::{Why, holds, why},
+    model::{
+        campaign::Audience,
+        schedule::Phase,
+        segment::{Condition, Lifecycle, Scalar, Stage},
+    },
+    schedule::phase,
+    segment::{Why, holds, scalar, why},
     time::Ts,
-    world::Visit,
 };
-use parking_lot::Mutex;
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::BTreeMap;
 
 /// How many members a preview shows.
 pub const SAMPLE_MAX: usize = 10;
-/// How long a counted size may stand while nobody's facts changed, in seconds: windows of time move on by themselves.
-const COUNTED_LASTS_S: i64 = 15;
+/// The attributes over which a preview is spread.
+pub const SPREAD_OVER: [&str; 2] = ["tier", "city"];
+/// The most values of one of them that are shown.
+pub const BARS_MAX: usize = 50;
+/// The most running campaigns that a preview is laid over.
+pub const OVERLAP_MAX: usize = 100;
 
 /// Whether one member belongs to a Segment.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,36 +58,23 @@ pub struct Preview {
     pub size: Size,
     /// At most [`SAMPLE_MAX`] of them, by id.
     pub sample: Vec<(MemberId, Vec<Why>)>,
+    /// How they spread over the attributes of [`SPREAD_OVER`] that there are, and over `stage`: at most [`BARS_MAX`] bars
+    /// each, the longest first.
+    pub histogram: BTreeMap<String, Vec<Bar>>,
+    /// How many of them are in the audience of each campaign that runs now, of the first [`OVERLAP_MAX`].
+    pub overlap: BTreeMap<Name, i64>,
 }
 
-/// Sizes that were counted lately, and how often memory changed until then.
-#[derive(Debug, Default)]
-pub struct Counted {
-    sizes: Mutex<HashMap<Name, (Mark, Size)>>,
-    audiences: Mutex<HashMap<Name, (Mark, i64)>>,
-}
-
-/// Of which rules, facts and time a count is.
+/// How many members have a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Mark {
-    rules: String,
-    changes: u64,
-    at: Ts,
-}
-
-impl Mark {
-    /// Whether what was counted at this mark still stands at `now`.
-    fn stands(&self, now: &Self) -> bool {
-        let age = (now.at - self.at).num_seconds();
-        self.rules == now.rules && self.changes == now.changes && (0..COUNTED_LASTS_S).contains(&age)
-    }
+pub struct Bar {
+    /// The value; nothing where it is missing.
+    pub value: Option<String>,
+    /// How many.
+    pub members: i64,
 }
 
 impl Engine {
-    fn mark(&self, plans: &Plans) -> Mark {
-        Mark { rules: plans.digest.clone(), changes: self.audience().changes(), at: self.clock().now() }
-    }
-
     /// Whether a member belongs to a Segment, and why; `None` when no such Segment is served or nobody knows the member.
     pub fn membership(&self, segment: &Name, member: &MemberId) -> Option<Membership> {
         let plans = self.plans();
@@ -101,99 +88,128 @@ impl Engine {
         })
     }
 
+    /// Whether a member belongs to a Segment, from the set that is kept of it; `None` when no such Segment is served or
+    /// nobody knows the member.
+    pub fn belongs(&self, segment: &Name, member: &MemberId) -> Option<bool> {
+        let plans = self.plans();
+        let question = self.audience().question(&plans, &[], self.clock().now());
+        let members = &question.members;
+        let place = members.live.place(segment)?;
+        let number = members.number(member).filter(|number| members.columns.known.has(*number))?;
+        members.live.members(place).map(|set| set.has(number))
+    }
+
     /// How many members belong to a Segment; `None` when it is not served.
     pub fn segment_size(&self, segment: &Name) -> Option<Size> {
         let plans = self.plans();
-        let condition = &plans.segments.get(segment)?.condition;
-        let mark = self.mark(&plans);
-        let counted = &self.audience().counted;
-        if let Some((of, size)) = counted.sizes.lock().get(segment)
-            && of.stands(&mark)
-        {
-            return Some(size.clone());
-        }
-        let size = self.scan(&plans, condition, mark.at, |_, _| {});
-        let mut sizes = counted.sizes.lock();
-        sizes.retain(|name, _| plans.segments.contains_key(name));
-        sizes.insert(segment.clone(), (mark, size.clone()));
-        Some(size)
+        let question = self.audience().question(&plans, &[], self.clock().now());
+        let live = &question.members.live;
+        let place = live.place(segment)?;
+        let size = i64::try_from(live.members(place)?.len()).unwrap_or(i64::MAX);
+        let words = live.words(place, question.members.len());
+        Some(Size { size, reachable: reachable(&question, &words), as_of: question.now })
     }
 
     /// What a condition would mean if it were a Segment.
-    pub fn preview(&self, condition: &Condition) -> Preview {
+    ///
+    /// # Errors
+    /// When answering reads too much.
+    pub fn preview(&self, condition: &Condition) -> Result<Preview, OverBudget> {
         let plans = self.plans();
-        let now = self.clock().now();
-        let mut sample: Vec<MemberId> = Vec::new();
-        let size = self.scan(&plans, condition, now, |id, _| {
-            // The smallest ids, so that asking twice shows the same.
-            if sample.len() < SAMPLE_MAX || sample.last().is_some_and(|last| id < last) {
-                let place = sample.partition_point(|other| other < id);
-                sample.insert(place, id.clone());
+        let question = self.audience().question(&plans, &[condition], self.clock().now());
+        let selected = question.select(condition)?;
+        let size = Size { size: count(&selected), reachable: reachable(&question, &selected), as_of: question.now };
+        // The smallest ids, so that asking twice shows the same.
+        let mut sample: Vec<&(MemberId, Record)> = Vec::with_capacity(SAMPLE_MAX + 1);
+        for found in members_of(&question, &selected) {
+            if sample.len() < SAMPLE_MAX || sample.last().is_some_and(|last| found.0 < last.0) {
+                let place = sample.partition_point(|other| other.0 < found.0);
+                sample.insert(place, found);
                 sample.truncate(SAMPLE_MAX);
             }
-        });
-        let members = self.audience().read();
-        let told = |id: MemberId| {
-            let record = members.get(&id)?;
+        }
+        let told = |(id, record): &(MemberId, Record)| {
             let known = Known::of(record);
-            let reasons = why(condition, &asked(&plans, &known, now));
-            Some((id, reasons))
+            (id.clone(), why(condition, &asked(&plans, &known, question.now)))
         };
-        Preview { size, sample: sample.into_iter().filter_map(told).collect() }
+        let sample = sample.into_iter().map(told).collect();
+        let histogram = histogram(&question, &selected)?;
+        let overlap = overlap(&question, &selected)?;
+        Ok(Preview { size, sample, histogram, overlap })
     }
 
     /// How many members a campaign's audience holds; `None` when it is not served.
     pub fn audience_size(&self, campaign: &Name) -> Option<i64> {
         let plans = self.plans();
-        let audience = &plans.campaigns.get(campaign)?.plan.audience;
-        let mark = self.mark(&plans);
-        let counted = &self.audience().counted;
-        if let Some((of, size)) = counted.audiences.lock().get(campaign)
-            && of.stands(&mark)
-        {
-            return Some(*size);
-        }
-        let size = {
-            let members = self.audience().read();
-            let mut within = 0_i64;
-            for (id, record) in members.iter().filter(|(_, record)| record.known) {
-                let inside =
-                    |visit: Option<Visit<'_>>| visit.is_some_and(|v| qualify::audience(audience, &v).is_none());
-                within += i64::from(remembered(&plans, Some((id, record)), mark.at, inside));
-            }
-            within
-        };
-        let mut audiences = counted.audiences.lock();
-        audiences.retain(|name, _| plans.campaigns.contains_key(name));
-        audiences.insert(campaign.clone(), (mark, size));
-        Some(size)
+        plans.runtime.as_ref()?;
+        let condition = condition_of(&plans.campaigns.get(campaign)?.plan.audience);
+        let question = self.audience().question(&plans, &[], self.clock().now());
+        question.select(&condition).ok().map(|selected| count(&selected))
     }
+}
 
-    fn scan(
-        &self,
-        plans: &Arc<Plans>,
-        condition: &Condition,
-        as_of: Ts,
-        mut found: impl FnMut(&MemberId, &Record),
-    ) -> Size {
-        let mut size = Size { size: 0, reachable: BTreeMap::new(), as_of };
-        let mut reached: Vec<(&Name, i64)> = plans.channels.keys().map(|name| (name, 0)).collect();
-        let members = self.audience().read();
-        for (id, record) in members.iter().filter(|(_, record)| record.known) {
-            let known = Known::of(record);
-            if !holds(condition, &asked(plans, &known, as_of)) {
-                continue;
-            }
-            size.size += 1;
-            for ((_, count), channel) in reached.iter_mut().zip(plans.channels.values()) {
-                let has_address =
-                    outbox::identity_type(&channel.means).is_none_or(|kind| record.identities.contains(kind));
-                let agreed = outbox::consents(&record.consent, &channel.name, &channel.means);
-                *count += i64::from(has_address && agreed);
-            }
-            found(id, record);
+/// A campaign's audience as a condition: what `qualify::audience` asks of one member.
+fn condition_of(audience: &Audience) -> Condition {
+    let each = |names: &[Name]| Condition::Any(names.iter().cloned().map(Condition::Segment).collect());
+    let included = if audience.include.is_empty() { Condition::Everyone } else { each(&audience.include) };
+    Condition::All(vec![included, Condition::Not(Box::new(each(&audience.exclude)))])
+}
+
+fn count(selected: &[u64]) -> i64 {
+    selected.iter().map(|word| i64::from(word.count_ones())).sum()
+}
+
+fn reachable(question: &Question<'_>, selected: &[u64]) -> BTreeMap<Name, i64> {
+    let reached = question.members.live.reached(selected).into_iter();
+    reached.map(|(channel, count)| (channel.clone(), count)).collect()
+}
+
+fn members_of<'a>(question: &'a Question<'_>, selected: &'a [u64]) -> impl Iterator<Item = &'a (MemberId, Record)> {
+    let numbers = selected.iter().enumerate().flat_map(|(place, word)| ones(*word).map(move |bit| place * WORD + bit));
+    numbers.filter_map(|number| question.members.at(number))
+}
+
+/// How those who were found spread over tiers, cities and stages of life.
+fn histogram(question: &Question<'_>, selected: &[u64]) -> Result<BTreeMap<String, Vec<Bar>>, OverBudget> {
+    let mut found = BTreeMap::new();
+    for attribute in SPREAD_OVER {
+        if let Some(counts) = question.members.columns.attributes.get(attribute).filter(|column| !column.full) {
+            found.insert(attribute.to_owned(), bars(counts.spread(selected)));
         }
-        size.reachable = reached.into_iter().map(|(name, count)| (name.clone(), count)).collect();
-        size
     }
+    let rule = question.plans.runtime.as_ref().map(|runtime| runtime.segments.lifecycle.clone()).unwrap_or_default();
+    let mut stages = Vec::new();
+    for stage in [Stage::New, Stage::Active, Stage::Dormant, Stage::ChurnRisk, Stage::Churned] {
+        let condition = Condition::Lifecycle(Lifecycle { stages: vec![stage], rule: rule.clone() });
+        let members = count(&question.within(&condition, selected)?);
+        stages.push(Bar { value: Some(format!("{stage:?}")), members });
+    }
+    found.insert("stage".into(), stages);
+    Ok(found)
+}
+
+/// The longest bars, and one of all others.
+fn bars(counts: Vec<(Option<Scalar>, i64)>) -> Vec<Bar> {
+    let counts = counts.into_iter().filter(|(_, members)| *members > 0);
+    let mut bars: Vec<Bar> =
+        counts.map(|(value, members)| Bar { value: value.as_ref().map(scalar), members }).collect();
+    bars.sort_by(|left, right| (right.members, &left.value).cmp(&(left.members, &right.value)));
+    bars.truncate(BARS_MAX);
+    bars
+}
+
+/// How many of those who were found are in the audience of each campaign that runs now.
+fn overlap(question: &Question<'_>, selected: &[u64]) -> Result<BTreeMap<Name, i64>, OverBudget> {
+    let running = question.plans.campaigns.values().filter(|campaign| {
+        let plan = &campaign.plan;
+        phase(&plan.schedule, plan.suspended, campaign.settled, question.now) == Phase::Active
+    });
+    let mut found = BTreeMap::new();
+    for campaign in running.take(OVERLAP_MAX) {
+        let members = count(&question.within(&condition_of(&campaign.plan.audience), selected)?);
+        if members > 0 {
+            found.insert(campaign.plan.name.clone(), members);
+        }
+    }
+    Ok(found)
 }

@@ -6,7 +6,7 @@ mod table;
 
 use crate::{Halt, audience::Audience, mint::Draw, plans::Plans};
 use fanfare_core::{
-    ids::{AccountId, Code, GrantId, HoldId, MemberId, Name, OrderId, RedemptionId, RunId},
+    ids::{AccountId, Code, GrantId, HoldId, MemberId, Name, Namespace, OrderId, RedemptionId, RunId},
     ledger::Posting,
     mechanic::{Missing, State},
     model::{Kind, RuntimePlan},
@@ -84,6 +84,7 @@ logs! {
     refresh_tokens: RefreshToken;
     revoked_families: String;
     audit: Audit;
+    settings: (String, Vec<u8>);
 }
 
 /// Everything that a batch knows and has decided.
@@ -282,6 +283,8 @@ impl Base {
             refresh_tokens: logs.refresh_tokens.kept,
             revoked_families: logs.revoked_families.kept,
             audit: logs.audit.kept,
+            settings: logs.settings.kept,
+            fence: None,
             news: None,
         }
     }
@@ -291,6 +294,8 @@ impl Base {
 pub struct Tx<'a> {
     /// The instant of the batch, in business time.
     pub now: Ts,
+    /// Whose batch it is.
+    pub namespace: &'a Namespace,
     /// What is served.
     pub plans: &'a Plans,
     /// The members as memory keeps them, without what this batch changed; see [`Tx::pending_events`].
@@ -614,6 +619,10 @@ impl Tx<'_> {
     /// Revokes every refresh token that descends from a login.
     pub fn revoke_family(&mut self, family: String) {
         self.base.logs.revoked_families.mine.push(family);
+    }
+    /// Writes a value of the installation.
+    pub(crate) fn set_setting(&mut self, name: String, value: Vec<u8>) {
+        self.base.logs.settings.mine.push((name, value));
     }
     /// Notes who changed what; answers the row's id.
     pub fn audit(&mut self, actor: &str, action: &str, object: &str, detail: serde_json::Value) -> String {

@@ -145,10 +145,10 @@ fn decide<C: Command>(
 ) -> Option<Result<C::Answer, Refused>> {
     draw.rewind();
     let incarnation = scene.shared.store.incarnation();
-    let audience = &scene.shared.memory.audience;
+    let (namespace, audience) = (&scene.shared.namespace, &scene.shared.memory.audience);
     let Scene { plans, now, wanted, .. } = *scene;
     let origin = crate::origin::Origin::default();
-    let mut tx = Tx { now, plans, audience, origin, order: None, incarnation, base, draw, wanted };
+    let mut tx = Tx { now, namespace, plans, audience, origin, order: None, incarnation, base, draw, wanted };
     match command.run(&mut tx) {
         Ok(answer) => Some(Ok(answer)),
         Err(Halt::Refused(refused)) => {
@@ -417,6 +417,7 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
         shared.stats.decided(commands, false);
         return Ok(tx.position());
     }
+    writes.fence.clone_from(&shared.fence);
     fault_points::reach("decided-not-written");
     let news = News::of(now, &counted, &writes);
     if shared.store.shared() {

@@ -16,7 +16,7 @@ use fanfare_core::{
     model::{Kind, Plan, schedule::Phase},
 };
 use fanfare_engine::{
-    CallError,
+    CallError, Engine,
     publish::{Publish, Retire},
     suspend::Resume,
 };
@@ -28,6 +28,12 @@ use thiserror::Error;
 /// Why an object could not be looked at; it is tried again.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// Whoever asks may not write any more.
+    #[error("another may have taken over")]
+    Deposed,
+    /// The API server took too long.
+    #[error("writing the status: no answer in {} s", WRITE_MAX.as_secs())]
+    Late,
     /// The database did not take it.
     #[error("publishing: {0}")]
     Engine(#[from] CallError),
@@ -42,21 +48,40 @@ pub enum Error {
     Kube(#[from] Box<kube::Error>),
 }
 
+impl Error {
+    /// Whether another has won the right to write.
+    pub(crate) fn is_fenced(&self) -> bool {
+        match self {
+            Self::Deposed => true,
+            Self::Engine(error) => error.is_fenced(),
+            Self::Late | Self::Store(_) | Self::Refused(_) | Self::Kube(_) => false,
+        }
+    }
+}
+
+/// How long the API server may take for a status: a connection that hangs must not hold a worker for good.
+const WRITE_MAX: Duration = Duration::from_secs(30);
 /// How long after a campaign came or went the Runtime's are counted.
 const COUNT_AFTER: Duration = Duration::from_secs(1);
 /// When an object is looked at again that was published before the Runtime was.
 const SOON: Duration = Duration::from_millis(500);
+/// How often a channel is looked at, since nobody tells when its Secret comes or goes.
+const LOGINS_EVERY: Duration = Duration::from_secs(10);
 
 /// Looks at one object; answers when to look again, if not for a change before.
 ///
 /// # Errors
 /// [`Error`] when the database or the API server did not answer.
 pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>, Error> {
+    if !(context.may_write)() {
+        return Err(Error::Deposed);
+    }
+    let engine = &context.engines.of(&key.namespace).await?;
     let Some(object) = context.catalog.get(key).filter(|object| object.metadata.deletion_timestamp.is_none()) else {
-        retire(context, key).await?;
+        retire(context, engine, key).await?;
         return Ok(None);
     };
-    let mut seen = observe::observe(context, key, &object);
+    let mut seen = observe::observe(context, engine, key, &object);
     let runtime = match &seen.verdict {
         Verdict::Serve(plan, _) => match &**plan {
             Plan::CampaignRuntime(runtime) => Some(runtime.clone()),
@@ -66,10 +91,15 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
     };
     if let Some(runtime) = &runtime
         && let Some((field, reason, remedy)) =
-            currency::clash(currency::of_ledger(&context.engine).await?.as_deref(), runtime)
+            currency::clash(currency::of_ledger(engine.store(), engine.namespace()).await?.as_deref(), runtime)
     {
         seen.verdict = Verdict::Keep(Fault::Invalid(format!("{field}: {reason}; {remedy}")));
     }
+    if let Some(stopped) = seen.stopped.take() {
+        let (outcome, _) = engine.execute(stopped).await?;
+        outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
+    }
+    let mut hindrance = None;
     if let Verdict::Serve(plan, revision) = &seen.verdict {
         if let (Plan::Campaign(plan), Some(wished_at)) = (&**plan, seen.resumed_at) {
             let resume = Resume {
@@ -80,7 +110,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
                 generation: seen.generation,
                 actor: seen.author.clone().unwrap_or_else(|| "unknown".into()),
             };
-            let (outcome, _) = context.engine.execute(resume).await?;
+            let (outcome, _) = engine.execute(resume).await?;
             outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
         }
         let publish = Publish {
@@ -90,27 +120,29 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
             generation: seen.generation,
             author: seen.author.clone(),
         };
-        let (outcome, _) = context.engine.execute(publish).await?;
+        let (outcome, _) = engine.execute(publish).await?;
         outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
-        if let Some(runtime) = &runtime {
-            currency::keep(&context.engine, runtime).await?;
-        }
         count_again(context, key);
+        hindrance = context.logins.fault(engine, plan).await;
     }
+    seen.hindrance = hindrance;
     // The Runtime is there and the database does not serve it yet: its money can be told in a moment.
-    let early = matches!(seen.verdict, Verdict::Serve(..)) && context.engine.plans().runtime.is_none();
-    let next = report(context, key, &object, &seen).await?;
+    let early = matches!(seen.verdict, Verdict::Serve(..)) && engine.plans().runtime.is_none();
+    let next = report(context, engine, key, &object, &seen).await?;
     if early {
         return Ok(Some(SOON));
+    }
+    if key.kind == Kind::MessageChannel {
+        return Ok(Some(LOGINS_EVERY));
     }
     // Sizes of segments move with the time alone, and a status may be overwritten by hand.
     Ok(Some(next.map_or(RESYNC, |next| next.min(RESYNC))))
 }
 
-async fn retire(context: &Context, key: &Key) -> Result<(), Error> {
+async fn retire(context: &Context, engine: &Engine, key: &Key) -> Result<(), Error> {
     let name = Name::from(key.name.as_str());
     let retire = Retire { kind: key.kind, name, actor: crate::events::REPORTER.into() };
-    let (outcome, _) = context.engine.execute(retire).await?;
+    let (outcome, _) = engine.execute(retire).await?;
     outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
     context.pace.forget(key);
     count_again(context, key);
@@ -127,9 +159,15 @@ fn count_again(context: &Context, changed: &Key) {
 }
 
 /// Writes the status when it has to be, and events on transitions.
-async fn report(context: &Context, key: &Key, object: &DynamicObject, seen: &Seen) -> Result<Option<Duration>, Error> {
+async fn report(
+    context: &Context,
+    engine: &Engine,
+    key: &Key,
+    object: &DynamicObject,
+    seen: &Seen,
+) -> Result<Option<Duration>, Error> {
     let shown = object.data.get("status").cloned().unwrap_or_else(|| json!({}));
-    let facts = figures::of(context, key, seen).await?;
+    let facts = figures::of(context, engine, key, seen).await?;
     let wanted = status(context, key, seen, &shown, facts.status, facts.phase, &facts.standing);
     match compare(&shown, &wanted) {
         Change::None => return Ok(facts.next),
@@ -148,7 +186,8 @@ async fn report(context: &Context, key: &Key, object: &DynamicObject, seen: &See
     }
     let api = context.api(key.kind, &key.namespace);
     let params = PostParams { field_manager: Some(crate::events::REPORTER.into()), ..PostParams::default() };
-    match api.replace_status(&key.name, &params, &changed).await {
+    let written = tokio::time::timeout(WRITE_MAX, api.replace_status(&key.name, &params, &changed)).await;
+    match written.map_err(|_| Error::Late)? {
         Ok(_) => {}
         // Changed or deleted meanwhile: the watch brings the newer one, which is looked at then.
         Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
@@ -172,7 +211,10 @@ fn status(
     phase: Phase,
     standing: &Standing,
 ) -> Value {
-    let mut claims = base_claims(&seen.verdict);
+    let mut claims = match &seen.hindrance {
+        Some(hindrance) => base_claims(&Verdict::Keep(Fault::Waiting(reason::SECRET_MISSING, hindrance.clone()))),
+        None => base_claims(&seen.verdict),
+    };
     let mut status = figures;
     if status["budget"].is_null()
         && let Some(fields) = status.as_object_mut()

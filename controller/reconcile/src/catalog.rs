@@ -5,19 +5,16 @@ use fanfare_core::model::Kind;
 use kube::core::DynamicObject;
 use parking_lot::RwLock;
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
 };
 
 /// Every object of every kind that is watched.
 #[derive(Debug, Default)]
 pub struct Catalog {
     objects: RwLock<BTreeMap<Key, Arc<DynamicObject>>>,
-    /// Moves when an object that others may name changes.
-    version: AtomicU64,
+    /// Moves, in its namespace, when an object that others may name changes.
+    versions: RwLock<HashMap<String, u64>>,
 }
 
 /// What a new sight of an object means.
@@ -33,13 +30,13 @@ pub enum Sight {
 
 impl Catalog {
     /// Which state of the objects that others may name this is.
-    pub fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+    pub fn version(&self, namespace: &str) -> u64 {
+        self.versions.read().get(namespace).copied().unwrap_or(0)
     }
 
-    fn moved(&self, kind: Kind) {
-        if !dependents(kind).is_empty() {
-            self.version.fetch_add(1, Ordering::AcqRel);
+    fn moved(&self, key: &Key) {
+        if !dependents(key.kind).is_empty() {
+            *self.versions.write().entry(key.namespace.clone()).or_default() += 1;
         }
     }
 
@@ -48,14 +45,14 @@ impl Catalog {
         let mut objects = self.objects.write();
         let sight = match objects.get(&key) {
             None => Sight::New,
+            Some(known) if is_stale(known, &object) => return Sight::Same,
             Some(known) if wishes(known) == wishes(&object) => Sight::Same,
             Some(_) => Sight::Changed,
         };
-        let kind = key.kind;
-        objects.insert(key, Arc::new(object));
+        objects.insert(key.clone(), Arc::new(object));
         drop(objects);
         if sight != Sight::Same {
-            self.moved(kind);
+            self.moved(&key);
         }
         sight
     }
@@ -63,7 +60,7 @@ impl Catalog {
     /// Forgets an object.
     pub fn forget(&self, key: &Key) {
         self.objects.write().remove(key);
-        self.moved(key.kind);
+        self.moved(key);
     }
 
     /// An object.
@@ -79,11 +76,18 @@ impl Catalog {
         in_range.map(|(key, object)| (key.clone(), object.clone())).collect()
     }
 
-    /// Keys of a kind that were known and are not among `seen`.
-    pub fn missing(&self, kind: Kind, seen: &BTreeSet<Key>) -> Vec<Key> {
+    /// Keys of a kind that were known, in this namespace or in any, and are not among `seen`.
+    pub fn missing(&self, kind: Kind, namespace: Option<&str>, seen: &BTreeSet<Key>) -> Vec<Key> {
         let objects = self.objects.read();
-        objects.keys().filter(|key| key.kind == kind && !seen.contains(*key)).cloned().collect()
+        let is_listed = |key: &&Key| key.kind == kind && namespace.is_none_or(|namespace| key.namespace == namespace);
+        objects.keys().filter(is_listed).filter(|key| !seen.contains(*key)).cloned().collect()
     }
+}
+
+/// Whether this is an earlier state of an object than the one that is known: a server that lags behind may answer after one
+/// that does not, and what was published must not go back.
+fn is_stale(known: &DynamicObject, object: &DynamicObject) -> bool {
+    known.metadata.uid == object.metadata.uid && object.metadata.generation < known.metadata.generation
 }
 
 /// What is compared.
@@ -103,5 +107,32 @@ fn wishes(object: &DynamicObject) -> Wishes<'_> {
         uid: meta.uid.as_deref(),
         annotations: meta.annotations.as_ref(),
         is_going: meta.deletion_timestamp.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_earlier_state_of_an_object_does_not_replace_a_later_one_and_a_new_object_of_its_name_does() {
+        let catalog = Catalog::default();
+        let key = Key { kind: Kind::Segment, namespace: "n".into(), name: "a".into() };
+        let object = |uid: &str, generation: i64| -> DynamicObject {
+            let meta = json!({"name": "a", "namespace": "n", "uid": uid, "generation": generation});
+            serde_json::from_value(json!({"metadata": meta, "spec": {}})).unwrap()
+        };
+        let steps = [
+            ("u-1", 3, Sight::New, 3),
+            ("u-1", 4, Sight::Changed, 4),
+            ("u-1", 3, Sight::Same, 4),
+            ("u-1", 4, Sight::Same, 4),
+            ("u-2", 1, Sight::Changed, 1),
+        ];
+        for (uid, generation, sight, known) in steps {
+            assert_eq!(catalog.see(key.clone(), object(uid, generation)), sight, "{uid} {generation}");
+            assert_eq!(catalog.get(&key).unwrap().metadata.generation, Some(known), "{uid} {generation}");
+        }
     }
 }

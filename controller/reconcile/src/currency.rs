@@ -1,23 +1,21 @@
 //! The currency of a namespace is fixed once its ledger has entries, whichever CampaignRuntime names it: deleting one and
 //! making another must not turn baht into yen.
 
-use fanfare_core::model::RuntimePlan;
-use fanfare_engine::{Engine, store::Error};
-
-/// The setting that keeps the currency that was served last.
-fn setting(engine: &Engine) -> String {
-    format!("ledger-currency/{}", engine.namespace())
-}
+use fanfare_core::{ids::Namespace, model::RuntimePlan};
+use fanfare_engine::{
+    publish::currency_setting,
+    store::{Error, Store},
+};
 
 /// What the ledger's currency is, once it has entries.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn of_ledger(engine: &Engine) -> Result<Option<String>, Error> {
-    if engine.store().position(engine.namespace()).await?.0 == 0 {
+pub async fn of_ledger(store: &dyn Store, ns: &Namespace) -> Result<Option<String>, Error> {
+    if store.position(ns).await?.0 == 0 {
         return Ok(None);
     }
-    let kept = engine.store().setting(&setting(engine)).await?;
+    let kept = store.setting(&currency_setting(ns)).await?;
     Ok(kept.and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
@@ -29,18 +27,6 @@ pub fn clash(ledger: Option<&str>, plan: &RuntimePlan) -> Option<(&'static str, 
         "money has moved in this namespace",
         format!("leave it at {code}, or use another namespace"),
     ))
-}
-
-/// Keeps the currency of a Runtime that is served.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn keep(engine: &Engine, plan: &RuntimePlan) -> Result<(), Error> {
-    let (name, code) = (setting(engine), plan.currency.code().as_bytes());
-    if engine.store().setting(&name).await?.as_deref() != Some(code) {
-        engine.store().set_setting(&name, code).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

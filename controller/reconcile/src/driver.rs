@@ -5,13 +5,15 @@ use crate::{
     catalog::{Catalog, Sight},
     events::Events,
     kinds::api_resource,
+    namespaces::{Engines, Opener, Scope},
     observe::Others,
     plan::dependents,
     queue::{Key, Queue},
     references,
+    secrets::Logins,
     status::Pace,
 };
-use fanfare_core::{ids::Name, model::Kind, time::Clock};
+use fanfare_core::{model::Kind, time::Clock};
 use fanfare_engine::Engine;
 use futures::{StreamExt, TryStreamExt};
 use kube::{
@@ -20,7 +22,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// How many objects are looked at at once: enough to fill the writer's batches, few enough to be polite to an API server.
 const WORKERS: usize = 16;
@@ -30,30 +32,45 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 pub(crate) const RESYNC: Duration = Duration::from_secs(600);
 /// How often figures are compared with what the status shows.
 const FIGURES_EVERY: Duration = Duration::from_secs(2);
+/// How long a start waits before it asks the database again which namespaces it knows.
+const SWEEP_AGAIN: Duration = Duration::from_secs(2);
+
+/// Whether the one who asks may still write: asked before each write to the API server.
+pub type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// What the controller works with.
 pub struct Config {
     /// The Kubernetes API.
     pub client: Client,
-    /// The engine of the namespace that is served.
-    pub engine: Engine,
+    /// Which namespaces are looked after.
+    pub scope: Scope,
+    /// The engines of their namespaces.
+    pub opener: Arc<dyn Opener>,
     /// Real time, for Kubernetes' own timestamps.
     pub wall: Arc<dyn Clock>,
-    /// The address of the runtime API, shown on the Runtime.
-    pub url: String,
+    /// The address of the runtime API, shown on the Runtime; `{namespace}` in it stands for the namespace.
+    pub url: Option<String>,
+    /// Whether it may write.
+    pub may_write: MayWrite,
+    /// Where logins of channels come from.
+    pub logins: Logins,
 }
 
 /// What the workers share.
 pub struct Context {
     pub(crate) client: Client,
-    pub(crate) engine: Engine,
+    pub(crate) engines: Engines,
+    pub(crate) scope: Scope,
     pub(crate) wall: Arc<dyn Clock>,
-    pub(crate) url: String,
+    pub(crate) url: Option<String>,
+    pub(crate) may_write: MayWrite,
+    pub(crate) logins: Logins,
     pub(crate) catalog: Catalog,
     pub(crate) queue: Queue,
     pub(crate) events: Events,
     pub(crate) pace: Pace,
     pub(crate) others: Others,
+    deposed: Notify,
 }
 
 impl Context {
@@ -75,32 +92,55 @@ impl Context {
     }
 }
 
-/// Runs until it is dropped. Faults of the API server are waited out.
+/// Runs until it is dropped, or until the database says that another has taken over. Faults of the API server are waited
+/// out.
 pub async fn run(config: Config) {
-    let Config { client, engine, wall, url } = config;
+    let Config { client, scope, opener, wall, url, may_write, logins } = config;
     let events = Events::new(client.clone());
     let (catalog, queue, pace, others) = (Catalog::default(), Queue::default(), Pace::default(), Others::default());
-    let context = Arc::new(Context { client, engine, wall, url, catalog, queue, events, pace, others });
+    let engines = Engines::new(opener);
+    let context = Arc::new(Context {
+        client,
+        engines,
+        scope,
+        wall,
+        url,
+        may_write,
+        logins,
+        catalog,
+        queue,
+        events,
+        pace,
+        others,
+        deposed: Notify::new(),
+    });
     let mut tasks = tokio::task::JoinSet::new();
     let synced = Arc::new(Semaphore::new(0));
-    for kind in Kind::ALL {
-        tasks.spawn(watch(context.clone(), kind, synced.clone()));
+    let watched = context.scope.watched();
+    let watches = watched.len() * Kind::ALL.len();
+    for namespace in watched {
+        for kind in Kind::ALL {
+            tasks.spawn(watch(context.clone(), kind, namespace.clone(), synced.clone()));
+        }
     }
     // Nothing is judged before every kind was listed once: at a start a Campaign would be told that its Runtime is missing.
     // The semaphore is never closed.
-    drop(synced.acquire_many(Kind::ALL.len() as u32).await);
+    drop(synced.acquire_many(u32::try_from(watches).unwrap_or(u32::MAX)).await);
     for _ in 0..WORKERS {
         tasks.spawn(work(context.clone()));
     }
-    tasks.spawn(crate::figures::follow(context, FIGURES_EVERY));
-    while tasks.join_next().await.is_some() {}
+    tasks.spawn(sweep_database(context.clone()));
+    tasks.spawn(crate::figures::follow(context.clone(), FIGURES_EVERY));
+    context.deposed.notified().await;
 }
 
 /// Follows one kind. After each (re)start of the watch, whatever is known or served and not there any more is queued too.
 /// The first complete list gives a permit of `synced`.
-async fn watch(context: Arc<Context>, kind: Kind, synced: Arc<Semaphore>) {
-    let namespace = context.engine.namespace().to_string();
-    let api: Api<DynamicObject> = context.api(kind, &namespace);
+async fn watch(context: Arc<Context>, kind: Kind, namespace: Option<String>, synced: Arc<Semaphore>) {
+    let api: Api<DynamicObject> = match &namespace {
+        Some(namespace) => context.api(kind, namespace),
+        None => Api::all_with(context.client.clone(), &api_resource(kind)),
+    };
     let mut stream = watcher(api, watcher::Config::default()).default_backoff().boxed();
     let mut seen = BTreeSet::new();
     let mut was_listed = false;
@@ -113,8 +153,16 @@ async fn watch(context: Arc<Context>, kind: Kind, synced: Arc<Semaphore>) {
                 take_in(&context, key, object);
             }
             Ok(Some(watcher::Event::InitDone)) => {
-                sweep(&context, kind, &namespace, &seen);
-                if !std::mem::replace(&mut was_listed, true) {
+                for key in context.catalog.missing(kind, namespace.as_deref(), &seen) {
+                    gone(&context, key);
+                }
+                if std::mem::replace(&mut was_listed, true) {
+                    let watched =
+                        |engine: &Engine| namespace.as_deref().is_none_or(|n| n == engine.namespace().as_str());
+                    context.engines.all().iter().filter(|engine| watched(engine)).for_each(|engine| {
+                        sweep(&context, engine, &[kind]);
+                    });
+                } else {
                     synced.add_permits(1);
                 }
             }
@@ -148,17 +196,35 @@ fn gone(context: &Context, key: Key) {
     context.queue.add(key, Duration::ZERO);
 }
 
-/// Queues what the database serves, or the catalogue knows, and the API server no longer has.
-fn sweep(context: &Context, kind: Kind, namespace: &str, seen: &BTreeSet<Key>) {
-    for key in context.catalog.missing(kind, seen) {
-        gone(context, key);
-    }
-    let plans = context.engine.plans();
-    let served = plans.revisions.keys().filter(|(served, _)| *served == kind);
-    for name in served.map(|(_, name): &(Kind, Name)| name.to_string()) {
-        let key = Key { kind, namespace: namespace.into(), name };
-        if !seen.contains(&key) {
+/// Queues what the database serves and the API server no longer has.
+fn sweep(context: &Context, engine: &Engine, kinds: &[Kind]) {
+    let plans = engine.plans();
+    for (kind, name) in plans.revisions.keys().filter(|(kind, _)| kinds.contains(kind)) {
+        let key = Key { kind: *kind, namespace: engine.namespace().to_string(), name: name.to_string() };
+        if context.catalog.get(&key).is_none() {
             context.queue.add(key, Duration::ZERO);
+        }
+    }
+}
+
+/// Once every kind was listed: what was deleted while nobody looked is retired, in each namespace that the database
+/// knows. This stands in for finalizers.
+async fn sweep_database(context: Arc<Context>) {
+    let mut left = loop {
+        match context.engines.known().await {
+            Ok(known) => break known.into_iter().filter(|known| context.scope.has(known)).collect::<Vec<_>>(),
+            Err(error) => tracing::warn!(%error, "the database does not tell its namespaces; asked again"),
+        }
+        tokio::time::sleep(SWEEP_AGAIN).await;
+    };
+    while let Some(namespace) = left.pop() {
+        match context.engines.of(&namespace).await {
+            Ok(engine) => sweep(&context, &engine, &Kind::ALL),
+            Err(error) => {
+                tracing::warn!(namespace, %error, "a namespace cannot be opened; tried again");
+                left.insert(0, namespace);
+                tokio::time::sleep(SWEEP_AGAIN).await;
+            }
         }
     }
 }
@@ -169,9 +235,15 @@ async fn work(context: Arc<Context>) {
         let key = context.queue.take().await;
         let again = match apply::reconcile(&context, &key).await {
             Ok(again) => again,
+            Err(fault) if fault.is_fenced() => {
+                tracing::warn!(%fault, "another has taken over");
+                context.deposed.notify_one();
+                Some(RETRY_MAX)
+            }
             Err(fault) => {
                 let after = context.pace.backoff(&key, RETRY_MAX);
-                tracing::warn!(kind = key.kind.as_str(), name = key.name, %fault, ?after, "will be tried again");
+                let Key { kind, namespace, name } = &key;
+                tracing::warn!(kind = kind.as_str(), namespace, name, %fault, ?after, "will be tried again");
                 Some(after)
             }
         };

@@ -22,7 +22,11 @@ use fanfare_engine::{
     segments::Size,
 };
 use serde_json::{Map, Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 /// The facts of one object.
 #[derive(Clone, Debug)]
@@ -47,8 +51,7 @@ impl Facts {
 ///
 /// # Errors
 /// When the database does not answer.
-pub(crate) async fn of(context: &Context, key: &Key, seen: &Seen) -> Result<Facts, Error> {
-    let engine = &context.engine;
+pub(crate) async fn of(context: &Context, engine: &Engine, key: &Key, seen: &Seen) -> Result<Facts, Error> {
     let name = Name::from(key.name.as_str());
     match key.kind {
         Kind::Campaign => campaign(engine, &name).await,
@@ -57,7 +60,7 @@ pub(crate) async fn of(context: &Context, key: &Key, seen: &Seen) -> Result<Fact
         Kind::Automation => automation(engine, &name).await,
         Kind::MessageTemplate => Ok(Facts::plain(template(engine, &name))),
         Kind::MessageChannel => channel(engine, &name).await,
-        Kind::CampaignRuntime => Ok(Facts::plain(runtime(context, seen))),
+        Kind::CampaignRuntime => Ok(Facts::plain(runtime(context, engine, seen))),
     }
 }
 
@@ -229,39 +232,53 @@ async fn channel(engine: &Engine, name: &Name) -> Result<Facts, Error> {
     })))
 }
 
-fn runtime(context: &Context, seen: &Seen) -> Value {
+fn runtime(context: &Context, engine: &Engine, seen: &Seen) -> Value {
     match &seen.verdict {
         Verdict::Serve(plan, _) if matches!(**plan, Plan::CampaignRuntime(_)) => {
-            let campaigns = context.engine.plans().campaigns.len();
-            json!({ "url": context.url, "replicas": 1, "campaigns": campaigns })
+            let mut status = json!({ "campaigns": engine.plans().campaigns.len() });
+            if let Some(url) = &context.url {
+                status["url"] = json!(url.replace("{namespace}", engine.namespace().as_str()));
+                status["replicas"] = json!(1);
+            }
+            status
         }
         Verdict::Serve(..) | Verdict::Keep(_) => json!({}),
     }
 }
 
-/// Compares the ledger's position with the last one, and has whatever shows figures looked at when it moved: each object
-/// as often as its figures may be written, no more.
+/// Of how many objects the figures are compared in a second at most, over all namespaces: each costs the database a read.
+const COMPARED_PER_SECOND: usize = 200;
+
+/// Kinds with figures.
+const SHOWN: [Kind; 6] =
+    [Kind::Campaign, Kind::Reward, Kind::Segment, Kind::Automation, Kind::MessageChannel, Kind::CampaignRuntime];
+
+/// Compares each ledger's position with the last one, and has whatever shows figures looked at when it moved: each object
+/// as often as its figures may be written, no more, and of all of them the one that has waited longest first.
 pub(crate) async fn follow(context: Arc<Context>, every: Duration) {
-    let shown =
-        [Kind::Campaign, Kind::Reward, Kind::Segment, Kind::Automation, Kind::MessageChannel, Kind::CampaignRuntime];
-    let mut last = Position(-1);
-    let mut behind: Vec<Key> = Vec::new();
+    let mut last: BTreeMap<String, Position> = BTreeMap::new();
+    let mut waiting: VecDeque<Key> = VecDeque::new();
+    let mut is_waiting: HashSet<Key> = HashSet::new();
+    let at_once = COMPARED_PER_SECOND * usize::try_from(every.as_secs()).unwrap_or(1).max(1);
     loop {
         tokio::time::sleep(every).await;
-        let namespace = context.engine.namespace();
-        let Ok(position) = context.engine.store().position(namespace).await else { continue };
-        if position != last {
-            last = position;
-            behind = shown
-                .iter()
-                .flat_map(|kind| context.catalog.of_kind(*kind, namespace.as_str()))
-                .map(|(key, _)| key)
-                .collect();
+        for engine in context.engines.all() {
+            let namespace = engine.namespace();
+            let Ok(position) = engine.store().position(namespace).await else { continue };
+            if last.insert(namespace.to_string(), position) == Some(position) {
+                continue;
+            }
+            let shown = SHOWN.iter().flat_map(|kind| context.catalog.of_kind(*kind, namespace.as_str()));
+            waiting.extend(shown.map(|(key, _)| key).filter(|key| is_waiting.insert(key.clone())));
         }
-        let (due, later): (Vec<Key>, Vec<Key>) = behind.drain(..).partition(|key| context.pace.is_due(key));
-        behind = later;
-        for key in due {
-            context.queue.add(key, Duration::ZERO);
+        for _ in 0..waiting.len().min(at_once) {
+            let Some(key) = waiting.pop_front() else { break };
+            if context.pace.is_due(&key) {
+                is_waiting.remove(&key);
+                context.queue.add(key, Duration::ZERO);
+            } else {
+                waiting.push_back(key);
+            }
         }
     }
 }

@@ -31,3 +31,39 @@ pub fn api_resource(kind: Kind) -> ApiResource {
         plural: plural(kind).into(),
     }
 }
+
+/// The short name of a kind.
+pub fn short(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Campaign => "camp",
+        Kind::Segment => "seg",
+        Kind::Reward => "rwd",
+        Kind::Automation => "auto",
+        Kind::MessageTemplate => "msgt",
+        Kind::MessageChannel => "mchan",
+        Kind::CampaignRuntime => "crt",
+    }
+}
+
+/// The kind that a person names as kubectl lets them: by kind, plural or short name, with or without the group.
+pub fn named(text: &str) -> Option<Kind> {
+    let text = text.to_lowercase();
+    let name = text.strip_suffix(&format!(".{GROUP}")).unwrap_or(&text);
+    Kind::ALL
+        .into_iter()
+        .find(|kind| kind.as_str().to_lowercase() == name || [plural(*kind), short(*kind)].contains(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_named_as_kubectl_lets_people_name_it() {
+        for text in ["Campaign", "campaign", "campaigns", "camp", "campaigns.fanfare.dev"] {
+            assert_eq!(named(text), Some(Kind::Campaign), "{text}");
+        }
+        assert_eq!(named("crt"), Some(Kind::CampaignRuntime));
+        assert_eq!(named("pods"), None);
+    }
+}

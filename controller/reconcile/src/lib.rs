@@ -14,11 +14,15 @@ pub mod driver;
 pub mod events;
 pub mod figures;
 pub mod kinds;
+pub mod namespaces;
 pub mod observe;
 pub mod plan;
 pub mod queue;
 pub mod references;
+pub mod secrets;
 pub mod status;
 
-pub use driver::{Config, run};
+pub use driver::{Config, MayWrite, run};
 pub use kinds::{GROUP, VERSION, api_resource, plural};
+pub use namespaces::{Opener, Scope};
+pub use secrets::Logins;

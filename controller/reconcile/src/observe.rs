@@ -6,17 +6,17 @@ use crate::{
     queue::Key,
 };
 use fanfare_core::{
-    ids::Revision,
+    ids::{Name, Revision},
     mechanic::Rule,
     model::{CampaignPlan, Kind, Plan},
     time::Ts,
 };
 use fanfare_crds::admit::{self, Door, FieldError, PlanSet, code};
-use fanfare_engine::plans::Plans;
+use fanfare_engine::{Engine, plans::Plans, publish::Publish};
 use kube::core::DynamicObject;
 use parking_lot::Mutex;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// The annotation with the Git revision.
 const GIT: &str = "fanfare.dev/revision";
@@ -37,6 +37,10 @@ pub struct Seen {
     pub git: Option<String>,
     /// Who wrote it, unverified.
     pub author: Option<String>,
+    /// What hinders what is served: the Secret of a channel's login is missing.
+    pub hindrance: Option<String>,
+    /// A campaign that is suspended although its specification is wrong: what is served of it, suspended.
+    pub stopped: Option<Publish>,
     /// When somebody last wished that the campaign goes on after its budget suspended it, in milliseconds since 1970.
     pub resumed_at: Option<i64>,
 }
@@ -44,28 +48,27 @@ pub struct Seen {
 /// The resources that others name, as plans; rebuilt when one of them changed.
 #[derive(Debug, Default)]
 pub struct Others {
-    cached: Mutex<Option<(u64, Arc<PlanSet>)>>,
+    cached: Mutex<HashMap<String, (u64, Arc<PlanSet>)>>,
 }
 
 impl Others {
     /// The set for this version of the catalogue.
-    fn of(&self, context: &Context, namespace: &str) -> Arc<PlanSet> {
-        let version = context.catalog.version();
+    fn of(&self, context: &Context, namespace: &str, now: Ts) -> Arc<PlanSet> {
+        let version = context.catalog.version(namespace);
         let mut cached = self.cached.lock();
-        if let Some((of, set)) = &*cached
+        if let Some((of, set)) = cached.get(namespace)
             && *of == version
         {
             return set.clone();
         }
-        let set = Arc::new(gather(context, namespace));
-        *cached = Some((version, set.clone()));
+        let set = Arc::new(gather(context, namespace, now));
+        cached.insert(namespace.to_owned(), (version, set.clone()));
         set
     }
 }
 
-fn gather(context: &Context, namespace: &str) -> PlanSet {
+fn gather(context: &Context, namespace: &str, now: Ts) -> PlanSet {
     let mut set = PlanSet::default();
-    let now = context.engine.clock().now();
     let add = |set: &mut PlanSet, kind: Kind, door: &Door<'_>| {
         for (key, object) in context.catalog.of_kind(kind, namespace) {
             set.declare(kind, &key.name);
@@ -97,11 +100,10 @@ pub fn raw(object: &DynamicObject, kind: Kind) -> Value {
 }
 
 /// Judges one object among the others.
-pub(crate) fn observe(context: &Context, key: &Key, object: &DynamicObject) -> Seen {
+pub(crate) fn observe(context: &Context, engine: &Engine, key: &Key, object: &DynamicObject) -> Seen {
     let annotation = |name: &str| object.metadata.annotations.as_ref().and_then(|all| all.get(name)).cloned();
-    let others = context.others.of(context, &key.namespace);
-    let plans = context.engine.plans();
-    let now = context.engine.clock().now();
+    let (plans, now) = (engine.plans(), engine.clock().now());
+    let others = context.others.of(context, &key.namespace, now);
     let verdict = if let Some(fault) = duplicate_runtime(context, key) {
         Verdict::Keep(fault)
     } else {
@@ -110,11 +112,19 @@ pub(crate) fn observe(context: &Context, key: &Key, object: &DynamicObject) -> S
             Err(errors) => Verdict::Keep(fault_of(&errors)),
         }
     };
+    let stopped = match &verdict {
+        Verdict::Keep(_) if key.kind == Kind::Campaign && is_suspended(&raw(object, key.kind)) => {
+            stop(&plans, key, annotation(AUTHOR))
+        }
+        Verdict::Keep(_) | Verdict::Serve(..) => None,
+    };
     Seen {
         verdict,
         generation: object.metadata.generation.unwrap_or(1),
         git: annotation(GIT),
         author: annotation(AUTHOR),
+        hindrance: None,
+        stopped,
         resumed_at: annotation(RESUMED).and_then(|text| Some(text.parse::<Ts>().ok()?.timestamp_millis())),
     }
 }
@@ -128,6 +138,22 @@ fn judge(plan: Plan, plans: &Plans, now: Ts) -> Verdict {
     }
     let revision = revision_of(&plan);
     Verdict::Serve(Box::new(plan), revision)
+}
+
+/// Whether a resource says that it is suspended, by hand or in its specification.
+pub fn is_suspended(object: &Value) -> bool {
+    let by_hand = object.pointer("/metadata/annotations").and_then(|all| all.get(admit::SUSPENDED_ANNOTATION));
+    by_hand.is_some() || object.pointer("/spec/suspend") == Some(&Value::Bool(true))
+}
+
+/// What is served of a campaign, suspended: whatever is wrong with what was written since, it must stop.
+fn stop(plans: &Plans, key: &Key, author: Option<String>) -> Option<Publish> {
+    let name = Name::from(key.name.as_str());
+    let served = plans.campaigns.get(&name).filter(|served| !served.settled && !served.plan.suspended)?;
+    let revision = format!("{}/suspended", served.plan.revision);
+    let revision = Revision::from(&blake3::hash(revision.as_bytes()).to_hex()[..16]);
+    let plan = CampaignPlan { suspended: true, revision: revision.clone(), ..(*served.plan).clone() };
+    Some(Publish { name, revision, plan: Plan::Campaign(plan), generation: served.generation, author })
 }
 
 /// The digest of a plan: its own where it carries one.

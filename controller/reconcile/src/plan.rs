@@ -32,6 +32,8 @@ pub mod reason {
     pub const INVALID: &str = "Invalid";
     /// A resource that it names is missing.
     pub const REFERENCE_MISSING: &str = "ReferenceMissing";
+    /// The Secret of a channel's login is missing.
+    pub const SECRET_MISSING: &str = "SecretMissing";
     /// The namespace has no CampaignRuntime.
     pub const RUNTIME_MISSING: &str = "RuntimeMissing";
     /// The budget does not cover what could be spent.

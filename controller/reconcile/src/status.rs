@@ -86,25 +86,36 @@ pub struct Pace {
 struct PaceState {
     written: HashMap<Key, Instant>,
     failures: HashMap<Key, u32>,
-    second: Option<(Instant, u32)>,
+    /// Turns that were given out and not used yet, in the order in which they were asked for: nobody is passed over.
+    turns: HashMap<Key, Instant>,
+    /// The first turn that is free.
+    free: Option<Instant>,
 }
 
 impl Pace {
-    /// Whether figures of this object may be written now; if not, when to ask again.
+    /// Whether figures of this object may be written now; if not, when to ask again. Whoever has to wait because so many
+    /// are written gets a turn of its own.
+    ///
+    /// # Errors
+    /// How long to wait.
     pub fn figures(&self, key: &Key, now: Instant) -> Result<(), Duration> {
         let mut state = self.state.lock();
-        if let Some(at) = state.written.get(key) {
-            let next = *at + FIGURES_EVERY;
-            if next > now {
-                return Err(next - now);
+        if let Some(next) = state.written.get(key).map(|at| *at + FIGURES_EVERY).filter(|next| *next > now) {
+            return Err(next - now);
+        }
+        let turn = match state.turns.get(key) {
+            Some(turn) => *turn,
+            None => {
+                let turn = state.free.map_or(now, |free| free.max(now));
+                state.free = Some(turn + Duration::from_secs(1) / FIGURES_PER_SECOND);
+                turn
             }
+        };
+        if turn > now {
+            state.turns.insert(key.clone(), turn);
+            return Err(turn - now);
         }
-        let (start, count) =
-            state.second.filter(|(start, _)| now - *start < Duration::from_secs(1)).unwrap_or((now, 0));
-        if count >= FIGURES_PER_SECOND {
-            return Err(Duration::from_secs(1));
-        }
-        state.second = Some((start, count + 1));
+        state.turns.remove(key);
         state.written.insert(key.clone(), now);
         Ok(())
     }
@@ -118,6 +129,7 @@ impl Pace {
     pub fn wrote(&self, key: &Key) {
         let mut state = self.state.lock();
         state.written.insert(key.clone(), Instant::now());
+        state.turns.remove(key);
         state.failures.remove(key);
     }
 
@@ -125,6 +137,7 @@ impl Pace {
     pub fn forget(&self, key: &Key) {
         let mut state = self.state.lock();
         state.written.remove(key);
+        state.turns.remove(key);
         state.failures.remove(key);
     }
 
@@ -158,14 +171,21 @@ mod tests {
     }
 
     #[test]
-    fn figures_of_one_object_wait_and_all_together_are_bounded() {
+    fn figures_of_one_object_wait_and_all_together_are_bounded_and_nobody_is_passed_over() {
         let pace = Pace::default();
         let start = Instant::now();
         let key = |n: u32| Key { kind: Kind::Campaign, namespace: "n".into(), name: n.to_string() };
         assert_eq!(pace.figures(&key(0), start), Ok(()));
         assert_eq!(pace.figures(&key(0), start), Err(FIGURES_EVERY));
-        let allowed = (1..100).filter(|n| pace.figures(&key(*n), start).is_ok()).count();
-        assert_eq!(allowed, FIGURES_PER_SECOND as usize - 1);
-        assert_eq!(pace.figures(&key(0), start + Duration::from_secs(16)), Ok(()));
+        let turns: Vec<Duration> = (1..=100).map(|n| pace.figures(&key(n), start).unwrap_err()).collect();
+        let apart = Duration::from_secs(1) / FIGURES_PER_SECOND;
+        assert_eq!(turns, (1..=100).map(|n| apart * n).collect::<Vec<_>>());
+        // Whoever asks again keeps its turn, and whoever comes later does not get it.
+        assert_eq!(pace.figures(&key(100), start + apart), Err(apart * 99));
+        assert_eq!(pace.figures(&key(101), start + apart), Err(apart * 100));
+        let in_a_second = (1..=101).filter(|n| pace.figures(&key(*n), start + Duration::from_secs(1)).is_ok()).count();
+        assert_eq!(in_a_second, FIGURES_PER_SECOND as usize);
+        assert_eq!(pace.figures(&key(0), start + Duration::from_secs(16)), Ok(()), "nobody waits any more");
+        assert_eq!(pace.figures(&key(50), start + Duration::from_secs(16)), Ok(()), "its turn has come");
     }
 }

@@ -2,10 +2,14 @@
 
 pub mod audit;
 pub mod codes;
+pub mod controller;
 pub mod crds;
 pub mod events;
+pub mod explain;
 pub mod keys;
 pub mod ledger;
+pub mod preview;
+pub mod reconcile;
 pub mod remote;
 pub mod runtime;
 pub mod suspend;
@@ -35,14 +39,23 @@ pub enum Command {
     Up(up::Args),
     /// Serve the HTTP API of a namespace from a shared database, beside others that do the same.
     Runtime(runtime::Args),
+    /// Look after the resources of a Kubernetes cluster, beside replicas of which one leads.
+    Controller(Box<controller::Args>),
     /// Check files, folders or standard input (`-`) as admission would, all references included.
     Validate(validate::Args),
+    /// Say in plain words what a resource means.
+    #[command(subcommand)]
+    Explain(explain::Command),
+    /// Say who the Segments of a file would mean now: how many, whom channels reach, in which campaigns, and why.
+    Preview(preview::Args),
     /// Print the custom resource definitions, or write them and the editors' schemas to a folder.
     Crds(crds::Args),
     /// Stop a campaign at once, without Git: no joins, discounts or rewards; issued vouchers still redeem.
     Suspend(suspend::SuspendArgs),
     /// Let a campaign go on that was suspended by hand or by its budget.
     Resume(suspend::ResumeArgs),
+    /// Have the controller look at a resource now.
+    Reconcile(reconcile::Args),
     /// Send events.
     #[command(subcommand)]
     Events(events::Command),
@@ -66,7 +79,7 @@ pub enum Command {
 impl Command {
     /// Whether its output is for a person or a pipe, so that logs stay out of the way.
     pub fn wants_quiet(&self) -> bool {
-        !matches!(self, Self::Up(_) | Self::Runtime(_))
+        !matches!(self, Self::Up(_) | Self::Runtime(_) | Self::Controller(_))
     }
 }
 
@@ -86,10 +99,14 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => up::run(args).await,
         Command::Runtime(args) => runtime::run(args).await,
+        Command::Controller(args) => controller::run(*args).await,
         Command::Validate(args) => validate::run(&args),
+        Command::Explain(command) => explain::run(command).await,
+        Command::Preview(args) => preview::run(args).await,
         Command::Crds(args) => crds::run(&args),
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,
+        Command::Reconcile(args) => reconcile::run(&args).await,
         Command::Events(command) => events::run(command).await,
         Command::Codes(command) => codes::run(command).await,
         Command::Terminal(command) => keys::terminal(command).await,

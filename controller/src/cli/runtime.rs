@@ -51,7 +51,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut tasks = JoinSet::new();
     let (stop, stopped) = watch::channel(false);
     serve::api(&mut tasks, (engine.clone(), &*store), (listener, real), false, stopped.clone()).await?;
-    serve::worker(&mut tasks, engine.clone(), Arc::new(secrets::Mounted::new(secrets)), stopped);
+    let logins = Arc::new(secrets::Mounted::new(secrets));
+    serve::worker(&mut tasks, engine.clone(), logins.clone(), stopped);
+    let told = tokio::spawn(fanfare_engine::logins::tell(engine.clone(), logins.has(engine.namespace())));
     let timekeeper = tokio::spawn(clock.keep(store.clone()));
     say("HTTP API", &url);
     if engine.plans().runtime.is_none() {
@@ -74,6 +76,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if tokio::time::timeout(DRAIN_MAX, ended).await.is_err() {
         tracing::warn!("what took too long was cut off");
     }
+    told.abort();
     timekeeper.abort();
     Ok(code)
 }

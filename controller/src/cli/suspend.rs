@@ -44,8 +44,9 @@ pub struct ResumeArgs {
     target: Target,
 }
 
+/// Which API server and namespace.
 #[derive(Debug, clap::Args)]
-struct Target {
+pub struct Target {
     /// The data folder of `fanfare up` [default: `.fanfare`, and where there is none, what `KUBECONFIG` names].
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
@@ -60,7 +61,7 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
     if reason.is_empty() || reason.chars().count() > REASON_MAX {
         bail!("--reason: must have 1 to {REASON_MAX} characters; say in a sentence why the campaign stops");
     }
-    annotate(&args.name, &args.target, json!({ SUSPENDED: reason })).await?;
+    annotate(Kind::Campaign, &args.name, &args.target, json!({ SUSPENDED: reason })).await?;
     println!(
         "campaign {} is suspended; issued vouchers still redeem. `fanfare resume {}` lets it go on",
         args.name, args.name
@@ -71,30 +72,37 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
 /// Lets a campaign go on.
 pub async fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     let now = WallClock.now().to_rfc3339();
-    annotate(&args.name, &args.target, json!({ SUSPENDED: null, RESUMED: now })).await?;
+    annotate(Kind::Campaign, &args.name, &args.target, json!({ SUSPENDED: null, RESUMED: now })).await?;
     println!("campaign {} is no longer suspended, neither by hand nor by its budget", args.name);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn annotate(name: &str, target: &Target, annotations: Value) -> anyhow::Result<()> {
-    let api = campaigns(target).await?;
+/// Writes annotations on a resource by hand; `null` removes one.
+///
+/// # Errors
+/// When there is no such resource, or the API server does not take it.
+pub async fn annotate(kind: Kind, name: &str, target: &Target, annotations: Value) -> anyhow::Result<()> {
+    let api = objects(target, kind).await?;
     let patch = json!({ "metadata": { "annotations": annotations } });
     let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
     match api.patch(name, &params, &Patch::Merge(&patch)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => {
-            bail!("there is no campaign {name:?}; `kubectl get campaigns` lists them")
+            let plural = fanfare_reconcile::plural(kind);
+            let one = if kind == Kind::Campaign { "campaign" } else { kind.as_str() };
+            bail!("there is no {one} {name:?}; `kubectl get {plural}` lists them")
         }
         Err(error) => Err(error).context("the Kubernetes API did not take the change"),
     }
 }
 
-async fn campaigns(target: &Target) -> anyhow::Result<Api<DynamicObject>> {
+/// The objects of a kind.
+pub(super) async fn objects(target: &Target, kind: Kind) -> anyhow::Result<Api<DynamicObject>> {
     let kubeconfig = kubeconfig(target.data.as_deref())?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let namespace = target.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let client = Client::try_from(config)?;
-    Ok(Api::namespaced_with(client, &namespace, &fanfare_reconcile::api_resource(Kind::Campaign)))
+    Ok(Api::namespaced_with(client, &namespace, &fanfare_reconcile::api_resource(kind)))
 }
 
 /// A folder that is named must be one: what stops a campaign must not stop another one elsewhere instead.

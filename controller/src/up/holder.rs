@@ -1,7 +1,7 @@
-//! One `up` a namespace on a shared database: a second one, on another folder, would take the first one's resources for
-//! deleted and retire them.
+//! One publisher a namespace on a shared database, an `up` or the controllers of one cluster: a second one would take the
+//! first one's resources for deleted and retire them.
 //!
-//! A setting names the data folder that publishes and when it last said so. It keeps people from a mistake; it is no lock
+//! A setting names who publishes and when it last said so. It keeps people from a mistake; it is no lock
 //! for processes that compete.
 
 use crate::{clock::RealClock, random};
@@ -15,13 +15,13 @@ const EVERY: Duration = Duration::from_secs(5);
 /// After how long without a word somebody else may publish, in seconds.
 const GONE_AFTER_S: i64 = 20;
 
-/// The hold of one data folder on one namespace.
+/// The hold of one publisher on one namespace.
 pub struct Holder {
     store: Arc<dyn Store>,
     clock: RealClock,
     setting: String,
-    /// What this data folder is called.
-    folder: String,
+    /// What this publisher is called.
+    publisher: String,
 }
 
 impl Holder {
@@ -30,8 +30,21 @@ impl Holder {
     /// # Errors
     /// When another one publishes to it.
     pub async fn take(store: &Arc<dyn Store>, clock: &RealClock, ns: &Namespace, data: &Path) -> anyhow::Result<Self> {
-        let folder = name_of(data)?;
-        let holder = Self { store: store.clone(), clock: clock.clone(), setting: format!("publisher/{ns}"), folder };
+        Self::take_as(store, clock, ns, name_of(data)?).await
+    }
+
+    /// Takes the namespace for a publisher of this name, which holds no space.
+    ///
+    /// # Errors
+    /// When another one publishes to it.
+    pub async fn take_as(
+        store: &Arc<dyn Store>,
+        clock: &RealClock,
+        ns: &Namespace,
+        publisher: String,
+    ) -> anyhow::Result<Self> {
+        let setting = format!("publisher/{ns}");
+        let holder = Self { store: store.clone(), clock: clock.clone(), setting, publisher };
         let said = holder.said();
         let stands = store.first_setting(&holder.setting, said.as_bytes()).await?;
         holder.check(&stands)?;
@@ -40,17 +53,18 @@ impl Holder {
     }
 
     fn said(&self) -> String {
-        format!("{} {}", self.folder, self.clock.now().timestamp())
+        format!("{} {}", self.publisher, self.clock.now().timestamp())
     }
 
     fn check(&self, stands: &[u8]) -> anyhow::Result<()> {
         let stands = String::from_utf8_lossy(stands);
-        let (folder, at) = stands.split_once(' ').unwrap_or_default();
+        let (publisher, at) = stands.split_once(' ').unwrap_or_default();
         let age_s = self.clock.now().timestamp() - at.parse::<i64>().unwrap_or(0);
-        if folder != self.folder && age_s < GONE_AFTER_S {
+        if publisher != self.publisher && age_s < GONE_AFTER_S {
             bail!(
-                "--database: another `fanfare up` publishes to this namespace, and each would retire what the other has; \
-                 stop it and try again in {GONE_AFTER_S} s, or serve the namespace with `fanfare runtime`"
+                "--database: another `fanfare up`, or the controller of a cluster, publishes to this namespace, and each \
+                 would retire what the other has; stop it and try again in {GONE_AFTER_S} s, or serve the namespace with \
+                 `fanfare runtime`"
             );
         }
         Ok(())
@@ -76,7 +90,7 @@ impl Holder {
 
     /// Leaves the namespace to whoever comes.
     pub async fn leave(&self) {
-        drop(self.store.set_setting(&self.setting, format!("{} 0", self.folder).as_bytes()).await);
+        drop(self.store.set_setting(&self.setting, format!("{} 0", self.publisher).as_bytes()).await);
     }
 }
 

@@ -85,9 +85,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tasks.spawn(async move { served.serve(kube_listener).await.context("the Kubernetes API stopped") });
     let reconcile = fanfare_reconcile::Config {
         client: client.clone(),
-        engine: engine.clone(),
+        scope: fanfare_reconcile::Scope::Only([namespace.clone()].into()),
+        opener: Arc::new(engine.clone()),
         wall: Arc::new(WallClock),
-        url: api_url.clone(),
+        url: Some(api_url.clone()),
+        may_write: Arc::new(|| true),
+        logins: fanfare_reconcile::Logins::Looked(client.clone()),
     };
     tasks.spawn(async move {
         fanfare_reconcile::run(reconcile).await;

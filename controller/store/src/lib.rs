@@ -12,6 +12,7 @@ pub mod chain;
 mod decode;
 mod encode;
 pub mod fault_points;
+pub mod fence;
 mod fold;
 pub mod keys;
 mod open;
@@ -26,6 +27,7 @@ pub mod writes;
 
 use fanfare_core::ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId};
 use fanfare_core::{ledger::Entry, model::Kind, time::Ts};
+pub use fence::Fence;
 use futures::{future::BoxFuture, stream::BoxStream};
 pub use keys::Keys;
 pub use open::open;
@@ -54,6 +56,9 @@ pub enum Error {
     /// The database is of another version than this binary knows.
     #[error("the database is of another version: {0}")]
     Version(String),
+    /// The batch was decided under an epoch that somebody has raised since: nothing was written.
+    #[error("another has taken over: {0}")]
+    Fenced(String),
     /// A stored row cannot be understood.
     #[error("a stored row cannot be understood: {0}")]
     Corrupt(String),
@@ -173,6 +178,9 @@ pub trait Store: Send + Sync {
     /// Writes such a value unless there is one, and answers the one that stands: of several processes that make a key at
     /// once, all get the same. It waits for the lane, so not within a batch.
     fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>>;
+    /// Raises the epoch that this setting counts and answers it: from then on a batch under a former one
+    /// ([`Writes::fence`]) is void. It waits for batches that are being committed under it.
+    fn raise<'a>(&'a self, setting: &'a str) -> Answer<'a, i64>;
     /// The former and present revisions of a resource, newest first, at most [`PAGE_MAX`].
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>>;
     /// Active runs of an automation, newest first, for its status.
@@ -215,7 +223,8 @@ pub trait Batch: Send {
     /// sequence by at least one, and answers it.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when a UNIQUE or an expected row count fails: nothing of the batch was written.
+    /// [`Error::Conflict`] when a UNIQUE or an expected row count fails, [`Error::Fenced`] when its fence was raised:
+    /// nothing of the batch was written.
     /// [`Error::Unavailable`] when the connection is lost: whether the batch was written is not known, and a stored answer
     /// to an idempotent call tells.
     fn commit<'a>(self: Box<Self>, writes: Writes) -> Answer<'a, Position>

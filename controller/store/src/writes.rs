@@ -1,5 +1,6 @@
 //! What a batch writes: whole rows, counters by delta, postings in order. Memory decides nothing here.
 
+use crate::fence::Fence;
 use crate::rows::{
     Audit, Credential, Event, Grant, Hold, Job, Member, Message, Order, Participation, Published, Redemption,
     RefreshToken, Run, Stored,
@@ -73,6 +74,10 @@ pub struct Writes {
     pub revoked_families: Vec<String>,
     /// Appended.
     pub audit: Vec<Audit>,
+    /// Settings, inserted or replaced.
+    pub settings: Vec<(String, Vec<u8>)>,
+    /// The epoch that all of it was decided under, where whoever decides can lose the right to. Alone it is no write.
+    pub fence: Option<Fence>,
     /// What those who follow have to learn from this batch, as the engine writes it; kept for a while with the position
     /// that the batch reaches. A database of one process keeps none. Alone it is no write.
     pub news: Option<Vec<u8>>,
@@ -110,6 +115,8 @@ impl Writes {
             refresh_tokens,
             revoked_families,
             audit,
+            settings,
+            fence: _,
             news: _,
         } = self;
         members.is_empty()
@@ -139,5 +146,6 @@ impl Writes {
             && refresh_tokens.is_empty()
             && revoked_families.is_empty()
             && audit.is_empty()
+            && settings.is_empty()
     }
 }

@@ -208,7 +208,8 @@ impl<'a> Context<'a> {
         Places { channels, stores: Some(chosen) }
     }
 
-    fn store(&mut self, store: &Label, path: Path<'_>) {
+    /// Whether the Runtime has the store, where it is known.
+    pub(crate) fn store(&mut self, store: &Label, path: Path<'_>) {
         let Some(runtime) = self.runtime else { return };
         if !runtime.stores.contains_key(store.as_str()) {
             let known = runtime.stores.keys().map(StoreId::as_str);

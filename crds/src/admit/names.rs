@@ -25,6 +25,7 @@ fn form(noun: &str, length_max: usize) -> KeyForm {
 
 static LOCALE: LazyLock<KeyForm> = LazyLock::new(|| form("a language", 35));
 static NAME: LazyLock<KeyForm> = LazyLock::new(|| form("a name", 63));
+static EVENT: LazyLock<KeyForm> = LazyLock::new(|| form("the type of an event", 100));
 static FIELD: LazyLock<KeyForm> = LazyLock::new(|| form("the name of a field", 64));
 
 pub(crate) fn locales<'k>(keys: impl Iterator<Item = &'k String>, context: &mut Context<'_>, path: Path<'_>) {
@@ -37,6 +38,10 @@ pub(crate) fn names<'k>(keys: impl Iterator<Item = &'k String>, context: &mut Co
 
 pub(crate) fn fields<'k>(keys: impl Iterator<Item = &'k String>, context: &mut Context<'_>, path: Path<'_>) {
     check(keys, &FIELD, context, path);
+}
+
+pub(crate) fn events<'k>(keys: impl Iterator<Item = &'k String>, context: &mut Context<'_>, path: Path<'_>) {
+    check(keys, &EVENT, context, path);
 }
 
 fn check<'k>(keys: impl Iterator<Item = &'k String>, form: &KeyForm, context: &mut Context<'_>, path: Path<'_>) {

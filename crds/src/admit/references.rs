@@ -9,10 +9,14 @@ use fanfare_core::model::campaign::Audience;
 use fanfare_core::model::message::{Means, Medium};
 use fanfare_core::model::segment::Condition;
 use fanfare_core::model::{AutomationPlan, CampaignPlan, Kind, Plan, RuntimePlan, SegmentPlan, TemplatePlan};
+use fanfare_core::segment::SEGMENT_DEPTH_MAX;
 
 use super::budget;
 use super::error::{FieldError, Findings, Path, code};
 use crate::nearest::did_you_mean;
+
+/// How many conditions a Segment may come to, those of the Segments that it names included, each time anew.
+const CONDITIONS_IN_ALL_MAX: u64 = 2_000;
 
 /// The other resources of a namespace.
 pub trait Catalog {
@@ -144,6 +148,62 @@ impl Check<'_> {
     fn segment(&mut self, plan: &SegmentPlan) {
         let path = Path::SPEC;
         self.condition(&plan.condition, &plan.name, path.field("match"));
+        if self.findings.errors.is_empty() {
+            self.weight(plan, path.field("match"));
+        }
+    }
+
+    /// Refuses a Segment that is small to write and huge to ask, because it names Segments that name Segments.
+    fn weight(&mut self, plan: &SegmentPlan, path: Path<'_>) {
+        let mut known = BTreeMap::new();
+        let (conditions, deep) = self.weight_of(&plan.condition, 0, &mut known);
+        let remedy = "name fewer Segments, or write their conditions here";
+        if conditions > CONDITIONS_IN_ALL_MAX {
+            let reason = format!(
+                "comes to {conditions} conditions with the Segments that it names; at most {CONDITIONS_IN_ALL_MAX} are asked"
+            );
+            self.findings.push(path, code::MISFIT, reason, remedy);
+        }
+        if deep > SEGMENT_DEPTH_MAX {
+            let reason =
+                format!("names Segments that name Segments, {deep} deep; at most {SEGMENT_DEPTH_MAX} are asked");
+            self.findings.push(path, code::MISFIT, reason, remedy);
+        }
+    }
+
+    /// How many conditions one comes to, and how deep the Segments stand that it names.
+    fn weight_of(&self, condition: &Condition, depth: usize, known: &mut BTreeMap<Name, (u64, usize)>) -> (u64, usize) {
+        match condition {
+            Condition::Segment(name) => {
+                if let Some((conditions, deep)) = known.get(name) {
+                    return (conditions.saturating_add(1), deep + 1);
+                }
+                if depth > SEGMENT_DEPTH_MAX {
+                    return (1, 1);
+                }
+                // Those of a cycle that does not come back to the origin: their own admission refuses them.
+                known.insert(name.clone(), (0, 0));
+                let weight = match self.catalog.plan(Kind::Segment, name.as_str()) {
+                    Some(Plan::Segment(plan)) => self.weight_of(&plan.condition, depth + 1, known),
+                    _ => (0, 0),
+                };
+                known.insert(name.clone(), weight);
+                (weight.0.saturating_add(1), weight.1 + 1)
+            }
+            Condition::All(parts) | Condition::Any(parts) => {
+                let mut whole = (1_u64, 0);
+                for part in parts {
+                    let (conditions, deep) = self.weight_of(part, depth, known);
+                    whole = (whole.0.saturating_add(conditions), whole.1.max(deep));
+                }
+                whole
+            }
+            Condition::Not(part) => {
+                let (conditions, deep) = self.weight_of(part, depth, known);
+                (conditions.saturating_add(1), deep)
+            }
+            _ => (1, 0),
+        }
     }
 
     fn condition(&mut self, condition: &Condition, origin: &Name, path: Path<'_>) {
@@ -162,7 +222,11 @@ impl Check<'_> {
             Condition::Everyone
             | Condition::Attribute { .. }
             | Condition::Behavior(_)
+            | Condition::Sequence(_)
+            | Condition::Lifecycle(_)
+            | Condition::Location(_)
             | Condition::Tags { .. }
+            | Condition::Interests(_)
             | Condition::List(_) => {}
         }
     }
@@ -253,7 +317,11 @@ fn segments_of<'a>(condition: &'a Condition, found: &mut Vec<&'a Name>) {
         Condition::Everyone
         | Condition::Attribute { .. }
         | Condition::Behavior(_)
+        | Condition::Sequence(_)
+        | Condition::Lifecycle(_)
+        | Condition::Location(_)
         | Condition::Tags { .. }
+        | Condition::Interests(_)
         | Condition::List(_) => {}
     }
 }

@@ -1,5 +1,7 @@
 //! A CampaignRuntime's specification → its plan.
 
+mod audience;
+
 use std::collections::BTreeMap;
 
 use fanfare_core::ids::{Name, StoreId};
@@ -33,6 +35,9 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
         events,
         orders,
         ledger,
+        lifecycle,
+        interests,
+        high_value,
     } = spec;
     let path = Path::SPEC;
     names::fields(attributes.keys(), context, path.field("attributes"));
@@ -40,6 +45,16 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
     let currency = self::currency(currency.as_str(), context, path.field("currency"));
     let stores = stores(written, context, path.field("stores"));
     let margin = margin.as_ref().map_or(BasisPoints::FULL, |share| context.share(share, path.field("margin")));
+    let segments = audience::rules(
+        &audience::Written {
+            lifecycle: lifecycle.as_ref(),
+            interests: interests.as_ref(),
+            high_value: high_value.as_ref(),
+            fields: events.as_ref().map(|events| &events.fields),
+            attributes,
+        },
+        context,
+    );
     let events = self::events(events.as_ref(), context, path.field("events"));
     let reserve = orders.as_ref().and_then(|orders| orders.reserve_for.as_ref());
     let reserve_for = context.span_or(reserve, RESERVE_DEFAULT, path.field("orders").field("reserveFor"));
@@ -62,6 +77,7 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
         events,
         reserve_for,
         approve_above,
+        segments,
     })
 }
 
@@ -165,6 +181,7 @@ fn attribute(kind: &wire::AttributeType) -> plan::Attribute {
         wire::AttributeKind::Number => plan::Attribute::Number,
         wire::AttributeKind::Date => plan::Attribute::Date,
         wire::AttributeKind::Boolean => plan::Attribute::Boolean,
+        wire::AttributeKind::Location => plan::Attribute::Location,
     }
 }
 
@@ -173,13 +190,14 @@ fn stores(stores: &[wire::Store], context: &mut Context<'_>, path: Path<'_>) -> 
         .iter()
         .enumerate()
         .map(|(index, store)| {
-            let wire::Store { id, name, groups, region, time_zone } = store;
+            let wire::Store { id, name, groups, region, time_zone, location } = store;
             let at = path.index(index);
             let read = plan::Store {
                 name: name.clone().unwrap_or_else(|| id.0.clone()),
                 groups: labels(groups),
                 region: region.as_ref().map(|region| region.0.clone()),
                 zone: time_zone.as_ref().map(|zone| context.zone_named(zone, at.field("timeZone"))),
+                location: location.as_ref().map(super::segment::point),
             };
             (StoreId::from(id.as_str()), read)
         })
@@ -188,7 +206,9 @@ fn stores(stores: &[wire::Store], context: &mut Context<'_>, path: Path<'_>) -> 
 
 fn events(events: Option<&wire::EventRules>, context: &mut Context<'_>, path: Path<'_>) -> plan::EventRules {
     let usual = plan::EventRules::default();
-    let Some(wire::EventRules { accept_past, accept_ahead, reward_past, from_members }) = events else { return usual };
+    let Some(wire::EventRules { accept_past, accept_ahead, reward_past, from_members, fields: _ }) = events else {
+        return usual;
+    };
     plan::EventRules {
         accept_past: context.span_or(accept_past.as_ref(), usual.accept_past, path.field("acceptPast")),
         accept_ahead: context.span_or(accept_ahead.as_ref(), usual.accept_ahead, path.field("acceptAhead")),

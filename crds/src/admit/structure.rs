@@ -27,6 +27,7 @@ pub(crate) fn check(schema: &Value, value: &Value, path: Path<'_>, findings: &mu
         Some("array") => array(schema, value, path, findings),
         Some("string") => string(schema, value, path, findings),
         Some("integer") => integer(schema, value, path, findings),
+        Some("number") => decimal(schema, value, path, findings),
         Some("boolean") => boolean(value, path, findings),
         _ => {}
     }
@@ -53,6 +54,7 @@ pub(crate) fn repaired(schema: &Value, value: Option<&Value>) -> Value {
             }
         }
         (Some("integer"), value) => value.filter(|value| value.is_i64()).cloned().unwrap_or_else(|| 1.into()),
+        (Some("number"), value) => value.filter(|value| value.is_number()).cloned().unwrap_or_else(|| 1.into()),
         (Some("boolean"), value) => Value::Bool(value.and_then(Value::as_bool).unwrap_or(false)),
         (_, value) => value.cloned().unwrap_or_default(),
     }
@@ -199,13 +201,28 @@ fn integer(schema: &Value, value: &Value, path: Path<'_>, findings: &mut Finding
         wrong_type(value, "a whole number", &remedy, path, findings);
         return;
     };
-    let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
     #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
-    let exact = number as f64;
-    if let Some(least) = bound("minimum").filter(|least| exact < *least) {
+    bounded(schema, number as f64, path, findings);
+}
+
+fn decimal(schema: &Value, value: &Value, path: Path<'_>, findings: &mut Findings) {
+    let Some(number) = value.as_f64() else {
+        let remedy = match value.as_str().filter(|text| text.parse::<f64>().is_ok_and(f64::is_finite)) {
+            Some(text) => format!("write it without quotes: {text}"),
+            None => "write a number, such as 13.74".to_owned(),
+        };
+        wrong_type(value, "a number", &remedy, path, findings);
+        return;
+    };
+    bounded(schema, number, path, findings);
+}
+
+fn bounded(schema: &Value, number: f64, path: Path<'_>, findings: &mut Findings) {
+    let bound = |key: &str| schema.get(key).and_then(Value::as_f64);
+    if let Some(least) = bound("minimum").filter(|least| number < *least) {
         findings.push(path, code::OUT_OF_RANGE, format!("{number} is too small"), format!("write at least {least}"));
     }
-    if let Some(most) = bound("maximum").filter(|most| exact > *most) {
+    if let Some(most) = bound("maximum").filter(|most| number > *most) {
         findings.push(path, code::OUT_OF_RANGE, format!("{number} is too large"), format!("write at most {most}"));
     }
 }

@@ -20,6 +20,18 @@ pub struct Window {
     pub to: ClockTime,
 }
 
+/// A point on earth, in decimal degrees (WGS 84).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Point {
+    /// Degrees north, for example 13.74. South is negative.
+    #[schemars(range(min = -90, max = 90))]
+    pub lat: f64,
+    /// Degrees east, for example 100.53. West is negative.
+    #[schemars(range(min = -180, max = 180))]
+    pub lng: f64,
+}
+
 /// Who a campaign or mechanic is for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

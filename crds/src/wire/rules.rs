@@ -173,7 +173,19 @@ pub(super) fn content() -> Value {
     )])
 }
 
-const LEAVES: [&str; 6] = ["attribute", "behavior", "tags", "list", "segment", "everyone"];
+const LEAVES: [&str; 11] = [
+    "attribute",
+    "behavior",
+    "sequence",
+    "lifecycle",
+    "location",
+    "tags",
+    "interests",
+    "list",
+    "segment",
+    "preset",
+    "everyone",
+];
 
 /// A condition that may also nest `deeper` ones.
 pub(super) fn condition(deeper: &[&str]) -> Value {
@@ -188,31 +200,52 @@ pub(super) fn condition(deeper: &[&str]) -> Value {
     ])
 }
 
+/// Exactly one of some fields, of which each pair of bounds counts as one.
+fn one_of(what: &str, fields: &[&str], pairs: &[[&str; 2]]) -> Value {
+    let set = fields.iter().map(|field| format!("has(self.{field})"));
+    let bounds = pairs.iter().map(|[least, most]| format!("has(self.{least}) || has(self.{most})"));
+    let set: Vec<String> = set.chain(bounds).collect();
+    let names = fields.iter().map(|field| field.trim_matches('_').to_owned());
+    let pairs = pairs.iter().map(|[least, most]| format!("{least} with or without {most}"));
+    let names: Vec<String> = names.chain(pairs).collect();
+    rule(
+        format!("[{}].filter(x, x).size() == 1", set.join(", ")),
+        &format!("{what} needs exactly one of: {}; keep one of them", names.join(", ")),
+    )
+}
+
 pub(super) fn attribute() -> Value {
-    json!([rule(
-        format!(
-            "{} + (has(self.atLeast) || has(self.atMost) ? 1 : 0) == 1",
-            count_set(&["__in__", "notIn", "equals", "exists"])
-        ),
-        "an attribute needs exactly one of: in, notIn, equals, exists, atLeast with or without atMost; keep one of them",
-    )])
+    let fields =
+        ["__in__", "notIn", "equals", "exists", "anniversary", "anniversaryWithin", "withinLast", "withinNext"];
+    json!([one_of("an attribute", &fields, &[["atLeast", "atMost"], ["ageAtLeast", "ageAtMost"]])])
 }
 
 pub(super) fn behavior() -> Value {
+    let measures = ["sum", "average", "min", "max", "distinct"];
+    let measured: Vec<String> = measures.iter().map(|field| format!("has(self.{field})")).collect();
+    let fields: Vec<&str> = measures.into_iter().chain(["pick"]).collect();
     json!([
-        exactly_one("a behavior", &["countAtLeast", "countAtMost", "sum"]),
+        one_of("a behavior", &fields, &[["countAtLeast", "countAtMost"]]),
         rule(
-            "has(self.sum) == (has(self.atLeast) || has(self.atMost))".into(),
-            "atLeast and atMost belong to sum; give sum with at least one of them, or use countAtLeast or countAtMost",
+            format!("({}) == (has(self.atLeast) || has(self.atMost))", measured.join(" || ")),
+            "atLeast and atMost belong to sum, average, min, max and distinct; give one of these with at least one bound, or use countAtLeast or countAtMost",
         ),
     ])
 }
 
 pub(super) fn field_test() -> Value {
-    json!([rule(
-        format!("{} + (has(self.atLeast) || has(self.atMost) ? 1 : 0) == 1", count_set(&["__in__", "equals"])),
-        "a field needs exactly one of: in, equals, atLeast with or without atMost; keep one of them",
-    )])
+    json!([one_of("a field", &["__in__", "notIn", "equals", "exists"], &[["atLeast", "atMost"]])])
+}
+
+pub(super) fn location() -> Value {
+    json!([
+        exactly_one("a location", &["near", "nearStore", "region", "preferredStore"]),
+        at(
+            "radius",
+            "has(self.radius) == (has(self.near) || has(self.nearStore))",
+            "radius and a point belong together; give radius with near or nearStore, or remove it"
+        ),
+    ])
 }
 
 pub(super) fn tag_test() -> Value {

@@ -6,9 +6,10 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::common::Point;
 use super::rules;
 use super::status::CampaignRuntimeStatus;
-use super::text::{Currency, EventType, Label, Locale, Money, Percent, Span, Zone};
+use super::text::{Currency, EventType, FieldName, Label, Locale, Money, Percent, Span, Zone};
 
 /// What all campaigns of this namespace share. A namespace has exactly one.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +64,82 @@ pub struct CampaignRuntimeSpec {
     /// Rules of the ledger, for those who correct it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<LedgerRules>,
+    /// When a member is new, active, dormant, at risk of churning, or churned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<LifecycleRule>,
+    /// How members' interests are learned from their orders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interests: Option<InterestRule>,
+    /// Who is of high value: how lately, how often and for how much they buy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_value: Option<HighValueRule>,
+}
+
+/// When a member is in which stage. Idle means: without any activity, or, if there never was any, since joining. Whoever
+/// is idle for long enough is Dormant, then ChurnRisk, then Churned; of the others, who joined lately is New, the rest Active.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LifecycleRule {
+    /// How long after joining a member is New. Default: 30d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_for: Option<Span>,
+    /// Idle for so long: Dormant. Default: 60d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dormant_after: Option<Span>,
+    /// Idle for so long: ChurnRisk. Default: 90d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub churn_risk_after: Option<Span>,
+    /// Idle for so long: Churned. Default: 180d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub churned_after: Option<Span>,
+    /// The types of events that are an activity. Default: order.paid, store.visited and member.checkedIn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub activity: Vec<EventType>,
+    /// The Date attribute that says when a member joined. Members without it joined when they became known, or at their first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joined: Option<FieldName>,
+}
+
+/// How interests are learned: a category or brand that stands in enough of a member's orders of late is an interest, and
+/// of these the most frequent ones count.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InterestRule {
+    /// The fields of order.paid that name interests. Default: lines.category and lines.brand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub fields: Vec<FieldName>,
+    /// How far back orders count. Default: 180d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+    /// In how many orders an interest has to stand. Default: 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000))]
+    pub orders: Option<i64>,
+    /// How many interests a member has at most. Default: 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 50))]
+    pub top: Option<i64>,
+}
+
+/// Who is of high value, by recency, frequency and money.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HighValueRule {
+    /// The last order was at most so long ago. Default: 90d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_order: Option<Span>,
+    /// Over how long orders count. Default: 365d.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+    /// There are at least so many orders. Default: 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub orders: Option<i64>,
+    /// Their totals, less refunds, sum up to at least so much, for example "10000". Default: not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend: Option<Money>,
 }
 
 /// The languages you publish in.
@@ -82,7 +159,7 @@ pub struct RuntimeLocales {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = rules::attribute_type()))]
 pub struct AttributeType {
-    /// Enum (one of `values`), String, Number, Date (such as 2026-11-11) or Boolean.
+    /// Enum (one of `values`, which may be ordered), String, Number, Date (such as 2026-11-11), Boolean or Location (such as 13.74,100.53).
     #[serde(rename = "type")]
     pub kind: AttributeKind,
     /// The values of an Enum.
@@ -99,6 +176,7 @@ pub enum AttributeKind {
     Number,
     Date,
     Boolean,
+    Location,
 }
 
 /// One store.
@@ -121,6 +199,9 @@ pub struct Store {
     /// The store's time zone. Default: the one above.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<Zone>,
+    /// Where the store stands, for segments by distance, for example `{lat: 13.7466, lng: 100.5349}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<Point>,
 }
 
 /// Rules of loyalty points.
@@ -215,6 +296,24 @@ pub struct EventRules {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub from_members: Vec<EventType>,
+    /// Fields of your own that events carry, by type of event and field, so that segments can test them and a typo is an error, for example `{quiz.finished: {score: Number}}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 50))]
+    pub fields: BTreeMap<String, EventFields>,
+}
+
+/// Fields of one type of event: `{score: Number}`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(extend("maxProperties" = 50))]
+pub struct EventFields(pub BTreeMap<String, FieldKind>);
+
+/// The type of a field of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum FieldKind {
+    String,
+    Number,
+    Boolean,
 }
 
 /// Rules of orders.

@@ -2,9 +2,14 @@
 //!
 //! `all`, `any` and `not` nest two levels. A schema cannot be recursive, so the levels are written out
 //! (`Match` → `Condition` → `Leaf` → `Plain`), and only the first level carries descriptions, which keeps the
-//! CRD small enough for `kubectl apply`.
+//! CRD small enough for `kubectl apply`. What a condition can ask stands in `questions`.
 
-use std::collections::BTreeMap;
+mod questions;
+
+pub use questions::{
+    Anniversary, AttributeTest, BehaviorTest, ExclusionTest, FieldTest, LifecycleTest, ListTest, LocationTest, Period,
+    Pick, Preset, SequenceTest, Stage, StepTest, TagTest, Until,
+};
 
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema};
@@ -13,7 +18,7 @@ use serde_json::Value;
 
 use super::rules;
 use super::status::SegmentStatus;
-use super::text::{Decimal, EventType, FieldName, Label, Name, Span};
+use super::text::Name;
 
 /// Who belongs to the segment.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,238 +50,135 @@ pub struct SegmentSpec {
     pub condition: Match,
 }
 
-/// A condition at the top: it may combine others.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::condition(&["all", "any", "not"])), transform = quiet_below)]
-pub struct Match {
-    /// Every one of these conditions must hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 16))]
-    pub all: Option<Vec<Condition>>,
-    /// At least one of these conditions must hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 16))]
-    pub any: Option<Vec<Condition>>,
-    /// This condition must not hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not: Option<Condition>,
-    /// What a member is, by an attribute that the Runtime declares.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attribute: Option<AttributeTest>,
-    /// What a member did, counted or summed over events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub behavior: Option<BehaviorTest>,
-    /// Tags of a member.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<TagTest>,
-    /// Members of an uploaded list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list: Option<ListTest>,
-    /// Members of another Segment, by its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub segment: Option<Name>,
-    /// Every member. Write `everyone: true`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub everyone: Option<bool>,
+/// A level of conditions: what it combines, and every question that can be asked of a member.
+macro_rules! level {
+    ($(#[$meta:meta])* $level:ident { $($combines:tt)* }) => {
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        $(#[$meta])*
+        #[serde(rename_all = "camelCase")]
+        pub struct $level {
+            $($combines)*
+            /// What a member is, by an attribute that the Runtime declares.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub attribute: Option<AttributeTest>,
+            /// What a member did, counted or measured over events.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub behavior: Option<BehaviorTest>,
+            /// What a member did in which order.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub sequence: Option<SequenceTest>,
+            /// The stage of a member's life with you, by the Runtime's lifecycle.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub lifecycle: Option<LifecycleTest>,
+            /// Where a member is or shops.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub location: Option<LocationTest>,
+            /// Tags of a member.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub tags: Option<TagTest>,
+            /// What a member likes, learned from its orders by the Runtime's interests: categories and brands.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub interests: Option<TagTest>,
+            /// Members of an uploaded list.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub list: Option<ListTest>,
+            /// Members of another Segment, by its name.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub segment: Option<Name>,
+            /// Members of a ready-made segment: New, Active, HighValue, Dormant or ChurnRisk.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub preset: Option<Preset>,
+            /// Every member. Write `everyone: true`.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub everyone: Option<bool>,
+        }
+
+        impl $level {
+            /// What it asks of a member, without what it combines.
+            pub(crate) fn questions(&self) -> Questions<'_> {
+                Questions {
+                    attribute: self.attribute.as_ref(),
+                    behavior: self.behavior.as_ref(),
+                    sequence: self.sequence.as_ref(),
+                    lifecycle: self.lifecycle.as_ref(),
+                    location: self.location.as_ref(),
+                    tags: self.tags.as_ref(),
+                    interests: self.interests.as_ref(),
+                    list: self.list.as_ref(),
+                    segment: self.segment.as_ref(),
+                    preset: self.preset,
+                    everyone: self.everyone,
+                }
+            }
+        }
+    };
 }
 
-/// A condition on the first level: it may combine conditions that combine no further.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::condition(&["all", "any", "not"])), transform = quiet_below)]
-pub struct Condition {
-    /// Every one of these conditions must hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 16))]
-    pub all: Option<Vec<Leaf>>,
-    /// At least one of these conditions must hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 16))]
-    pub any: Option<Vec<Leaf>>,
-    /// This condition must not hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not: Option<Plain>,
-    /// What a member is, by an attribute that the Runtime declares.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attribute: Option<AttributeTest>,
-    /// What a member did, counted or summed over events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub behavior: Option<BehaviorTest>,
-    /// Tags of a member.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<TagTest>,
-    /// Members of an uploaded list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list: Option<ListTest>,
-    /// Members of another Segment, by its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub segment: Option<Name>,
-    /// Every member. Write `everyone: true`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub everyone: Option<bool>,
+/// What a level asks of a member.
+pub(crate) struct Questions<'a> {
+    pub(crate) attribute: Option<&'a AttributeTest>,
+    pub(crate) behavior: Option<&'a BehaviorTest>,
+    pub(crate) sequence: Option<&'a SequenceTest>,
+    pub(crate) lifecycle: Option<&'a LifecycleTest>,
+    pub(crate) location: Option<&'a LocationTest>,
+    pub(crate) tags: Option<&'a TagTest>,
+    pub(crate) interests: Option<&'a TagTest>,
+    pub(crate) list: Option<&'a ListTest>,
+    pub(crate) segment: Option<&'a Name>,
+    pub(crate) preset: Option<Preset>,
+    pub(crate) everyone: Option<bool>,
 }
 
-/// A condition on the second level: a plain one or the opposite of a plain one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::condition(&["not"])))]
-pub struct Leaf {
-    /// This condition must not hold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not: Option<Plain>,
-    /// What a member is, by an attribute that the Runtime declares.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attribute: Option<AttributeTest>,
-    /// What a member did, counted or summed over events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub behavior: Option<BehaviorTest>,
-    /// Tags of a member.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<TagTest>,
-    /// Members of an uploaded list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list: Option<ListTest>,
-    /// Members of another Segment, by its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub segment: Option<Name>,
-    /// Every member. Write `everyone: true`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub everyone: Option<bool>,
+level! {
+    /// A condition at the top: it may combine others.
+    #[schemars(extend("x-kubernetes-validations" = rules::condition(&["all", "any", "not"])), transform = quiet_below)]
+    Match {
+        /// Every one of these conditions must hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = 16))]
+        pub all: Option<Vec<Condition>>,
+        /// At least one of these conditions must hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = 16))]
+        pub any: Option<Vec<Condition>>,
+        /// This condition must not hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub not: Option<Condition>,
+    }
 }
 
-/// A condition that combines nothing.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::condition(&[])))]
-pub struct Plain {
-    /// What a member is, by an attribute that the Runtime declares.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attribute: Option<AttributeTest>,
-    /// What a member did, counted or summed over events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub behavior: Option<BehaviorTest>,
-    /// Tags of a member.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<TagTest>,
-    /// Members of an uploaded list.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list: Option<ListTest>,
-    /// Members of another Segment, by its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub segment: Option<Name>,
-    /// Every member. Write `everyone: true`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub everyone: Option<bool>,
+level! {
+    /// A condition on the first level: it may combine conditions that combine no further.
+    #[schemars(extend("x-kubernetes-validations" = rules::condition(&["all", "any", "not"])), transform = quiet_below)]
+    Condition {
+        /// Every one of these conditions must hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = 16))]
+        pub all: Option<Vec<Leaf>>,
+        /// At least one of these conditions must hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = 16))]
+        pub any: Option<Vec<Leaf>>,
+        /// This condition must not hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub not: Option<Plain>,
+    }
 }
 
-/// A test of one attribute.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::attribute()))]
-pub struct AttributeTest {
-    /// The attribute, for example tier. The Runtime must declare it.
-    pub name: FieldName,
-    /// The attribute has one of these values.
-    #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
-    pub is_in: Option<Vec<Label>>,
-    /// The attribute has none of these values. Members without the attribute count too.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
-    pub not_in: Option<Vec<Label>>,
-    /// The attribute has exactly this value. Write numbers, dates and true or false in quotes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub equals: Option<Label>,
-    /// True: the member has the attribute. False: the member lacks it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exists: Option<bool>,
-    /// The attribute is this number or date, or more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_least: Option<Label>,
-    /// The attribute is this number or date, or less.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most: Option<Label>,
+level! {
+    /// A condition on the second level: a plain one or the opposite of a plain one.
+    #[schemars(extend("x-kubernetes-validations" = rules::condition(&["not"])))]
+    Leaf {
+        /// This condition must not hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub not: Option<Plain>,
+    }
 }
 
-/// A test of what a member did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::behavior()))]
-pub struct BehaviorTest {
-    /// The type of event, for example order.paid.
-    pub event: EventType,
-    /// The event happened at least so many times.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub count_at_least: Option<i64>,
-    /// The event happened at most so many times. 0 means never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 1_000_000))]
-    pub count_at_most: Option<i64>,
-    /// The field of the event that is added up, for example total. Refunds are subtracted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sum: Option<FieldName>,
-    /// The sum is this much or more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_least: Option<Decimal>,
-    /// The sum is this much or less.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most: Option<Decimal>,
-    /// Only events of the last days or hours count, for example 30d. Leave it out for ever.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within: Option<Span>,
-    /// Only events whose fields pass these tests count, for example `storeId: {in: [bkk-01]}`.
-    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8))]
-    pub filter: BTreeMap<String, FieldTest>,
-}
-
-/// A test of one field of an event.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::field_test()))]
-pub struct FieldTest {
-    /// The field has one of these values.
-    #[serde(default, rename = "in", skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 100))]
-    pub is_in: Option<Vec<Label>>,
-    /// The field has exactly this value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub equals: Option<Label>,
-    /// The field is this number or more.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_least: Option<Decimal>,
-    /// The field is this number or less.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most: Option<Decimal>,
-}
-
-/// A test of tags.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = rules::tag_test()))]
-pub struct TagTest {
-    /// The member has at least one of these tags.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 50))]
-    pub any: Option<Vec<Label>>,
-    /// The member has every one of these tags.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 50))]
-    pub all: Option<Vec<Label>>,
-    /// The member has none of these tags.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 50))]
-    pub none: Option<Vec<Label>>,
-}
-
-/// A test of membership in an uploaded list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ListTest {
-    /// The name of the uploaded list.
-    pub name: Name,
+level! {
+    /// A condition that combines nothing.
+    #[schemars(extend("x-kubernetes-validations" = rules::condition(&[])))]
+    Plain {}
 }
 
 /// Removes the descriptions inside `all`, `any` and `not`: they repeat what the level above says.

@@ -125,6 +125,11 @@ texts! {
         max: 20, pattern: "^-?(0|[1-9][0-9]{0,13})(\\.[0-9]{1,4})?$",
         noun: "a number", remedy: "write digits in quotes, such as \"2000\" or \"0.5\""
     }
+    /// A distance on earth.
+    Distance {
+        max: 12, pattern: "^[0-9]{1,6}(\\.[0-9]{1,3})?(m|km)$",
+        noun: "a distance", remedy: "write metres or kilometres, such as `800m` or `5km`"
+    }
     /// The SHA-256 digest of a file, in hexadecimal.
     Sha256 {
         max: 64, pattern: "^[0-9a-f]{64}$",

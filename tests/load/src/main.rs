@@ -1,13 +1,17 @@
-//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [ingest] [scale] [start] [many]`; none: all.
+//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [ingest] [scale] [start] [many] [audience] [controller]`;
+//! none: all but the last, which needs a PostgreSQL.
 //!
 //! Everything is loopback and bounded in count and time. Fair means: both sides get the same bytes from the same generator
 //! and the same cores, taking turns; literals and the mix come from a seed chosen after the start; nothing of the product is linked or switched here.
 
+mod audience;
+mod controller;
 mod feed;
 mod figures;
 mod generator;
 mod ingest;
 mod many;
+mod people;
 mod product;
 mod redeem;
 mod repositories;
@@ -21,7 +25,7 @@ use std::hash::{BuildHasher, RandomState};
 async fn main() -> Result<()> {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.is_empty() {
-        wanted = ["feed", "redeem", "ingest", "scale", "start", "many"].map(str::to_owned).to_vec();
+        wanted = ["feed", "redeem", "ingest", "scale", "start", "many", "audience"].map(str::to_owned).to_vec();
     }
     // Chosen by the operating system, now.
     let seed = RandomState::new().hash_one(std::process::id());
@@ -34,9 +38,13 @@ async fn main() -> Result<()> {
             "redeem" => redeem::measure(seed).await?,
             "ingest" => ingest::measure(seed).await?,
             "scale" => scale::measure(seed).await?,
+            "controller" => controller::measure().await?,
             "start" => start::measure().await?,
             "many" => many::measure().await?,
-            other => bail!("no figure is called {other:?}; there are feed, redeem, ingest, scale, start and many"),
+            "audience" => audience::measure(seed).await?,
+            other => bail!(
+                "no figure is called {other:?}; there are feed, redeem, ingest, scale, start, many, audience and controller"
+            ),
         }
     }
     println!("load {}", figures::load());

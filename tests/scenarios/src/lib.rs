@@ -3,6 +3,7 @@
 //! Nothing of the product is linked here. A scenario sees what a shop's engineer sees: files, a process, HTTP, kubectl.
 //! Start at [`shop::Shop`].
 
+pub mod control;
 pub mod customers;
 pub mod database;
 pub mod folder;

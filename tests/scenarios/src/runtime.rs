@@ -27,10 +27,18 @@ impl Runtime {
     /// # Errors
     /// When it does not come up in time; its log tells why.
     pub async fn start(database: &Database, credentials: &Credentials) -> Result<Self> {
+        Self::start_with(database, credentials, &[]).await
+    }
+
+    /// Starts one with more arguments.
+    ///
+    /// # Errors
+    /// As [`Runtime::start`].
+    pub async fn start_with(database: &Database, credentials: &Credentials, more: &[&str]) -> Result<Self> {
         let scratch = Scratch::new()?;
         let log = File::create(scratch.path().join("log"))?;
         let mut command = Command::new(tools::fanfare()?);
-        command.args(["runtime", "--listen", "127.0.0.1:0", "--namespace", &credentials.namespace]);
+        command.args(["runtime", "--listen", "127.0.0.1:0", "--namespace", &credentials.namespace]).args(more);
         command.env("FANFARE_DATABASE_URL", database.url()).env("NO_COLOR", "1").stdin(Stdio::null());
         let mut process = command.stdout(log.try_clone()?).stderr(log).spawn()?;
         let began = Instant::now();

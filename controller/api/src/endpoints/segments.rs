@@ -9,7 +9,10 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::{ids::Name, segment::Why};
-use fanfare_engine::segments::{Membership, Preview};
+use fanfare_engine::{
+    audience::OverBudget,
+    segments::{Bar, Membership, Preview},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -78,7 +81,26 @@ pub(crate) struct PreviewView {
     /// How many of them each channel reaches.
     reachable: BTreeMap<String, i64>,
     sample: Vec<SampleView>,
+    /// How they spread over `tier`, `city` and `stage`: the most frequent values first.
+    histogram: BTreeMap<String, Vec<BarView>>,
+    /// How many of them are in the audience of each campaign that runs now.
+    overlap: BTreeMap<String, i64>,
     as_of: String,
+}
+
+/// How many members have a value.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BarView {
+    /// The value; `null` where it is missing.
+    value: Option<String>,
+    members: i64,
+}
+
+impl From<Bar> for BarView {
+    fn from(bar: Bar) -> Self {
+        let Bar { value, members } = bar;
+        Self { value, members }
+    }
 }
 
 /// One of those who would be meant.
@@ -105,7 +127,14 @@ pub(crate) async fn preview_segment(
     // A scan of every member: off the threads that answer others.
     let engine = app.engine().clone();
     let preview = tokio::task::spawn_blocking(move || engine.preview(&condition)).await;
-    let Preview { size, sample } = preview.map_err(|error| Problem::internal(&error))?;
+    let preview = preview.map_err(|error| Problem::internal(&error))?;
+    let too_much = |error: OverBudget| FieldError {
+        pointer: "/match".into(),
+        reason: error.to_string(),
+        remedy: "put a condition on attributes, tags, lists or plain counts beside it".into(),
+    };
+    let Preview { size, sample, histogram, overlap } =
+        preview.map_err(|error| Problem::invalid(vec![too_much(error)]))?;
     let seen = |(id, why): (fanfare_core::ids::MemberId, Vec<Why>)| SampleView {
         member_id: id.to_string(),
         why: why.into_iter().map(WhyView::from).collect(),
@@ -114,6 +143,11 @@ pub(crate) async fn preview_segment(
         size: size.size,
         reachable: size.reachable.into_iter().map(|(channel, n)| (channel.to_string(), n)).collect(),
         sample: sample.into_iter().map(seen).collect(),
+        histogram: histogram
+            .into_iter()
+            .map(|(of, bars)| (of, bars.into_iter().map(BarView::from).collect()))
+            .collect(),
+        overlap: overlap.into_iter().map(|(campaign, members)| (campaign.to_string(), members)).collect(),
         as_of: written(size.as_of, app.zone()),
     })
 }

@@ -142,7 +142,13 @@ pub(crate) fn view(evaluation: &Evaluation, view: &View) -> EvaluationView {
         lines: lines.iter().map(|line| line_view(line, view)).collect(),
         discounts: discounts.iter().filter(|one| !one.payment).map(|one| discount_view(one, view)).collect(),
         payments: discounts.iter().filter(|one| one.payment).map(|one| payment_view(one, view)).collect(),
-        earned: earned.iter().map(|one| earned_view(one, view)).chain(points_view(*points)).collect(),
+        // What could not be given keeps its row, since later returns count by place.
+        earned: earned
+            .iter()
+            .filter(|one| one.quantity > 0)
+            .map(|one| earned_view(one, view))
+            .chain(points_view(*points))
+            .collect(),
         available: available.iter().map(|one| available_view(one, view)).collect(),
         rejected: rejected.iter().map(|one| rejected_view(one, view)).collect(),
         revision: view.revision.clone(),

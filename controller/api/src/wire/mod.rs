@@ -145,6 +145,7 @@ pub(crate) mod tests {
             events: EventRules::default(),
             reserve_for: Span::seconds(900),
             approve_above: None,
+            segments: fanfare_core::model::runtime::SegmentRules::default(),
         }
     }
 }

@@ -218,3 +218,24 @@ async fn a_voucher_with_several_uses_counts_down_before_the_members_eyes() {
         (&json!("badge"), &Value::Null, &json!("2026-11-25T10:00:00+07:00"))
     );
 }
+
+#[tokio::test]
+async fn an_order_shows_what_it_earned_as_its_till_was_told_also_where_nothing_was_left() {
+    let shop = Shop::open().await;
+    let mut last = reward("card", RewardKind::GiftCard { amount: Minor(50_000) }, None);
+    last.quantity = Some(1);
+    shop.publish("card", Plan::Reward(last)).await;
+    shop.publish("thanks", Plan::Campaign(campaign(&["card"]))).await;
+    shop.login("ann").await;
+    let order = |id: &str, mode: &str| json!({"id": id, "mode": mode, "cart": cart("600.00", &[])});
+    shop.post(&shop.till, "/v1/orders", &order("late", "Reserve")).await.is(201);
+    shop.clock.pass(20 * 60);
+    fanfare_engine::worker::work_off(&shop.engine).await.unwrap();
+    let other = shop.post(&shop.till, "/v1/orders", &order("other", "Commit")).await.is(201);
+    assert_eq!(other["earned"].as_array().unwrap().len(), 1, "{other}");
+    let paid = json!({"occurredAt": "2026-11-11T10:05:00+07:00"});
+    let told = shop.post(&shop.till, "/v1/orders/late/commit", &paid).await.is(200);
+    assert_eq!((&told["earned"], told["rejected"].as_array().unwrap().len()), (&json!([]), 1), "{told}");
+    let kept = shop.get(&shop.till, "/v1/orders/late").await.is(200);
+    assert_eq!(kept["earned"], told["earned"]);
+}

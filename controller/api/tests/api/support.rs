@@ -94,7 +94,7 @@ impl Answer {
 
 pub(crate) fn runtime() -> RuntimePlan {
     use fanfare_core::model::runtime::{Attribute, Store};
-    let store = |name: &str| Store { name: name.into(), groups: Vec::new(), region: None, zone: None };
+    let store = |name: &str| Store { name: name.into(), groups: Vec::new(), region: None, zone: None, location: None };
     RuntimePlan {
         name: "main".into(),
         zone: "Asia/Bangkok".parse().unwrap(),
@@ -114,6 +114,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),
         approve_above: None,
+        segments: fanfare_core::model::runtime::SegmentRules::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     ids::{Name, StoreId},
+    model::segment::{InterestRule, LifecycleRule, Point},
     money::{BasisPoints, Currency, Minor},
     points,
     time::{Span, Tz},
@@ -42,6 +43,42 @@ pub struct RuntimePlan {
     /// Corrections of the ledger that are worth more need a second person; without it none does.
     #[serde(default)]
     pub approve_above: Option<Minor>,
+    /// What Segments are made with.
+    #[serde(default)]
+    pub segments: SegmentRules,
+}
+
+/// What Segments are made with, beside attributes and stores: what admission compiles into their conditions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SegmentRules {
+    /// Which stage of life a member is in.
+    pub lifecycle: LifecycleRule,
+    /// How interests are learned.
+    pub interests: InterestRule,
+    /// Who is of high value.
+    pub high_value: HighValue,
+    /// Fields of events that the Runtime declares, by type of event and path.
+    pub event_fields: BTreeMap<String, BTreeMap<String, Attribute>>,
+}
+
+/// Who is of high value, by recency, frequency and money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HighValue {
+    /// How long ago the last order was at most.
+    pub last_order: Span,
+    /// Over how long orders count.
+    pub within: Span,
+    /// At least so many of them.
+    pub orders: i64,
+    /// That sum up to at least so much, in ten-thousandths of the currency's unit; nothing: not asked.
+    pub spend_e4: Option<i64>,
+}
+
+impl Default for HighValue {
+    fn default() -> Self {
+        Self { last_order: Span::days(90), within: Span::days(365), orders: 4, spend_e4: None }
+    }
 }
 
 impl RuntimePlan {
@@ -70,6 +107,8 @@ pub enum Attribute {
     Date,
     /// Yes or no.
     Boolean,
+    /// A point on earth, as text of a [`crate::model::segment::Point`].
+    Location,
 }
 
 /// A shop.
@@ -80,6 +119,8 @@ pub struct Store {
     pub groups: Vec<String>,
     pub region: Option<String>,
     pub zone: Option<Tz>,
+    #[serde(default)]
+    pub location: Option<Point>,
 }
 
 /// Which events are taken.

@@ -1,8 +1,13 @@
 //! Who: one tree of conditions, for one member and for all. Evaluating it is `crate::segment`'s.
 
-use crate::{ids::Name, time::Span};
+mod behavior;
+mod person;
+
+pub use behavior::{Behavior, Exclusion, Measure, Period, Pick, Sequence, Step, Until, Window};
+pub use person::{InterestRule, Interests, Lifecycle, LifecycleRule, Location, PLACE_EVENTS, Place, Point, Stage};
+
+use crate::ids::Name;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// A named audience.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +20,11 @@ pub struct SegmentPlan {
     pub condition: Condition,
 }
 
-/// A condition on one member. Field names of events are dotted paths into the event's data.
+/// A condition on one member. It holds everything that its answer depends on beside the member, the time and other
+/// Segments: what the Runtime says (stores, lifecycle, interests) is compiled into it at admission.
+///
+/// Field names of events are dotted paths into the event's data. A path through a list means each of its elements; see
+/// [`Behavior`] for `lines`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Condition {
     /// Every member.
@@ -29,6 +38,12 @@ pub enum Condition {
     },
     /// What the member did.
     Behavior(Behavior),
+    /// What the member did in which order.
+    Sequence(Sequence),
+    /// How far the member is in its life with the shop.
+    Lifecycle(Lifecycle),
+    /// Where the member is or shops.
+    Location(Location),
     /// The member's tags.
     Tags {
         /// Holds when the member has at least one of these (empty: not asked).
@@ -38,6 +53,8 @@ pub enum Condition {
         /// Holds when the member has none of these.
         none: Vec<String>,
     },
+    /// What the member likes, as its orders show.
+    Interests(Interests),
     /// The member stands on an uploaded list.
     List(Name),
     /// The member belongs to another Segment.
@@ -51,6 +68,9 @@ pub enum Condition {
 }
 
 /// A test of one value. Numbers, and dates as ISO 8601 text, are ordered; everything else is only equal or not.
+///
+/// An event's field that is a list, or is reached through one, has several values: it passes when one of them does;
+/// `NotIn` and `Exists(false)` then ask that none does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Test {
     /// One of these.
@@ -66,6 +86,40 @@ pub enum Test {
     },
     /// Present or not.
     Exists(bool),
+    /// Whole years from the date until today, both inclusive, such as an age. Somebody born on 29 February is a year
+    /// older on 1 March of a common year. A date ahead of today fails.
+    Age {
+        /// The least.
+        least: Option<i64>,
+        /// The most.
+        most: Option<i64>,
+    },
+    /// The date's day of the year comes round today or up to so many days later. 29 February comes round on 1 March of a
+    /// common year.
+    AnniversaryWithin {
+        /// Days after today, 0 to 365.
+        days: i64,
+    },
+    /// The date's day of the year lies in the stretch of the calendar that today is in.
+    AnniversaryIn(Stretch),
+    /// How many days the date lies ahead of today (behind it: negative), both inclusive.
+    DaysAhead {
+        /// The least.
+        least: Option<i64>,
+        /// The most.
+        most: Option<i64>,
+    },
+}
+
+/// A stretch of the calendar that a date comes round in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stretch {
+    /// The day itself.
+    Today,
+    /// From Monday to Sunday.
+    ThisWeek,
+    /// The calendar month.
+    ThisMonth,
 }
 
 /// A value that a member's attribute or an event's field has.
@@ -98,30 +152,4 @@ impl Decimal {
         }
         format!("{whole}{part:0<4}").parse::<i64>().ok().map(|e4| Self { e4: sign * e4 })
     }
-}
-
-/// How often or how much a member did something.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Behavior {
-    /// The event's type; `order.paid` is net of refunds.
-    pub event: String,
-    /// Only events whose data pass each of these.
-    pub filter: BTreeMap<String, Test>,
-    /// How far back; without it, ever.
-    pub within: Option<Span>,
-    /// What is measured.
-    pub measure: Measure,
-    /// At least so much (a count, or a sum in ten-thousandths as [`Decimal`]).
-    pub least: Option<i64>,
-    /// At most so much.
-    pub most: Option<i64>,
-}
-
-/// What of the events is measured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Measure {
-    /// How many.
-    Count,
-    /// The sum of a numeric field, in ten-thousandths.
-    Sum(String),
 }

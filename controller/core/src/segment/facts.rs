@@ -5,7 +5,11 @@ use crate::{
     model::segment::{Decimal, Scalar},
     time::Ts,
 };
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What the paths of an order's lines begin with.
+pub const LINES: &str = "lines.";
 
 /// What is known of one member.
 pub trait Facts {
@@ -15,6 +19,10 @@ pub trait Facts {
     fn has_tag(&self, tag: &str) -> bool;
     /// Whether the member stands on the uploaded list.
     fn on_list(&self, list: &Name) -> bool;
+    /// When the member became known, if anything says.
+    fn known_since(&self) -> Option<Ts>;
+    /// When the first of all its events was, of whatever type.
+    fn first_event(&self) -> Option<Ts>;
     /// The member's events of a type, newest first.
     fn events(&self, kind: &str) -> Vec<&dyn Happening>;
 }
@@ -23,8 +31,18 @@ pub trait Facts {
 pub trait Happening {
     /// When.
     fn at(&self) -> Ts;
-    /// A value in its data by a dotted path, such as `storeId` or `lines.0.sku`; nothing for an object or a list.
-    fn field(&self, path: &str) -> Option<Scalar>;
+    /// The values in its data by a dotted path, such as `storeId`: through a list, those of each element; a step that is
+    /// a number is an index instead. Objects and what is not there have none.
+    fn values(&self, path: &str) -> Vec<Scalar>;
+    /// How many lines it has.
+    fn lines(&self) -> usize;
+    /// The values of one line by a path within it, such as `sku`.
+    fn line_values(&self, line: usize, path: &str) -> Vec<Scalar>;
+
+    /// The first value by a path.
+    fn field(&self, path: &str) -> Option<Scalar> {
+        self.values(path).into_iter().next()
+    }
 }
 
 /// Facts as a value.
@@ -36,6 +54,8 @@ pub struct MemberFacts {
     pub tags: BTreeSet<String>,
     /// Uploaded lists that the member stands on.
     pub lists: BTreeSet<Name>,
+    /// When the member became known.
+    pub since: Option<Ts>,
     /// Events by type, each newest first.
     pub events: BTreeMap<String, Vec<PastEvent>>,
 }
@@ -46,7 +66,7 @@ pub struct PastEvent {
     /// When it happened.
     pub at: Ts,
     /// Its data.
-    pub data: serde_json::Value,
+    pub data: Value,
 }
 
 impl Facts for MemberFacts {
@@ -59,6 +79,12 @@ impl Facts for MemberFacts {
     fn on_list(&self, list: &Name) -> bool {
         self.lists.contains(list)
     }
+    fn known_since(&self) -> Option<Ts> {
+        self.since
+    }
+    fn first_event(&self) -> Option<Ts> {
+        self.events.values().flatten().map(|event| event.at).min()
+    }
     fn events(&self, kind: &str) -> Vec<&dyn Happening> {
         self.events.get(kind).map_or_else(Vec::new, |events| events.iter().map(|e| e as &dyn Happening).collect())
     }
@@ -68,32 +94,66 @@ impl Happening for PastEvent {
     fn at(&self) -> Ts {
         self.at
     }
-    fn field(&self, path: &str) -> Option<Scalar> {
-        field_of(&self.data, path)
+    fn values(&self, path: &str) -> Vec<Scalar> {
+        values_of(&self.data, path)
+    }
+    fn lines(&self) -> usize {
+        lines_of(&self.data)
+    }
+    fn line_values(&self, line: usize, path: &str) -> Vec<Scalar> {
+        line_values_of(&self.data, line, path)
     }
 }
 
-/// A value in JSON data by a dotted path; a step into a list is its index.
-pub fn field_of(data: &serde_json::Value, path: &str) -> Option<Scalar> {
-    let mut here = data;
-    for step in path.split('.') {
-        here = match here {
-            serde_json::Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
-            other => other.get(step)?,
-        };
+/// The values in JSON data by a dotted path, as [`Happening::values`] says.
+pub fn values_of(data: &Value, path: &str) -> Vec<Scalar> {
+    let mut found = Vec::new();
+    collect(data, path, &mut found);
+    found
+}
+
+/// How many lines JSON data has.
+pub fn lines_of(data: &Value) -> usize {
+    data.get("lines").and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+/// The values of one line of JSON data.
+pub fn line_values_of(data: &Value, line: usize, path: &str) -> Vec<Scalar> {
+    data.get("lines").and_then(|lines| lines.get(line)).map_or_else(Vec::new, |line| values_of(line, path))
+}
+
+fn collect(here: &Value, path: &str, found: &mut Vec<Scalar>) {
+    if path.is_empty() {
+        match here {
+            Value::Array(items) => found.extend(items.iter().filter_map(scalar_of)),
+            other => found.extend(scalar_of(other)),
+        }
+        return;
     }
-    scalar_of(here)
+    let (step, rest) = path.split_once('.').unwrap_or((path, ""));
+    match here {
+        Value::Array(items) => match step.parse::<usize>() {
+            Ok(index) => items.get(index).into_iter().for_each(|item| collect(item, rest, found)),
+            Err(_) => items.iter().filter_map(|item| item.get(step)).for_each(|item| collect(item, rest, found)),
+        },
+        other => other.get(step).into_iter().for_each(|item| collect(item, rest, found)),
+    }
+}
+
+/// The first value in JSON data by a dotted path.
+pub fn field_of(data: &Value, path: &str) -> Option<Scalar> {
+    values_of(data, path).into_iter().next()
 }
 
 /// A JSON value as a scalar. Numbers beyond four decimals or eighteen digits stay text.
-pub fn scalar_of(value: &serde_json::Value) -> Option<Scalar> {
+pub fn scalar_of(value: &Value) -> Option<Scalar> {
     match value {
-        serde_json::Value::Bool(flag) => Some(Scalar::Flag(*flag)),
-        serde_json::Value::Number(number) => {
+        Value::Bool(flag) => Some(Scalar::Flag(*flag)),
+        Value::Number(number) => {
             let text = number.to_string();
             Some(Decimal::parse(&text).map_or(Scalar::Text(text), Scalar::Number))
         }
-        serde_json::Value::String(text) => Some(Scalar::Text(text.clone())),
-        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+        Value::String(text) => Some(Scalar::Text(text.clone())),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }

@@ -1,10 +1,13 @@
 use super::*;
 use crate::{
     fixtures::{Memory, bangkok, name},
-    model::segment::Test,
+    model::segment::{Behavior, Decimal, Measure, Scalar, Test, Window},
     time::Span,
 };
 use serde_json::json;
+use std::collections::BTreeMap;
+
+mod questions;
 
 fn event(at: &str, data: serde_json::Value) -> PastEvent {
     PastEvent { at: bangkok(at), data }
@@ -42,7 +45,14 @@ fn asked(memory: &Memory) -> Asked<'_> {
 }
 
 fn behavior(measure: Measure, within: Option<Span>, least: Option<i64>, most: Option<i64>) -> Condition {
-    Condition::Behavior(Behavior { event: ORDER_PAID.into(), filter: BTreeMap::new(), within, measure, least, most })
+    Condition::Behavior(Behavior {
+        event: ORDER_PAID.into(),
+        window: Window { within, ..Window::default() },
+        measure,
+        least,
+        most,
+        ..Behavior::default()
+    })
 }
 
 fn text(value: &str) -> Scalar {
@@ -97,15 +107,8 @@ fn orders_count_net_of_refunds() {
 fn a_filter_reads_the_event_s_data() {
     let memory = memory();
     let filter = BTreeMap::from([("storeId".to_owned(), Test::In(vec![text("bkk-01")]))]);
-    let condition = Behavior {
-        event: ORDER_PAID.into(),
-        filter,
-        within: None,
-        measure: Measure::Count,
-        least: Some(1),
-        most: None,
-    };
-    assert_eq!(measure(&condition, &asked(&memory)), 1);
+    let condition = Behavior { event: ORDER_PAID.into(), filter, least: Some(1), ..Behavior::default() };
+    assert_eq!(measure(&condition, &asked(&memory)), Some(1));
 }
 
 #[test]

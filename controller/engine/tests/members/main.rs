@@ -5,9 +5,15 @@
 mod database;
 mod events;
 mod feed;
+#[expect(dead_code, reason = "core's own tests need more of it")]
+#[path = "../../../core/tests/segments/generate.rs"]
+mod generate;
 mod journeys;
+#[path = "../../../core/tests/segments/naive.rs"]
+mod naive;
 mod people;
 mod replicas;
+mod segments;
 mod settlement;
 mod shared;
 mod support;

@@ -2,7 +2,7 @@
 
 use crate::support::{Shop, id, mail_channel, name, segment};
 use fanfare_core::{
-    model::segment::{Behavior, Condition, Measure, Scalar, Test},
+    model::segment::{Behavior, Condition, Scalar, Test, Window},
     time::Span,
 };
 use fanfare_engine::{
@@ -29,6 +29,9 @@ async fn an_attribute_is_what_the_runtime_declares() {
         (json!({"birthDate": "13.4.1990"}), "/attributes/birthDate", "1990-04-13"),
         (json!({"visits": "many"}), "/attributes/visits", "number"),
         (json!({"city": 7}), "/attributes/city", "text"),
+        (json!({"home": {"lat": 91, "lng": 0}}), "/attributes/home", "13.74"),
+        (json!({"home": {"lat": 13.74}}), "/attributes/home", "13.74"),
+        (json!({"home": "Siam"}), "/attributes/home", "13.74"),
     ] {
         let Err(Unsaved::Invalid(faults)) = shop.run(upsert("m1", attributes, &[])).await else { panic!("was saved") };
         assert_eq!(faults[0].pointer, pointer);
@@ -156,10 +159,9 @@ async fn a_segment_of_one_member_equals_the_scan_of_all() {
     let spends = Condition::Behavior(Behavior {
         event: "store.visited".into(),
         filter: [("storeId".into(), Test::In(vec![Scalar::Text("bkk-01".into())]))].into(),
-        within: Some(Span::days(5)),
-        measure: Measure::Count,
+        window: Window::within(Span::days(5)),
         least: Some(2),
-        most: None,
+        ..Behavior::default()
     });
     let listed = Condition::List(name("vips"));
     let condition = Condition::Any(vec![Condition::All(vec![gold, spends]), listed]);
@@ -196,7 +198,7 @@ async fn a_segment_of_one_member_equals_the_scan_of_all() {
         assert_eq!(members, expected);
         let reachable = expected.iter().filter(|n| *n % 4 == 0).count() as i64;
         assert_eq!(size.reachable[&name("email")], reachable);
-        let preview = shop.engine.preview(&condition);
+        let preview = shop.engine.preview(&condition).unwrap();
         assert_eq!(preview.size.size, size.size);
         assert!(preview.sample.iter().all(|(_, why)| why.iter().any(|part| part.holds)));
     };

@@ -209,6 +209,9 @@ impl Store for Shared {
     fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>> {
         self.inner.first_setting(name, value)
     }
+    fn raise<'a>(&'a self, setting: &'a str) -> Answer<'a, i64> {
+        self.inner.raise(setting)
+    }
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>> {
         self.inner.revisions(ns, kind, name)
     }

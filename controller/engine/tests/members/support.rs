@@ -41,7 +41,11 @@ impl TestClock {
     }
 
     pub(crate) fn set(&self, at: &str) {
-        self.0.store(ts(at).timestamp_millis(), Ordering::SeqCst);
+        self.set_to(ts(at));
+    }
+
+    pub(crate) fn set_to(&self, at: Ts) {
+        self.0.store(at.timestamp_millis(), Ordering::SeqCst);
     }
 }
 
@@ -100,6 +104,13 @@ impl Shop {
         shop
     }
 
+    /// A shop on a database that has rows already, without a Runtime.
+    pub(crate) async fn on(store: Arc<dyn Store>, kept: database::Kept, at: Ts) -> Self {
+        let clock = Arc::new(TestClock(AtomicI64::new(at.timestamp_millis())));
+        let engine = engine(&store, &clock).await;
+        Self { engine, store, clock, _kept: kept }
+    }
+
     /// Stops the engine and opens another on the same database, as after a crash.
     pub(crate) async fn reopen(self) -> Self {
         let Self { engine: old, store, clock, _kept } = self;
@@ -155,6 +166,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         ("city", Attribute::String),
         ("birthDate", Attribute::Date),
         ("visits", Attribute::Number),
+        ("home", Attribute::Location),
         ("locale", Attribute::String),
     ];
     RuntimePlan {
@@ -172,6 +184,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         events: EventRules { from_members: vec!["campaign.shared".into()], ..EventRules::default() },
         reserve_for: Span::seconds(900),
         approve_above: None,
+        segments: fanfare_core::model::runtime::SegmentRules::default(),
     }
 }
 

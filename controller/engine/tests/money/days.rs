@@ -27,6 +27,7 @@ fn with_stores() -> RuntimePlan {
         groups: Vec::new(),
         region: None,
         zone: Some(if id == "tyo-01" { "Asia/Tokyo" } else { "Asia/Bangkok" }.parse().unwrap()),
+        location: None,
     };
     let stores = STORES.iter().map(|id| (StoreId::from(*id), store(id))).collect();
     RuntimePlan { stores, ..runtime() }

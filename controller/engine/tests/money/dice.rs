@@ -58,7 +58,7 @@ impl Runs {
 
     /// Says how far it has come, where somebody asked for more.
     pub(crate) fn passed(&self, seed: u64) {
-        if self.asked && (seed + 1) % 50 == 0 {
+        if self.asked && (seed + 1).is_multiple_of(50) {
             eprintln!("{} seeds passed", seed + 1 - self.seeds.start);
         }
     }

@@ -266,6 +266,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         events: EventRules::default(),
         reserve_for: Span::seconds(900),
         approve_above: None,
+        segments: fanfare_core::model::runtime::SegmentRules::default(),
     }
 }
 

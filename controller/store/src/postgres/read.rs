@@ -369,6 +369,15 @@ impl Store for PostgresStore {
         })
     }
 
+    fn raise<'a>(&'a self, setting: &'a str) -> Answer<'a, i64> {
+        Box::pin(async move {
+            let sql = "INSERT INTO settings AS s (name, value) VALUES ($1, '1') ON CONFLICT (name) DO UPDATE
+                SET value = convert_to((convert_from(s.value, 'UTF8')::bigint + 1)::text, 'UTF8')
+                RETURNING convert_from(value, 'UTF8')::bigint";
+            sqlx::query_scalar(sql).bind(setting).fetch_one(&self.writers).await.map_err(refused)
+        })
+    }
+
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>> {
         let sql = in_ns!(
             concat!("SELECT ", published_columns!(), " FROM published WHERE kind = $2 AND name = $3 AND ns"),

@@ -1,9 +1,10 @@
 //! Members and what stands around the money: lists, participations, holds, runs, messages, published revisions, credentials.
 
-use super::{bulk::Bulk, terms};
+use super::{bulk::Bulk, error::refused, terms};
 use crate::{
     Result,
     encode::{self, Put},
+    fence::Fence,
     fold, retention,
     rows::{Credential, Hold, Member, Message, Participation, Published, RefreshToken, Run},
     terms::Distinct,
@@ -203,4 +204,21 @@ pub(super) async fn pool(conn: &mut PgConnection, ns: i64, rows: &[(String, Code
     let rows = Bulk::of(rows.iter().map(|(place, code)| (place, code)), encode::pair);
     let sql = "INSERT INTO code_pool (ns, place, code) SELECT $1, * FROM unnest($2::text[], $3::text[])";
     rows.run_each(conn, ns, "imported codes", sql).await
+}
+
+/// Holds the epoch until the batch is over, so that whoever raises it waits for the batch, and whoever comes later is refused.
+pub(super) async fn hold(conn: &mut PgConnection, fence: &Fence) -> Result<()> {
+    let query = sqlx::query_scalar("SELECT value FROM settings WHERE name = $1 FOR SHARE").bind(&fence.setting);
+    let stands: Option<Vec<u8>> = query.fetch_optional(conn).await.map_err(refused)?;
+    fence.check(stands.as_deref())
+}
+
+/// Inserts or replaces settings; there are few.
+pub(super) async fn settings(conn: &mut PgConnection, settings: &[(String, Vec<u8>)]) -> Result<()> {
+    let sql = "INSERT INTO settings (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    for (name, value) in settings {
+        sqlx::query(sql).bind(name).bind(value).execute(&mut *conn).await.map_err(refused)?;
+    }
+    Ok(())
 }

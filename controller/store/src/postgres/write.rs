@@ -50,11 +50,16 @@ pub(super) async fn write(conn: &mut PgConnection, namespace: &Namespace, lane: 
         refresh_tokens,
         revoked_families,
         audit,
+        settings,
+        fence,
         news,
     } = writes;
     let at = at.ok_or_else(|| Error::Conflict("the batch names no instant".into()))?;
     let ns = lane.ns;
 
+    if let Some(fence) = fence {
+        subjects::hold(conn, fence).await?;
+    }
     change_grants(conn, ns, grants).await?;
     add_grants(conn, ns, new_grants).await?;
     change_orders(conn, ns, orders).await?;
@@ -79,6 +84,7 @@ pub(super) async fn write(conn: &mut PgConnection, namespace: &Namespace, lane: 
     subjects::retired(conn, ns, retired).await?;
     subjects::credentials(conn, ns, namespace, credentials).await?;
     subjects::refresh_tokens(conn, ns, namespace, refresh_tokens, revoked_families).await?;
+    subjects::settings(conn, settings).await?;
     let audit = add_audit(conn, ns, lane.audit, audit).await?;
 
     let moved = Moved { seq: posted.max(lane.seq + 1), chain, audit, news: news.as_deref() };

@@ -354,6 +354,15 @@ impl Store for SqliteStore {
         })
     }
 
+    fn raise<'a>(&'a self, setting: &'a str) -> Answer<'a, i64> {
+        Box::pin(async move {
+            let sql = "INSERT INTO settings (name, value) VALUES (?1, CAST('1' AS BLOB)) ON CONFLICT (name) DO UPDATE
+                SET value = CAST(CAST(CAST(CAST(value AS TEXT) AS INTEGER) + 1 AS TEXT) AS BLOB)
+                RETURNING CAST(CAST(value AS TEXT) AS INTEGER)";
+            sqlx::query_scalar(sql).bind(setting).fetch_one(&self.writer).await.map_err(refused)
+        })
+    }
+
     fn revisions<'a>(&'a self, ns: &'a Namespace, kind: Kind, name: &'a Name) -> Answer<'a, Vec<Published>> {
         let sql = in_ns!(
             concat!("SELECT ", published_columns!(), " FROM published WHERE kind = ?2 AND name = ?3 AND ns"),

@@ -1,8 +1,10 @@
 //! Members and what stands around the money: lists, participations, holds, runs, messages, published revisions, credentials.
 
-use super::{bulk::Bulk, terms};
+use super::{bulk::Bulk, error::refused, terms};
 use crate::{
-    Result, encode, fold, retention,
+    Result, encode,
+    fence::Fence,
+    fold, retention,
     rows::{Credential, Hold, Member, Message, Participation, Published, RefreshToken, Run},
     terms::Distinct,
 };
@@ -219,4 +221,21 @@ pub(super) async fn pool(conn: &mut SqliteConnection, ns: i64, rows: &[(String, 
     let sql = "INSERT INTO code_pool (ns, place, code)
         SELECT ?1, value->>'$[0]', value->>'$[1]' FROM jsonb_each(?2)";
     rows.run_each(conn, ns, "imported codes", sql).await
+}
+
+/// Compares the epoch. The writer's connection is the only one that raises it.
+pub(super) async fn hold(conn: &mut SqliteConnection, fence: &Fence) -> Result<()> {
+    let query = sqlx::query_scalar("SELECT value FROM settings WHERE name = ?1").bind(&fence.setting);
+    let stands: Option<Vec<u8>> = query.fetch_optional(conn).await.map_err(refused)?;
+    fence.check(stands.as_deref())
+}
+
+/// Inserts or replaces settings; there are few.
+pub(super) async fn settings(conn: &mut SqliteConnection, settings: &[(String, Vec<u8>)]) -> Result<()> {
+    let sql = "INSERT INTO settings (name, value) VALUES (?1, ?2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    for (name, value) in settings {
+        sqlx::query(sql).bind(name).bind(value).execute(&mut *conn).await.map_err(refused)?;
+    }
+    Ok(())
 }

@@ -47,10 +47,15 @@ pub(super) async fn write(
         refresh_tokens,
         revoked_families,
         audit,
+        settings,
+        fence,
         news: _,
     } = writes;
     let at = at.ok_or_else(|| Error::Conflict("the batch names no instant".into()))?;
 
+    if let Some(fence) = fence {
+        subjects::hold(conn, fence).await?;
+    }
     change_grants(conn, ns, grants).await?;
     add_grants(conn, ns, new_grants).await?;
     change_orders(conn, ns, orders).await?;
@@ -75,6 +80,7 @@ pub(super) async fn write(
     subjects::retired(conn, ns, retired).await?;
     subjects::credentials(conn, ns, namespace, credentials).await?;
     subjects::refresh_tokens(conn, ns, namespace, refresh_tokens, revoked_families).await?;
+    subjects::settings(conn, settings).await?;
     let audited = add_audit(conn, ns, lane.audit, audit).await?;
 
     let moved = Lane { ns: Some(ns), seq: posted.max(lane.seq + 1), chain: link, audit: audited };

@@ -71,6 +71,7 @@ contract! {
     subjects::identities_move_with_their_member;
     subjects::tokens_are_used_revoked_and_forgotten;
     subjects::settings_are_kept;
+    subjects::whoever_was_deposed_writes_nothing;
     subjects::imported_codes_stand_at_their_place_and_once;
     subjects::answers_are_kept_seven_days;
 }

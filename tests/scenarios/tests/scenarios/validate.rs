@@ -43,6 +43,32 @@ async fn every_example_repository_is_valid() -> Result<()> {
 }
 
 #[tokio::test]
+async fn explain_says_in_plain_words_who_is_meant() -> Result<()> {
+    let folder = example("segments");
+    let file = folder.join("segments.yaml").display().to_string();
+    let text = verb(&["explain", "segment", &file], None).await?.code(0)?;
+    for line in [
+        "left-a-cart: Left a cart a day ago and has not bought since",
+        "  did cart.abandoned within the last 7d and more than 1d ago, without order.paid since",
+        "  ├ at least one of these holds:",
+        "  │ ├ sum of total over order.paid within 30d is at least 2000",
+        "  └ this does not hold:",
+        "    └ belongs to the segment staff:",
+        "      └ has at least one of the tags staff",
+    ] {
+        ensure!(text.lines().any(|found| found == line), "{line:?} is not in\n{text}");
+    }
+    // Presets stand in another file of the folder.
+    ensure!(!text.contains("high-value:"), "{text}");
+    let json = verb(&["explain", "segment", &folder.display().to_string(), "--output", "json"], None).await?.code(0)?;
+    ensure!(json.contains("\"name\": \"high-value\""), "{json}");
+    let wrong = example("invalid").join("unknown-event-field.yaml").display().to_string();
+    let ended = verb(&["explain", "segment", &wrong], None).await?;
+    ensure!(ended.code == 1 && ended.text().contains("did you mean `storeId`?"), "{}", ended.text());
+    Ok(())
+}
+
+#[tokio::test]
 async fn every_invalid_example_fails_with_its_golden_words() -> Result<()> {
     let files = yaml_files(&example("invalid"))?;
     ensure!(!files.is_empty(), "there are no invalid examples");

@@ -6,10 +6,11 @@ use fanfare_core::{
     model::Kind,
 };
 use fanfare_store::{
-    Error, Keys, PAGE_MAX, Page, Store, Writes,
+    Error, Fence, Keys, PAGE_MAX, Page, Store, Writes,
     rows::{GrantState, MessageState, RunState},
 };
 use futures::{TryStreamExt, future::join_all};
+use std::collections::BTreeSet;
 
 pub(crate) async fn pages_go_on_where_the_last_ended(store: &dyn Store) {
     let ns = shop();
@@ -206,6 +207,33 @@ pub(crate) async fn settings_are_kept(store: &dyn Store) {
     assert_eq!(store.first_setting("made once", &[2]).await.unwrap(), [1]);
     let made = join_all([1, 2, 3, 4].map(async |n| store.first_setting("race", &[n]).await.unwrap())).await;
     assert!(made.iter().all(|value| *value == made[0]), "{made:?}");
+}
+
+pub(crate) async fn whoever_was_deposed_writes_nothing(store: &dyn Store) {
+    let under = |epoch: i64, key: &str| Writes {
+        counters: vec![("c".into(), 1)],
+        settings: vec![(key.into(), vec![7])],
+        fence: Some(Fence { setting: "epoch/a".into(), epoch }),
+        ..writes()
+    };
+    let refused = commit(store, under(0, "never")).await;
+    assert!(matches!(refused, Err(Error::Fenced(_))), "nobody has won yet: {refused:?}");
+    assert_eq!(store.raise("epoch/a").await.unwrap(), 1);
+    commit(store, under(1, "first")).await.unwrap();
+    assert_eq!(store.raise("epoch/b").await.unwrap(), 1, "each setting counts for itself");
+    assert_eq!(store.raise("epoch/a").await.unwrap(), 2);
+    let refused = commit(store, under(1, "never")).await;
+    assert!(matches!(refused, Err(Error::Fenced(_))), "{refused:?}");
+    commit(store, under(2, "second")).await.unwrap();
+    // Who needs no right to write, such as a till, is not asked for one.
+    commit(store, Writes { counters: vec![("c".into(), 1)], ..writes() }).await.unwrap();
+    assert_eq!(store.counters(&shop(), "c").await.unwrap(), [("c".into(), 3)]);
+    assert_eq!(store.setting("never").await.unwrap(), None);
+    for written in ["first", "second"] {
+        assert_eq!(store.setting(written).await.unwrap(), Some(vec![7]));
+    }
+    let raised = join_all([(); 4].map(async |()| store.raise("epoch/a").await.unwrap())).await;
+    assert_eq!(raised.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([3, 4, 5, 6]), "no epoch is won twice");
 }
 
 pub(crate) async fn answers_are_kept_seven_days(store: &dyn Store) {
