@@ -9,14 +9,19 @@ use chrono::TimeDelta;
 use fanfare_core::{
     cart::{Cart, Line},
     ids::OrderId,
-    mechanic::key,
+    mechanic::{
+        Rule,
+        flash_sale::{FlashSale, Item},
+        key,
+    },
     model::{
-        Plan,
+        Plan, RewardPlan,
         campaign::{Budget, Counted, Limit, Per},
+        reward::{CodeRule, CodeSource},
     },
     money::Minor,
     reason::Reason,
-    time::{Clock, Every, Ts},
+    time::{Clock, Every, Span, Ts},
     uses::Card,
 };
 use fanfare_engine::{
@@ -37,6 +42,10 @@ const PER_MEMBER: i64 = 60_000;
 const THANKS_MAX: i64 = 4;
 /// What is on each member's gift card.
 const CARD: i64 = 20_000;
+/// How many units the flash sale has.
+const FLASH: i64 = 24;
+/// How often the code for everybody can be used.
+const POSTERS: i64 = 10;
 const SEEDS: u64 = 12;
 const STEPS: usize = 60;
 
@@ -54,6 +63,8 @@ struct Told {
 struct Day {
     shop: Shop,
     limit: i64,
+    /// Whether there are a flash sale and a code for everybody, too.
+    with_more: bool,
     dice: Dice,
     told: BTreeMap<String, Told>,
 }
@@ -74,6 +85,10 @@ async fn open(seed: u64) -> Day {
         ..Budget::of(Minor(limit))
     });
     plan.mechanics = vec![mechanic("off", percent_off("33.33%")), mechanic("more", reward_from(9_000, "thanks"))];
+    if seed % 2 == 1 {
+        plan.mechanics.insert(0, mechanic("flash", flash_sale()));
+        shop.publish(Plan::Reward(poster())).await;
+    }
     shop.publish(Plan::Campaign(plan)).await;
     let mut card = gift_card("card", CARD);
     card.validity.lasts = None;
@@ -81,7 +96,20 @@ async fn open(seed: u64) -> Day {
     for member in ["m1", "m2", "m3"] {
         shop.voucher(member, "card", None).await;
     }
-    Day { shop, limit, dice: Dice::of(seed), told: BTreeMap::new() }
+    Day { shop, limit, with_more: seed % 2 == 1, dice: Dice::of(seed), told: BTreeMap::new() }
+}
+
+/// Few of one item, at a price of their own.
+fn flash_sale() -> Rule {
+    let item = Item { sku: "SKU-1".into(), price: Minor(1_000), stock: FLASH, stock_per_store: None };
+    Rule::FlashSale(FlashSale { items: vec![item], per_member: Some(FLASH / 2), reserve_for: Span::seconds(600) })
+}
+
+/// A code that everybody types.
+fn poster() -> RewardPlan {
+    let codes = CodeRule { source: CodeSource::Shared("POSTER".into()), ..CodeRule::default() };
+    let limits = vec![Limit { count: Counted::Rewards, per: Per::Member, every: Every::Lifetime, max: POSTERS / 2 }];
+    RewardPlan { codes, limits, quantity: Some(POSTERS), ..voucher("poster", 700, 0) }
 }
 
 impl Day {
@@ -123,6 +151,9 @@ impl Day {
         }
         if self.dice.below(3) == 0 {
             codes.extend(self.card(member).await.code);
+        }
+        if self.with_more && self.dice.below(3) == 0 {
+            codes.push("POSTER".into());
         }
         let (id, mode) = (format!("o{number}"), if self.dice.below(3) > 0 { Mode::Commit } else { Mode::Reserve });
         let cart = cart(Some(member), self.lines(), codes);
@@ -231,6 +262,18 @@ impl Day {
         // A late order whose budget was gone counts for its member all the same.
         assert!(shares <= reserved + actual + unfunded, "members have {shares} of {}", reserved + actual);
         self.no_limit_is_broken().await;
+        let stock: Vec<i64> =
+            self.flash().await.into_iter().filter(|(key, _)| !key.contains("|m")).map(|(_, n)| n).collect();
+        assert!(stock.iter().all(|sold| (0..=FLASH).contains(sold)), "{stock:?}");
+        let (left, given) =
+            (self.shop.balance("stock/poster/available").await, self.shop.balance("stock/poster/issued").await);
+        assert!(!self.with_more || (left >= 0 && left + given == POSTERS), "{left} {given}");
+    }
+
+    /// What the flash sale counts.
+    async fn flash(&self) -> Vec<(String, i64)> {
+        let all = self.shop.store.counters(&self.shop.ns, "").await.unwrap();
+        all.into_iter().filter(|(key, _)| key.contains("|half|flash|")).collect()
     }
 
     /// Nobody holds more of a reward than its limit, and its counter says how many.
@@ -312,6 +355,12 @@ impl Day {
             assert_eq!(self.shop.points(member).await, 0, "{member}");
         }
         assert_eq!(self.shop.budget("half").await, (self.limit - aside, aside, 0));
+        assert!(self.flash().await.iter().all(|(_, sold)| *sold == 0), "{:?}", self.flash().await);
+        if self.with_more {
+            assert_eq!(self.shop.balance("stock/poster/available").await, POSTERS, "each use came back");
+            let uses = self.shop.store.counters(&self.shop.ns, "limit-reward|poster|").await.unwrap();
+            assert!(uses.iter().all(|(_, uses)| *uses == 0), "{uses:?}");
+        }
         let members = self.shop.store.counters(&self.shop.ns, "budget-member|half|").await.unwrap();
         assert_eq!(members.iter().map(|(_, value)| *value).sum::<i64>(), aside);
         self.shop.verify().await;

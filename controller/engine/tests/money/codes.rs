@@ -267,7 +267,8 @@ async fn an_order_paid_offline_by_a_gift_card_that_is_empty_by_now_stands_with_o
     shop.run(plain).await.unwrap();
     let order = |id: &str, price: i64| {
         let placed = place(id, Mode::Commit, cart(None, vec![line("1", 1, price)], vec![code.clone()]));
-        fanfare_engine::orders::PlaceOrder { occurred_at: Some(at), ..placed }
+        let terminal = Some(format!("till of {id}"));
+        fanfare_engine::orders::PlaceOrder { occurred_at: Some(at), terminal, ..placed }
     };
     let small = shop.run(order("o-1", 4_000)).await.unwrap().order;
     assert_eq!((small.evaluation.paid, small.exception), (Minor(4_000), None), "it still held that");

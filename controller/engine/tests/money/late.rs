@@ -99,6 +99,23 @@ async fn a_late_order_earns_no_reward_whose_limit_was_used_up_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_late_order_is_an_exception_by_what_its_final_cart_gives_without_cover() {
+    let shop = Shop::open().await;
+    let mut plan = campaign("half", Some(50_000));
+    plan.mechanics = vec![mechanic("off", percent_off("50%"))];
+    shop.publish(Plan::Campaign(plan)).await;
+    let first = of(vec![line("a", 1, 20_000), line("b", 1, 10_000)]);
+    let other = of(vec![line("a", 1, 96_000)]);
+    let order = late(&shop, "late", first, other, Some(of(vec![line("b", 1, 10_000)]))).await;
+    assert_eq!(order.evaluation.discount, Minor(5_000));
+    let all = shop.store.audit(&shop.ns, fanfare_store::Page { limit: 100, after: None }).await.unwrap();
+    let booked = all.into_iter().find(|row| Some(&row.id) == order.exception.as_ref()).unwrap();
+    assert_eq!(booked.detail["amount"], 5_000, "what it cost, not what it would have");
+    assert_eq!(booked.detail["gone"][0], "budget of half");
+    shop.verify().await;
+}
+
+#[tokio::test]
 async fn a_late_order_takes_again_what_is_still_there() {
     let shop = shop().await;
     shop.publish(Plan::Reward(voucher("coupon", 1_000, 1_000))).await;
