@@ -115,7 +115,7 @@ impl Fact {
         let mut digest = [0; 8];
         hasher.finalize_xof().fill(&mut digest);
         let digest = u64::from_le_bytes(digest);
-        Self { digest, kind: event.kind.as_str().into(), time: event.time, data: Arc::new(event.data.clone()) }
+        Self { digest, kind: event.kind.as_str().into(), time: event.time, data: Arc::clone(&event.data) }
     }
 }
 
@@ -157,9 +157,9 @@ pub(crate) struct Learned {
 struct Told {
     member: MemberId,
     digest: u64,
-    kind: String,
+    kind: Arc<str>,
     time: Ts,
-    data: serde_json::Value,
+    data: Arc<serde_json::Value>,
 }
 
 impl Learned {
@@ -167,8 +167,8 @@ impl Learned {
     pub(crate) fn of(writes: &Writes, counted: &[(String, i64)]) -> Self {
         let told = |event: &Event| {
             let member = event.member.clone()?;
-            let Fact { digest, kind, time, data: _ } = Fact::of(event);
-            Some(Told { member, digest, kind: (*kind).into(), time, data: event.data.clone() })
+            let Fact { digest, kind, time, data } = Fact::of(event);
+            Some(Told { member, digest, kind, time, data })
         };
         Self {
             members: writes.members.iter().cloned().map(Profile::of).collect(),
@@ -195,7 +195,7 @@ impl Learned {
             members.entry(row.id.clone()).or_default().take(row);
         }
         for Told { member, digest, kind, time, data } in facts {
-            let fact = Fact { digest, kind: kind.into(), time, data: Arc::new(data) };
+            let fact = Fact { digest, kind, time, data };
             add_fact(&mut members.entry(member).or_default().facts, fact);
         }
         for row in participations {
