@@ -1,4 +1,4 @@
-//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [ingest] [scale] [start] [many]`; none: all.
+//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [lanes] [ingest] [scale] [start] [many]`; none: all.
 //!
 //! Everything is loopback and bounded in count and time. Fair means: both sides get the same bytes from the same generator
 //! and the same cores, taking turns; literals and the mix come from a seed chosen after the start; nothing of the product is linked or switched here.
@@ -7,12 +7,14 @@ mod feed;
 mod figures;
 mod generator;
 mod ingest;
+mod lanes;
 mod many;
 mod product;
 mod redeem;
 mod repositories;
 mod scale;
 mod start;
+mod syncs;
 
 use anyhow::{Result, bail};
 use std::hash::{BuildHasher, RandomState};
@@ -21,7 +23,7 @@ use std::hash::{BuildHasher, RandomState};
 async fn main() -> Result<()> {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.is_empty() {
-        wanted = ["feed", "redeem", "ingest", "scale", "start", "many"].map(str::to_owned).to_vec();
+        wanted = ["feed", "redeem", "lanes", "ingest", "scale", "start", "many"].map(str::to_owned).to_vec();
     }
     // Chosen by the operating system, now.
     let seed = RandomState::new().hash_one(std::process::id());
@@ -32,11 +34,14 @@ async fn main() -> Result<()> {
         match one.as_str() {
             "feed" => feed::measure().await?,
             "redeem" => redeem::measure(seed).await?,
+            "lanes" => lanes::measure(seed).await?,
             "ingest" => ingest::measure(seed).await?,
             "scale" => scale::measure(seed).await?,
             "start" => start::measure().await?,
             "many" => many::measure().await?,
-            other => bail!("no figure is called {other:?}; there are feed, redeem, ingest, scale, start and many"),
+            other => {
+                bail!("no figure is called {other:?}; there are feed, redeem, lanes, ingest, scale, start and many")
+            }
         }
     }
     println!("load {}", figures::load());
