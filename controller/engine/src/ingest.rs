@@ -5,7 +5,7 @@
 
 use crate::{
     CallError, Command, Engine, Halt, attribution,
-    audience::Fact,
+    audience::{Audience, Fact},
     earn,
     effects::{self, Decided as Of},
     journeys::{self, Heard},
@@ -64,7 +64,7 @@ pub struct Incoming {
     /// When it happened; now, when it does not say.
     pub time: Option<Ts>,
     /// Its data, an object or nothing.
-    pub data: Value,
+    pub data: Arc<Value>,
 }
 
 /// What became of an event.
@@ -176,6 +176,35 @@ impl Ingest {
         hasher.finalize().to_hex().to_string()
     }
 
+    /// Names the rows that it is decided on, but for the member's.
+    fn want(&self, plans: &Plans, keys: &mut Keys) {
+        keys.events.insert((self.source(), self.event.id.clone()));
+        let Some(member) = self.subject() else { return };
+        let kind = self.event.kind.as_str();
+        for campaign in plans.campaigns.values().filter(|campaign| concerns(&campaign.plan, kind)) {
+            keys.participations.insert((campaign.plan.name.clone(), member.clone()));
+        }
+        for plan in plans.automations.values() {
+            if plan.trigger == kind || plan.exit.iter().any(|exit| exit == kind) {
+                keys.runs_of.insert((plan.name.clone(), member.clone()));
+            }
+        }
+        if let Some(order) = reported::order_of(kind, &self.event.data) {
+            keys.orders.insert(order);
+        }
+    }
+
+    /// Whether it is kept and counted and nothing follows from it, for a member whom memory knows: then the member's row
+    /// says nothing more.
+    fn is_known(&self, plans: &Plans, audience: &Audience, member: &MemberId) -> bool {
+        let kind = self.event.kind.as_str();
+        let follows = plans.campaigns.values().any(|campaign| concerns(&campaign.plan, kind))
+            || plans.automations.values().any(|plan| plan.trigger == kind || plan.exit.iter().any(|exit| exit == kind))
+            || plans.runtime.as_deref().is_some_and(|runtime| runtime.points.earned_by(kind).next().is_some())
+            || [ORDER_PAID, ORDER_REFUNDED].contains(&kind);
+        !follows && audience.with(member, |record| record.known)
+    }
+
     /// What is wrong with the event whatever is known: its shape, its sender, its time.
     fn fault(&self, tx: &Tx<'_>, at: Ts) -> Result<Option<(&'static str, String)>, Halt> {
         let Incoming { source, id, kind, subject: _, time: _, data } = &self.event;
@@ -225,21 +254,13 @@ impl Command for Ingest {
     type Answer = EventResult;
 
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
-        keys.events.insert((self.source(), self.event.id.clone()));
-        let Some(member) = self.subject() else { return };
-        keys.members.insert(member.clone());
-        let kind = self.event.kind.as_str();
-        for campaign in plans.campaigns.values().filter(|campaign| concerns(&campaign.plan, kind)) {
-            keys.participations.insert((campaign.plan.name.clone(), member.clone()));
-        }
-        for plan in plans.automations.values() {
-            if plan.trigger == kind || plan.exit.iter().any(|exit| exit == kind) {
-                keys.runs_of.insert((plan.name.clone(), member.clone()));
-            }
-        }
-        if let Some(order) = reported::order_of(kind, &self.event.data) {
-            keys.orders.insert(order);
-        }
+        self.want(plans, keys);
+        keys.members.extend(self.subject().cloned());
+    }
+
+    fn prefetch_beside(&self, plans: &Plans, audience: &Audience, keys: &mut Keys) {
+        self.want(plans, keys);
+        keys.members.extend(self.subject().filter(|member| !self.is_known(plans, audience, member)).cloned());
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<EventResult, Halt> {
@@ -259,7 +280,9 @@ impl Command for Ingest {
         }
         let member = self.subject().cloned();
         if let Some(member) = &member {
-            members::ensure(tx, member)?;
+            if tx.changed_member(member).is_some() || !self.is_known(tx.plans, tx.audience, member) {
+                members::ensure(tx, member)?;
+            }
             earn::look(tx, Some(member), kind);
         }
         let mut event = Event {
@@ -269,7 +292,7 @@ impl Command for Ingest {
             member,
             time: at,
             digest,
-            data: data.clone(),
+            data: Arc::clone(data),
             decisions: Value::Array(Vec::new()),
         };
         let mut paid = None;
@@ -297,10 +320,10 @@ impl Command for Ingest {
         earn::on_event(tx, &event)?;
         let decided = happened(tx, &event, paid)?;
         reported::progressed(tx, &event, &decided)?;
-        if let Value::Array(decisions) = serde_json::to_value(decided).unwrap_or_default() {
-            event.decisions = Value::Array(decisions);
+        if !decided.is_empty() {
+            event.decisions = serde_json::to_value(decided).unwrap_or_default();
+            tx.new_event(event.clone());
         }
-        tx.new_event(event.clone());
         Ok(EventResult { id: id.clone(), status: Status::Accepted, decisions: event.decisions, problem: None })
     }
 }

@@ -85,6 +85,13 @@ pub trait Command: Send + 'static {
     /// What it answers when it was decided.
     type Answer: Send + 'static;
 
+    /// Like [`Command::prefetch`], but for rows of members that say nothing more than memory knows. What it leaves out must
+    /// not be asked for while memory still knows it.
+    fn prefetch_beside(&self, plans: &Plans, audience: &audience::Audience, keys: &mut Keys) {
+        let _ = audience;
+        self.prefetch(plans, keys);
+    }
+
     /// Names the rows that it is known to need, so that a batch loads them at once. Forgetting one costs a second look
     /// at the database, never correctness.
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {

@@ -64,7 +64,7 @@ fn tell(tx: &mut Tx<'_>, plan: &CampaignPlan, budget: &Budget, share: BasisPoint
         member: owner(tx, plan)?,
         time: tx.now,
         digest: String::new(),
-        data: data.clone(),
+        data: data.clone().into(),
         decisions: Value::Array(Vec::new()),
     };
     tx.audit("fanfare", BUDGET_THRESHOLD, &format!("Campaign/{}", plan.name), data);

@@ -167,6 +167,8 @@ pub(crate) fn plan_close(tx: &mut Tx<'_>, grant: &Grant) {
     let lapses = grant.state != GrantState::Redeemed || matches!(grant.terms.kind, RewardKind::Points { .. });
     match closes_at(grant).filter(|_| lapses) {
         Some(at) => tx.schedule(task.at(at)),
+        // Nothing was planned for one that never ends by itself.
+        None if grant.state == GrantState::Redeemed && grant.claim_by.is_none() && grant.valid_until.is_none() => {}
         None => tx.done(&task.id()),
     }
 }

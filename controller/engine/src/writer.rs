@@ -3,7 +3,9 @@
 //! Group commit never waits for a timer: what has gathered while the last batch was written is the next batch.
 
 use crate::{
-    CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault, audience, concurrency, memory,
+    CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault, audience,
+    audience::Audience,
+    concurrency, memory,
     mint::{Draw, Mint},
     news::News,
     plans::Plans,
@@ -47,7 +49,7 @@ pub(crate) struct Scene<'a> {
 /// A command in the queue, with whoever waits for its answer.
 pub(crate) trait Work: Send {
     /// Names the rows that it is known to need.
-    fn prefetch(&self, plans: &Plans, keys: &mut Keys);
+    fn prefetch(&self, plans: &Plans, audience: &Audience, keys: &mut Keys);
     /// How many commands it is.
     fn weight(&self) -> usize {
         1
@@ -163,8 +165,8 @@ fn decide<C: Command>(
 }
 
 impl<C: Command> Work for Plain<C> {
-    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
-        self.command.prefetch(plans, keys);
+    fn prefetch(&self, plans: &Plans, audience: &Audience, keys: &mut Keys) {
+        self.command.prefetch_beside(plans, audience, keys);
     }
 
     fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran {
@@ -201,9 +203,9 @@ pub(crate) fn keyed<C: Command>(
 }
 
 impl<C: Command> Work for WithKey<C> {
-    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+    fn prefetch(&self, plans: &Plans, audience: &Audience, keys: &mut Keys) {
         keys.idempotency.insert((self.keyed.scope.clone(), self.keyed.key.clone()));
-        self.command.prefetch(plans, keys);
+        self.command.prefetch_beside(plans, audience, keys);
     }
 
     fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran {
@@ -266,9 +268,9 @@ pub(crate) fn many<C: Command>(
 }
 
 impl<C: Command> Work for Many<C> {
-    fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
+    fn prefetch(&self, plans: &Plans, audience: &Audience, keys: &mut Keys) {
         for command in &self.commands {
-            command.prefetch(plans, keys);
+            command.prefetch_beside(plans, audience, keys);
         }
     }
 
@@ -376,7 +378,7 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
     let mut keys = Keys::default();
     let expected = shared.memory.plans.load();
     for work in &*works {
-        work.prefetch(&expected, &mut keys);
+        work.prefetch(&expected, &shared.memory.audience, &mut keys);
     }
     let mut tx = memory::begin(shared).await.map_err(fault)?;
     fault_points::reach("lane-held");

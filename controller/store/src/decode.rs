@@ -273,7 +273,7 @@ pub(crate) fn event<R: Source>(row: &R) -> Result<Event> {
         member: c.opt_text()?,
         time: c.at()?,
         digest: c.text()?,
-        data: c.json()?,
+        data: std::sync::Arc::new(c.json()?),
         decisions: c.json()?,
     })
 }

@@ -394,8 +394,8 @@ pub struct Event {
     pub time: Ts,
     /// Digest of type, subject, time and data.
     pub digest: String,
-    /// Its data.
-    pub data: serde_json::Value,
+    /// Its data, shared by everyone who reads it.
+    pub data: std::sync::Arc<serde_json::Value>,
     /// What it brought about, as answered.
     pub decisions: serde_json::Value,
 }

@@ -1,6 +1,7 @@
 //! Figures: medians of interleaved repetitions, and what the machine was like meanwhile.
 
-use anyhow::Result;
+use crate::generator::Seen;
+use anyhow::{Context, Result};
 use std::{
     fs::{self, File},
     io::Write as _,
@@ -52,11 +53,11 @@ pub(crate) fn fdatasync_p50_ms(folder: &Path) -> Result<f64> {
 }
 
 /// Ours, the anchor's and the ratio, from repetitions that took turns.
-pub(crate) struct Ratio {
+pub(crate) struct Ratio<'a> {
     /// What is compared.
-    pub(crate) name: &'static str,
+    pub(crate) name: &'a str,
     /// In which unit; more is better.
-    pub(crate) unit: &'static str,
+    pub(crate) unit: &'a str,
     /// What the ratio should be at least.
     pub(crate) goal: f64,
     /// One figure a repetition.
@@ -65,7 +66,7 @@ pub(crate) struct Ratio {
     pub(crate) anchor: Vec<f64>,
 }
 
-impl Ratio {
+impl Ratio<'_> {
     /// Prints the line that the note quotes.
     pub(crate) fn print(&self) {
         let ratios: Vec<f64> = self.ours.iter().zip(&self.anchor).map(|(ours, anchor)| ours / anchor).collect();
@@ -80,4 +81,35 @@ impl Ratio {
             unit = self.unit
         );
     }
+}
+
+/// How many times the median the 99th percentile may be at half load.
+const SPREAD_GOAL: f64 = 5.0;
+
+/// Prints the latencies of a run at half the pace that was reached.
+pub(crate) fn print_half_load(name: &str, seen: &Seen) {
+    let (p50, p99) = (seen.percentile_ms(0.5), seen.percentile_ms(0.99));
+    let verdict = if p99 <= SPREAD_GOAL * p50 { "met" } else { "MISSED" };
+    println!(
+        "{name}, at half load ({:.0}/s): p50 {p50:.2} ms, p99 {p99:.2} ms, ratio {:.1} (goal {SPREAD_GOAL}: {verdict})",
+        seen.rate(),
+        p99 / p50
+    );
+}
+
+/// How many bytes a process has had written to disks, as Linux counts them.
+pub(crate) fn written_bytes(process: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/io"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes:")).context("no write_bytes")?;
+    Ok(line.trim().parse()?)
+}
+
+/// The memory that a process holds, in MiB: (now, at most so far).
+pub(crate) fn memory_mib(process: u32) -> Result<(u64, u64)> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let read = |name: &str| -> Result<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no memory is told")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? / 1024)
+    };
+    Ok((read("VmRSS:")?, read("VmHWM:")?))
 }

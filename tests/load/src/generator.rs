@@ -10,6 +10,8 @@ use tokio::{
 
 /// The most bytes of one answer.
 const ANSWER_MAX: usize = 1 << 20;
+/// By how much a timer may be late by itself.
+const LATE_MAX: Duration = Duration::from_millis(3);
 
 /// What one run saw.
 #[derive(Default)]
@@ -72,10 +74,16 @@ pub(crate) fn post_as(path: &str, bearer: &str, media: &str, body: &str) -> Vec<
 
 /// Sends each connection's requests, one after another, and all connections at once.
 pub(crate) async fn each_once(port: u16, connections: Vec<Vec<Vec<u8>>>) -> Result<Seen> {
+    each_once_among(&[port], connections).await
+}
+
+/// Like [`each_once`]; the connections are dealt out to the ports.
+pub(crate) async fn each_once_among(ports: &[u16], connections: Vec<Vec<Vec<u8>>>) -> Result<Seen> {
     let start = Instant::now();
     let tasks: Vec<_> = connections
         .into_iter()
-        .map(|requests| {
+        .zip(ports.iter().copied().cycle())
+        .map(|(requests, port)| {
             tokio::spawn(async move {
                 let (mut wire, mut seen) = (Wire::open(port).await?, Seen::default());
                 for request in &requests {
@@ -86,6 +94,33 @@ pub(crate) async fn each_once(port: u16, connections: Vec<Vec<Vec<u8>>>) -> Resu
         })
         .collect();
     join(tasks, start).await
+}
+
+/// Like [`each_once`], at a steady pace of `rate` requests a second in all, each connection in its turn. A request that
+/// could not be sent when it was due, because the answer before it was late, counts from when it was due.
+pub(crate) async fn paced(port: u16, connections: Vec<Vec<Vec<u8>>>, rate: f64) -> Result<Seen> {
+    let start = Instant::now();
+    let count = connections.len() as f64;
+    let tasks: Vec<_> = connections
+        .into_iter()
+        .enumerate()
+        .map(|(place, requests)| {
+            tokio::spawn(async move {
+                let (mut wire, mut seen) = (Wire::open(port).await?, Seen::default());
+                for (number, request) in requests.iter().enumerate() {
+                    let due = start + Duration::from_secs_f64((place as f64 + count * number as f64) / rate);
+                    tokio::time::sleep_until(due.into()).await;
+                    // The timer counts whole milliseconds, so it is late by up to one: that is not the server's.
+                    let late = if due.elapsed() > LATE_MAX { due } else { Instant::now() };
+                    wire.call_since(late, request, &mut seen).await?;
+                }
+                anyhow::Ok(seen)
+            })
+        })
+        .collect();
+    let seen = join(tasks, start).await?;
+    ensure!(seen.count(201) * 100 > seen.latencies.len() * 90, "what was paced was not done: {:?}", seen.statuses);
+    Ok(seen)
 }
 
 /// Repeats each connection's one request for so long.
@@ -132,7 +167,10 @@ impl Wire {
     }
 
     async fn call(&mut self, request: &[u8], seen: &mut Seen) -> Result<()> {
-        let start = Instant::now();
+        self.call_since(Instant::now(), request, seen).await
+    }
+
+    async fn call_since(&mut self, start: Instant, request: &[u8], seen: &mut Seen) -> Result<()> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         loop {

@@ -1,4 +1,4 @@
-//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [ingest] [scale] [start] [many] [audience] [controller]`;
+//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [lanes] [ingest] [scale] [start] [many] [audience] [controller]`;
 //! none: all but the last, which needs a PostgreSQL.
 //!
 //! Everything is loopback and bounded in count and time. Fair means: both sides get the same bytes from the same generator
@@ -10,6 +10,7 @@ mod feed;
 mod figures;
 mod generator;
 mod ingest;
+mod lanes;
 mod many;
 mod people;
 mod product;
@@ -17,6 +18,7 @@ mod redeem;
 mod repositories;
 mod scale;
 mod start;
+mod syncs;
 
 use anyhow::{Result, bail};
 use std::hash::{BuildHasher, RandomState};
@@ -25,7 +27,7 @@ use std::hash::{BuildHasher, RandomState};
 async fn main() -> Result<()> {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.is_empty() {
-        wanted = ["feed", "redeem", "ingest", "scale", "start", "many", "audience"].map(str::to_owned).to_vec();
+        wanted = ["feed", "redeem", "lanes", "ingest", "scale", "start", "many", "audience"].map(str::to_owned).to_vec();
     }
     // Chosen by the operating system, now.
     let seed = RandomState::new().hash_one(std::process::id());
@@ -36,6 +38,7 @@ async fn main() -> Result<()> {
         match one.as_str() {
             "feed" => feed::measure().await?,
             "redeem" => redeem::measure(seed).await?,
+            "lanes" => lanes::measure(seed).await?,
             "ingest" => ingest::measure(seed).await?,
             "scale" => scale::measure(seed).await?,
             "controller" => controller::measure().await?,
@@ -43,7 +46,7 @@ async fn main() -> Result<()> {
             "many" => many::measure().await?,
             "audience" => audience::measure(seed).await?,
             other => bail!(
-                "no figure is called {other:?}; there are feed, redeem, ingest, scale, start, many, audience and controller"
+                "no figure is called {other:?}; there are feed, redeem, lanes, ingest, scale, start, many, audience and controller"
             ),
         }
     }

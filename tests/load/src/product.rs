@@ -30,6 +30,7 @@ pub(crate) struct Product {
     pub(crate) credentials: Credentials,
     pub(crate) http: reqwest::Client,
     data: PathBuf,
+    database: Option<String>,
 }
 
 /// The binary that is measured.
@@ -52,10 +53,17 @@ pub(crate) fn folder(name: &str) -> Result<PathBuf> {
 impl Product {
     /// Starts it on `repository` and waits until both listeners serve.
     pub(crate) async fn start(repository: &Path, data: &Path) -> Result<Self> {
+        Self::start_on(repository, data, None).await
+    }
+
+    /// Like [`Product::start`], with business data in the PostgreSQL of a URL, where there is one.
+    pub(crate) async fn start_on(repository: &Path, data: &Path, database: Option<&str>) -> Result<Self> {
         let log = fs::File::create(data.with_extension("log"))?;
         let file = data.join("credentials.json");
         let _ = fs::remove_file(&file);
-        let mut process = Command::new(binary()?)
+        let mut process = Command::new(binary()?);
+        let mut process = process
+            .envs(database.map(|url| ("FANFARE_DATABASE_URL", url)))
             .arg("up")
             .arg(repository)
             .arg("--data")
@@ -72,7 +80,13 @@ impl Product {
             if let Ok(text) = fs::read_to_string(&file) {
                 let credentials = serde_json::from_str(&text)?;
                 let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
-                return Ok(Self { process, credentials, http, data: data.to_owned() });
+                return Ok(Self {
+                    process,
+                    credentials,
+                    http,
+                    data: data.to_owned(),
+                    database: database.map(str::to_owned),
+                });
             }
             if let Some(status) = process.try_wait()? {
                 bail!("up ended with {status}: {}", fs::read_to_string(data.with_extension("log"))?);
@@ -172,13 +186,55 @@ impl Product {
             ensure!(began.elapsed() < START_LIMIT, "the product did not end");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let audit = Command::new(binary()?).args(["audit", "verify", "--data"]).arg(&self.data).output()?;
+        let mut audit = Command::new(binary()?);
+        audit.args(["audit", "verify"]);
+        let audit = match &self.database {
+            Some(url) => audit.env("FANFARE_DATABASE_URL", url).output()?,
+            None => audit.arg("--data").arg(&self.data).output()?,
+        };
         ensure!(audit.status.success(), "the audit found something: {}", String::from_utf8_lossy(&audit.stdout));
         Ok(())
     }
 }
 
 impl Drop for Product {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A process that serves the namespace of a shared database; killed when dropped.
+pub(crate) struct Runtime {
+    process: Child,
+    pub(crate) port: u16,
+}
+
+impl Runtime {
+    /// Starts `fanfare runtime` and waits until it serves; its log is kept at `log`.
+    pub(crate) async fn start(url: &str, namespace: &str, log: &Path) -> Result<Self> {
+        let out = fs::File::create(log)?;
+        let mut command = Command::new(binary()?);
+        command.args(["runtime", "--listen", "127.0.0.1:0", "--namespace", namespace]);
+        command.env("FANFARE_DATABASE_URL", url).env("NO_COLOR", "1").stdin(Stdio::null());
+        let mut process = command.stdout(out.try_clone()?).stderr(out).spawn().context("cannot start a runtime")?;
+        let began = Instant::now();
+        loop {
+            let said = fs::read_to_string(log)?;
+            if let Some(url) = said.lines().find_map(|line| line.trim().strip_prefix("HTTP API")) {
+                let port = url.rsplit(':').next().context("no port")?.trim().parse()?;
+                return Ok(Self { process, port });
+            }
+            if let Some(status) = process.try_wait()? {
+                bail!("a runtime ended with {status}: {said}");
+            }
+            ensure!(began.elapsed() < START_LIMIT, "a runtime did not serve in time");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Runtime {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -192,6 +248,11 @@ pub(crate) struct Anchor {
 }
 
 impl Anchor {
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Starts the program `name`, which lies beside this one.
     pub(crate) async fn start(name: &str, args: &[&str]) -> Result<Self> {
         let path = std::env::current_exe()?.with_file_name(name);

@@ -1,38 +1,41 @@
 //! G2: durable redemptions over HTTP, every check on, against the reference writer of the same rows and UNIQUEs.
 
 use crate::{
-    figures::{Mix, REPETITIONS, Ratio, fdatasync_p50_ms, median},
+    figures::{Mix, REPETITIONS, Ratio, fdatasync_p50_ms, median, print_half_load, written_bytes},
     generator,
     product::{Anchor, Product, folder},
     repositories,
+    syncs::Syncs,
 };
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
 use std::{fs, time::Duration};
 
-const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 /// Fresh redemptions of one connection in one repetition.
 const PER_CONNECTION: usize = 100;
-/// Vouchers of each side: the repetitions and one to warm up.
-const VOUCHERS: usize = CONNECTIONS * PER_CONNECTION * (REPETITIONS + 1);
+/// Fresh redemptions of one repetition.
+const SHARE: usize = CONNECTIONS * PER_CONNECTION;
+/// Vouchers of each side: the repetitions, one to warm up, one at half the pace and one whose synced writes are counted.
+const VOUCHERS: usize = SHARE * (REPETITIONS + 3);
 const MEMBERS: usize = 200;
 /// Of 100 requests, so many repeat an earlier one under its key, and so many ask for a used voucher.
 const REPLAYS: u64 = 2;
 const REFUSALS: u64 = 3;
 
 /// What one repetition must be answered.
-struct Expected {
-    requests: Vec<Vec<Vec<u8>>>,
-    done: usize,
-    refused: usize,
+pub(crate) struct Expected {
+    pub(crate) requests: Vec<Vec<Vec<u8>>>,
+    pub(crate) done: usize,
+    pub(crate) refused: usize,
 }
 
 /// Shares the codes among the connections and mixes replays and refusals in.
-fn requests(codes: &[String], bearer: &str, store: &str, seed: u64) -> Expected {
+pub(crate) fn requests(codes: &[String], bearer: &str, store: &str, seed: u64) -> Expected {
     let mut mix = Mix(seed);
     let mut expected = Expected { requests: Vec::new(), done: 0, refused: 0 };
-    for (connection, codes) in codes.chunks(PER_CONNECTION).enumerate() {
+    for (connection, codes) in codes.chunks(codes.len().div_ceil(CONNECTIONS)).enumerate() {
         let mut sent: Vec<(Vec<u8>, &str, bool)> = Vec::new();
         let make = |key: String, code: &str, order: u64| {
             let body = json!({"code": code, "mode": "Commit", "storeId": store,
@@ -77,15 +80,18 @@ pub(crate) async fn measure(seed: u64) -> Result<()> {
         Anchor::start("reference-writer", &[&other.display().to_string(), &VOUCHERS.to_string(), &key]).await?;
 
     let (mut mine, mut reference, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
-    let share = CONNECTIONS * PER_CONNECTION;
+    let mut bytes = [0.0; 2];
+    let store = &product.credentials.store_id;
     for repetition in 0..=REPETITIONS {
         let seed = seed ^ (repetition as u64) << 32;
-        let range = repetition * share..(repetition + 1) * share;
+        let range = repetition * SHARE..(repetition + 1) * SHARE;
         let mut rates = Vec::new();
-        for (codes, port) in [(&ours, product.port()?), (&theirs, anchor.port)] {
-            let Expected { requests, done, refused } =
-                requests(&codes[range.clone()], &key, &product.credentials.store_id, seed);
+        let sides = [(&ours, product.port()?, product.id()), (&theirs, anchor.port, anchor.id())];
+        for (side, (codes, port, process)) in sides.into_iter().enumerate() {
+            let Expected { requests, done, refused } = requests(&codes[range.clone()], &key, store, seed);
+            let before = written_bytes(process)?;
             let seen = generator::each_once(port, requests).await?;
+            bytes[side] += (written_bytes(process)? - before) as f64;
             let (got, not) = (seen.count(201), seen.count(409));
             ensure!((got, not) == (done, refused), "{:?} instead of {done} done and {refused} refused", seen.statuses);
             rates.push(seen.rate());
@@ -107,7 +113,41 @@ pub(crate) async fn measure(seed: u64) -> Result<()> {
         "G2: {CONNECTIONS} connections, {REPLAYS} % replays, {REFUSALS} % refusals, fdatasync p50 {:.2} ms",
         median(&syncs)
     );
-    Ratio { name: "G2 redeem, SQLite", unit: "redemptions/s", goal: 0.4, ours: mine, anchor: reference }.print();
+    Ratio {
+        name: "G2 redeem, SQLite",
+        unit: "redemptions/s",
+        goal: 0.6,
+        ours: mine.clone(),
+        anchor: reference.clone(),
+    }
+    .print();
+    let [per_ours, per_theirs] = bytes.map(|all| all / (SHARE * (REPETITIONS + 1)) as f64);
+    println!("  bytes written a redemption: ours {per_ours:.0}, reference {per_theirs:.0}");
+    let last = |number: usize, codes: &[String]| {
+        let from = SHARE * (REPETITIONS + 1 + number);
+        requests(&codes[from..from + SHARE], &key, store, seed ^ ((REPETITIONS + 1 + number) as u64) << 32).requests
+    };
+    for (name, codes, port, pace) in [
+        ("G2 redeem, SQLite", &ours, product.port()?, median(&mine)),
+        ("  the reference", &theirs, anchor.port, median(&reference)),
+    ] {
+        print_half_load(name, &generator::paced(port, last(0, codes), pace / 2.0).await?);
+    }
+    for (name, codes, port, process) in
+        [("ours", &ours, product.port()?, product.id()), ("reference", &theirs, anchor.port, anchor.id())]
+    {
+        let requests = last(1, codes);
+        let count = requests.iter().map(Vec::len).sum::<usize>();
+        let counter = Syncs::count(process)?;
+        generator::each_once(port, requests).await?;
+        match counter.map(Syncs::end).transpose()? {
+            Some(calls) => println!(
+                "  fdatasync: {name} {calls} calls for {count} requests, {:.0} requests a call",
+                count as f64 / calls as f64
+            ),
+            None => println!("  fdatasync: {name} not counted, strace is not installed"),
+        }
+    }
     drop(anchor);
     check(&product).await?;
     product.finish().await?;

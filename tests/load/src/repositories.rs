@@ -77,6 +77,22 @@ pub(crate) fn vouchers(folder: &Path) -> Result<()> {
     Ok(fs::write(folder.join("bench.yaml"), format!("{RUNTIME}{}", campaign("bench", mechanic)))?)
 }
 
+/// How many campaigns [`lanes`] has beside the hot one.
+pub(crate) const SPREAD: usize = 10;
+
+/// A hot campaign that gives each member of one tier a voucher for each order, and ten that give each member of the other
+/// tier one each.
+pub(crate) fn lanes(folder: &Path) -> Result<()> {
+    let mechanic = r#"{name: gift, spendThreshold: {tiers: [{spend: "1", reward: voucher}]}}"#;
+    let silver = RUNTIME.replace("in: [gold]", "in: [silver]").replace("gold-in-bangkok", "silver-in-bangkok");
+    let segment = silver.split("---\n").find(|part| part.contains("kind: Segment")).unwrap_or_default();
+    let mut text = format!("{RUNTIME}---\n{segment}{}", campaign("hot", mechanic));
+    for number in 0..SPREAD {
+        text += &campaign(&format!("spread-{number}"), mechanic).replace("gold-in-bangkok", "silver-in-bangkok");
+    }
+    Ok(fs::write(folder.join("bench.yaml"), text)?)
+}
+
 /// A segment that counts visits, so that each event changes an audience.
 pub(crate) fn visits(folder: &Path) -> Result<()> {
     let segment = r#"---

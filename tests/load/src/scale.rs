@@ -5,12 +5,12 @@
 //! written while the product is down, as a restored database has them. Nothing else is changed.
 
 use crate::{
-    figures::{Mix, REPETITIONS, fdatasync_p50_ms, median},
+    figures::{Mix, REPETITIONS, fdatasync_p50_ms, median, memory_mib},
     generator,
     product::{Product, folder},
     repositories,
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use std::{
@@ -83,7 +83,7 @@ async fn one(count: u64, seed: u64) -> Result<f64> {
     let began = Instant::now();
     let product = Product::start(&repository, &data).await?;
     product.call(reqwest::Method::GET, "/v1/campaigns", "", None).await?;
-    let (took, peak) = (began.elapsed().as_secs_f64(), peak_mib(product.id())?);
+    let (took, peak) = (began.elapsed().as_secs_f64(), memory_mib(product.id())?.1);
     let verdict = if took <= START_GOAL_S && peak <= MEMORY_GOAL_MIB { "met" } else { "MISSED" };
     println!(
         "scale: {count} vouchers: killed (process {process}), it served again after {took:.2} s with at most {peak} MiB (goal {START_GOAL_S} s, \
@@ -164,12 +164,4 @@ fn code(number: u64) -> String {
         .sum();
     values[11] = (32 - sum % 32) % 32;
     values.iter().map(|value| char::from(SYMBOLS[*value])).collect()
-}
-
-/// The most memory that the process has held, as Linux counts it.
-fn peak_mib(process: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib / 1024)
 }

@@ -136,6 +136,6 @@ fn into_incoming(event: Event) -> Incoming {
         kind,
         subject: subject.map(Into::into),
         time,
-        data,
+        data: data.into(),
     }
 }

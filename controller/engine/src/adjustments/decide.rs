@@ -4,6 +4,7 @@ use super::{Adjustment, DECIDED, Decision, PROPOSED, Proposal, adjustment, event
 use crate::{Command, Halt, plans::Plans, refuse, tx::Tx};
 use fanfare_core::reason::Reason;
 use fanfare_store::Keys;
+use serde::Deserialize;
 use serde_json::json;
 
 /// What is decided.
@@ -39,8 +40,8 @@ impl Command for Decide {
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt> {
         let Self { id, verdict, reason, actor } = self;
         let Some(proposed) = tx.event(PROPOSED, id)? else { return Ok(None) };
-        let (proposed_at, data) = (proposed.time, proposed.data.clone());
-        let Ok(proposal) = serde_json::from_value::<Proposal>(data) else { return Ok(None) };
+        let proposed_at = proposed.time;
+        let Ok(proposal) = Proposal::deserialize(&*proposed.data) else { return Ok(None) };
         if tx.event(DECIDED, id)?.is_some() {
             return refuse(Reason::AlreadyDecided, "it was posted or turned down before; propose another one");
         }

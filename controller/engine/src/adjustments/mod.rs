@@ -179,9 +179,9 @@ struct Decision {
 
 /// Reads a correction of its events; nothing where the rows cannot be understood.
 fn read(proposed: &Event, decided: Option<&Event>) -> Option<Adjustment> {
-    let proposal = serde_json::from_value(proposed.data.clone()).ok()?;
+    let proposal = Proposal::deserialize(&*proposed.data).ok()?;
     let decision = match decided {
-        Some(event) => Some((serde_json::from_value(event.data.clone()).ok()?, event.time)),
+        Some(event) => Some((Deserialize::deserialize(&*event.data).ok()?, event.time)),
         None => None,
     };
     Some(adjustment(&proposed.id, proposed.time, proposal, decision))
@@ -210,7 +210,7 @@ fn event(source: &str, id: &str, at: Ts, data: &impl Serialize) -> Event {
         member: None,
         time: at,
         digest: String::new(),
-        data: serde_json::to_value(data).unwrap_or_default(),
+        data: serde_json::to_value(data).unwrap_or_default().into(),
         decisions: serde_json::Value::Array(Vec::new()),
     }
 }

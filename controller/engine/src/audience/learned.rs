@@ -71,7 +71,7 @@ struct Told {
     digest: u64,
     kind: String,
     time: Ts,
-    data: serde_json::Value,
+    data: Arc<serde_json::Value>,
 }
 
 impl Learned {
@@ -79,8 +79,8 @@ impl Learned {
     pub(crate) fn of(writes: &Writes, counted: &[(String, i64)]) -> Self {
         let told = |event: &Event| {
             let member = event.member.clone()?;
-            let Fact { digest, kind, time, data: _ } = Fact::of(event);
-            Some(Told { member, digest, kind: (*kind).into(), time, data: event.data.clone() })
+            let Fact { digest, kind, time, data } = Fact::of(event);
+            Some(Told { member, digest, kind: (*kind).into(), time, data })
         };
         Self {
             members: writes.members.iter().cloned().map(Profile::of).collect(),
@@ -108,7 +108,7 @@ impl Learned {
             touched.people.extend(members.take_profile(row));
         }
         for Told { member, digest, kind, time, data } in facts {
-            let fact = Fact { digest, kind: members.kind(&kind), time, data: Arc::new(data) };
+            let fact = Fact { digest, kind: members.kind(&kind), time, data };
             touched.acted.extend(members.take_fact(&member, fact));
         }
         for row in participations {

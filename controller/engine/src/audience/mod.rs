@@ -119,7 +119,7 @@ impl Fact {
         let mut digest = [0; 8];
         hasher.finalize_xof().fill(&mut digest);
         let digest = u64::from_le_bytes(digest);
-        Self { digest, kind: event.kind.as_str().into(), time: event.time, data: Arc::new(event.data.clone()) }
+        Self { digest, kind: event.kind.as_str().into(), time: event.time, data: Arc::clone(&event.data) }
     }
 }
 

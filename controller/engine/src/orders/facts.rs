@@ -38,7 +38,8 @@ pub(crate) fn paid(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking) -> Res
             "storeId": order.cart.store,
             "channel": order.cart.channel,
             "lines": lines,
-        }),
+        })
+        .into(),
         decisions: Value::Array(Vec::new()),
     };
     let paid = Paid { before: order.evaluation.total, after: order.evaluation.price(), evaluated: true };
@@ -71,7 +72,8 @@ pub(crate) fn refunded(tx: &mut Tx<'_>, order: &Order, return_id: &str) -> Resul
             "currency": currency.code(),
             "storeId": back.store,
             "lines": lines,
-        }),
+        })
+        .into(),
         decisions: Value::Array(Vec::new()),
     };
     happen(tx, event, None).map(drop)

@@ -75,7 +75,7 @@ struct DataLine {
 
 /// Reads an event's data against the namespace's currency.
 fn read(event: &Event, currency: &Currency) -> Result<(Data, Option<Minor>, Vec<Line>), String> {
-    let data: Data = serde_json::from_value(event.data.clone()).map_err(|error| {
+    let data: Data = Data::deserialize(&*event.data).map_err(|error| {
         format!("its data is no order: {error}; send orderId, total, currency, storeId, channel, lines")
     })?;
     for (name, id) in [("orderId", Some(&data.order_id)), ("returnId", data.return_id.as_ref())] {

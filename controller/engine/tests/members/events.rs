@@ -28,7 +28,7 @@ fn visit(event_id: &str, member: &str, time: &str) -> Incoming {
         kind: "store.visited".into(),
         subject: Some(id(member)),
         time: Some(ts(time)),
-        data: json!({"storeId": "bkk-01"}),
+        data: json!({"storeId": "bkk-01"}).into(),
     }
 }
 
@@ -47,7 +47,7 @@ async fn an_event_counts_once_however_often_it_comes() {
     assert_eq!(all.iter().filter(|result| result.status == Status::Accepted).count(), 1);
     assert_eq!(all.iter().filter(|result| result.status == Status::Duplicate).count(), 5);
     assert_eq!(facts(&shop, "m1"), 1);
-    let other = Incoming { data: json!({"storeId": "bkk-02"}), ..event.clone() };
+    let other = Incoming { data: json!({"storeId": "bkk-02"}).into(), ..event.clone() };
     let result = shop.engine.ingest(vec![other], &Sender::Shop).await.unwrap().0.remove(0);
     assert_eq!(result.problem.unwrap().code, "event-id-reused");
     let shop = shop.reopen().await;
@@ -65,7 +65,7 @@ async fn one_bad_event_never_sinks_its_batch() {
         (0..1_000).map(|n| visit(&format!("e{n}"), &format!("m{}", n % 50), "2026-10-31T00:00:00Z")).collect();
     events[10] = visit("e10", "m10", "2025-01-01T00:00:00Z");
     events[20] = visit("e20", "m20", "2026-11-01T00:10:00Z");
-    events[30] = Incoming { data: json!([1]), ..events[30].clone() };
+    events[30] = Incoming { data: json!([1]).into(), ..events[30].clone() };
     events[40] = Incoming { kind: String::new(), ..events[40].clone() };
     let results = shop.engine.ingest(events, &Sender::Shop).await.unwrap().0;
     assert_eq!(results.len(), 1_000);
@@ -204,7 +204,7 @@ async fn a_reported_order_counts_once_and_a_refund_may_come_first() {
     shop.run(join).await.unwrap();
     let order = |event_id: &str, kind: &str, order: &str, total: &str| Incoming {
         kind: kind.into(),
-        data: json!({"orderId": order, "returnId": format!("r-{order}"), "total": total, "currency": "THB"}),
+        data: json!({"orderId": order, "returnId": format!("r-{order}"), "total": total, "currency": "THB"}).into(),
         ..visit(event_id, "m1", "2026-11-11T05:00:00Z")
     };
     let events = vec![

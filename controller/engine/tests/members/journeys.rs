@@ -25,7 +25,14 @@ use std::{sync::Arc, time::Duration};
 
 fn event(event_id: &str, kind: &str, member: &str) -> Incoming {
     let (source, data) = ("crm".into(), json!({}));
-    Incoming { source, id: event_id.into(), kind: kind.into(), subject: Some(id(member)), time: None, data }
+    Incoming {
+        source,
+        id: event_id.into(),
+        kind: kind.into(),
+        subject: Some(id(member)),
+        time: None,
+        data: data.into(),
+    }
 }
 
 async fn tell(shop: &Shop, event_id: &str, kind: &str, member: &str) {

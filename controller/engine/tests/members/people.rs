@@ -179,7 +179,7 @@ async fn a_segment_of_one_member_equals_the_scan_of_all() {
             kind: "store.visited".into(),
             subject: Some(id(&format!("m{n}"))),
             time: Some("2026-11-08T00:00:00Z".parse().unwrap()),
-            data: json!({"storeId": "bkk-01"}),
+            data: json!({"storeId": "bkk-01"}).into(),
         });
         shop.engine.ingest(visits.collect(), &Sender::Shop).await.unwrap();
     }

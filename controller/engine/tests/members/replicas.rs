@@ -111,7 +111,7 @@ fn event(number: u64, kind: &str, member: &str) -> Incoming {
         subject: Some(id(member)),
         // Few instants, so that several facts of one member share theirs.
         time: Some(ts(NOON) - chrono::TimeDelta::hours((number % 3) as i64)),
-        data: json!({ "campaign": "sale", "number": number }),
+        data: json!({ "campaign": "sale", "number": number }).into(),
     }
 }
 

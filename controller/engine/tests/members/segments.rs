@@ -50,7 +50,7 @@ fn rows(people: &[Person], now: Ts) -> Writes {
             member: Some(id(place)),
             time,
             digest: String::new(),
-            data,
+            data: data.into(),
             decisions: serde_json::json!([]),
         }));
     }

@@ -400,7 +400,7 @@ async fn a_draw_that_the_budget_does_not_hold_gives_nothing_and_counts_nothing()
             kind: "campaign.shared".into(),
             subject: Some("m1".into()),
             time: None,
-            data: serde_json::Value::Null,
+            data: serde_json::Value::Null.into(),
         };
         shop.engine.ingest(vec![event], &fanfare_engine::ingest::Sender::Shop).await.unwrap();
     }

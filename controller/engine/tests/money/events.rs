@@ -29,7 +29,14 @@ async fn shop() -> Shop {
 }
 
 fn event(id: &str, kind: &str, data: Value) -> Incoming {
-    Incoming { source: "till".into(), id: id.into(), kind: kind.into(), subject: Some("m1".into()), time: None, data }
+    Incoming {
+        source: "till".into(),
+        id: id.into(),
+        kind: kind.into(),
+        subject: Some("m1".into()),
+        time: None,
+        data: data.into(),
+    }
 }
 
 async fn send(shop: &Shop, event: Incoming) -> Status {

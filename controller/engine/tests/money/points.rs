@@ -109,14 +109,14 @@ async fn an_order_earns_on_what_is_paid_and_partial_returns_take_exactly_all_of_
 #[tokio::test]
 async fn an_order_that_a_till_reports_earns_once_and_its_refund_takes_back() {
     let shop = shop(rules()).await;
-    let send = async |id: &str, kind: &str, data| {
+    let send = async |id: &str, kind: &str, data: serde_json::Value| {
         let event = Incoming {
             source: "pos".into(),
             id: id.into(),
             kind: kind.into(),
             subject: Some("m1".into()),
             time: None,
-            data,
+            data: data.into(),
         };
         shop.engine.ingest(vec![event], &Sender::Shop).await.unwrap().0[0].status
     };
@@ -146,7 +146,7 @@ async fn another_event_earns_its_points_once_and_not_when_it_is_old() {
         kind: "store.visited".into(),
         subject: Some("m1".into()),
         time: Some(at("2026-11-11T01:00:00Z") - TimeDelta::days(age)),
-        data: json!({}),
+        data: json!({}).into(),
     };
     let events = vec![event("e1", 0), event("e1", 0), event("old", 9)];
     shop.engine.ingest(events, &Sender::Shop).await.unwrap();

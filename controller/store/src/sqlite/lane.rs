@@ -3,12 +3,18 @@
 //! The pool of the writer has one connection, and its queue is the lane. A dropped batch is rolled back before the
 //! connection is handed on; a connection that still has a transaction open is thrown away.
 
-use super::{SqliteStore, WAIT_MAX, error::refused, load, write};
+use super::{
+    SqliteStore, WAIT_MAX,
+    error::refused,
+    load,
+    write::{self, Holders},
+};
 use crate::{
     Answer, Batch, Error, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
     decode::Cursor,
     fault_points, fold,
+    rows::Grant,
 };
 use fanfare_core::ids::Namespace;
 use futures::FutureExt;
@@ -56,13 +62,14 @@ pub(super) struct SqliteBatch<'a> {
     namespace: &'a Namespace,
     transaction: Transaction<'static, Sqlite>,
     lane: Lane,
+    holders: Holders,
 }
 
 /// Waits for the lane and starts a batch.
 pub(super) async fn begin<'a>(store: &'a SqliteStore, namespace: &'a Namespace) -> Result<SqliteBatch<'a>> {
     let mut transaction = store.writer.begin_with("BEGIN IMMEDIATE").await.map_err(refused)?;
     let lane = read_lane(store, &mut transaction, namespace).await?;
-    Ok(SqliteBatch { store, namespace, transaction, lane })
+    Ok(SqliteBatch { store, namespace, transaction, lane, holders: Holders::new() })
 }
 
 async fn read_lane(store: &SqliteStore, conn: &mut SqliteConnection, namespace: &Namespace) -> Result<Lane> {
@@ -94,10 +101,11 @@ impl Batch for SqliteBatch<'_> {
 
     fn load<'a>(&'a mut self, keys: &'a Keys) -> Answer<'a, Rows> {
         Box::pin(async move {
-            match self.lane.ns {
-                Some(ns) => load::load(self.store, &mut self.transaction, ns, keys).await,
-                None => Ok(Rows::default()),
-            }
+            let Some(ns) = self.lane.ns else { return Ok(Rows::default()) };
+            let rows = load::load(self.store, &mut self.transaction, ns, keys).await?;
+            let holder = |row: &Grant| (row.id.clone(), (row.member.clone(), row.code.clone()));
+            self.holders.extend(rows.grants.iter().map(holder));
+            Ok(rows)
         })
     }
 
@@ -110,7 +118,7 @@ impl Batch for SqliteBatch<'_> {
 }
 
 async fn commit(batch: SqliteBatch<'_>, mut writes: Writes) -> Result<Position> {
-    let SqliteBatch { store: _, namespace, mut transaction, lane } = batch;
+    let SqliteBatch { store: _, namespace, mut transaction, lane, holders } = batch;
     if writes.is_empty() {
         return Ok(Position(lane.seq));
     }
@@ -119,7 +127,7 @@ async fn commit(batch: SqliteBatch<'_>, mut writes: Writes) -> Result<Position> 
         Some(ns) => ns,
         None => found(&mut transaction, namespace).await?,
     };
-    let lane = write::write(&mut transaction, namespace, ns, lane, &writes).await?;
+    let lane = write::write(&mut transaction, namespace, ns, lane, &writes, &holders).await?;
     fault_points::reach("written-not-committed");
     transaction.commit().await.map_err(refused)?;
     fault_points::reach("committed");

@@ -7,8 +7,15 @@ use crate::{
     rows::{Audit, Event, Grant, Job, Order, Redemption, Stored},
     terms::Distinct,
 };
-use fanfare_core::{ids::Namespace, time::Ts};
+use fanfare_core::{
+    ids::{Code, GrantId, MemberId, Namespace},
+    time::Ts,
+};
 use sqlx::SqliteConnection;
+use std::collections::HashMap;
+
+/// Whose each grant is and under which code, as the batch loaded it.
+pub(super) type Holders = HashMap<GrantId, (MemberId, Option<Code>)>;
 
 /// Writes everything of `writes` (folded) and moves the lane; answers where it has come.
 pub(super) async fn write(
@@ -17,6 +24,7 @@ pub(super) async fn write(
     ns: i64,
     lane: Lane,
     writes: &Writes,
+    holders: &Holders,
 ) -> Result<Lane> {
     let Writes {
         at,
@@ -56,7 +64,7 @@ pub(super) async fn write(
     if let Some(fence) = fence {
         subjects::hold(conn, fence).await?;
     }
-    change_grants(conn, ns, grants).await?;
+    change_grants(conn, ns, grants, holders).await?;
     add_grants(conn, ns, new_grants).await?;
     change_orders(conn, ns, orders).await?;
     add_orders(conn, ns, new_orders).await?;
@@ -106,7 +114,7 @@ async fn move_lane(conn: &mut SqliteConnection, ns: i64, from: i64, to: &Lane) -
 
 /// Replaces what may change of a grant. CROSS JOIN makes SQLite look each key up, and LIMIT keeps it from undoing that:
 /// left to itself it reads the whole table for each key. Member and code are indexed, so they are touched only where they differ.
-async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -> Result<()> {
+async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant], loaded: &Holders) -> Result<()> {
     let rows = Bulk::of(grants, encode::grant_change);
     let sql = "UPDATE grants SET state = k.value->>'$[1]', claim_by = k.value->>'$[2]',
             claimed_at = k.value->>'$[3]', valid_from = k.value->>'$[4]', valid_until = k.value->>'$[5]',
@@ -116,7 +124,9 @@ async fn change_grants(conn: &mut SqliteConnection, ns: i64, grants: &[Grant]) -
             CROSS JOIN grants t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE grants.row = k.at";
     rows.run_each(conn, ns, "grants", sql).await?;
 
-    let holders = Bulk::of(grants, encode::holder);
+    let stayed =
+        |row: &Grant| loaded.get(&row.id).is_some_and(|(member, code)| (member, code) == (&row.member, &row.code));
+    let holders = Bulk::of(grants.iter().filter(|row| !stayed(row)), encode::holder);
     let sql = "UPDATE grants SET member = k.value->>'$[1]', code = k.value->>'$[2]'
         FROM (SELECT t.row AS at, k.value FROM jsonb_each(?2) k
             CROSS JOIN grants t ON t.ns = ?1 AND t.id = k.value->>'$[0]' LIMIT -1) k WHERE grants.row = k.at
@@ -224,7 +234,8 @@ async fn add_answers(conn: &mut SqliteConnection, ns: i64, at: Ts, answers: &[St
     let outdated = at - retention::ANSWERS_KEPT;
     sqlx::query(
         "DELETE FROM idempotency WHERE row IN
-            (SELECT row FROM (SELECT row, at FROM idempotency ORDER BY row LIMIT ?2) WHERE at < ?1)",
+            (SELECT row FROM (SELECT row, at FROM idempotency ORDER BY row LIMIT ?2) WHERE at < ?1)
+            AND (SELECT at FROM idempotency ORDER BY row LIMIT 1) < ?1",
     )
     .bind(outdated.timestamp_micros())
     .bind(retention::answers_cleared(answers.len()))

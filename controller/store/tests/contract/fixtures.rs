@@ -257,7 +257,7 @@ pub(crate) fn event(id: &str, member: Option<&str>) -> Event {
         member: member.map(MemberId::from),
         time: at(0),
         digest: "d".into(),
-        data: json!({"amount": 12.5, "big": 9_007_199_254_740_993_i64, "text": "a\u{0}b"}),
+        data: json!({"amount": 12.5, "big": 9_007_199_254_740_993_i64, "text": "a\u{0}b"}).into(),
         decisions: json!([]),
     }
 }

@@ -28,7 +28,12 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 /// As in the product, so that both write the same pages.
-const SCHEMA: &str = include_str!("../../../../controller/store/migrations/sqlite/0001_first.sql");
+const SCHEMA: &str = concat!(
+    include_str!("../../../../controller/store/migrations/sqlite/0001_first.sql"),
+    include_str!("../../../../controller/store/migrations/sqlite/0002_reports.sql"),
+    include_str!("../../../../controller/store/migrations/sqlite/0003_code_pool.sql"),
+    include_str!("../../../../controller/store/migrations/sqlite/0004_uses.sql"),
+);
 const BATCH_MAX: usize = 512;
 const AT: i64 = 1_794_355_200_000_000;
 

@@ -22,7 +22,15 @@ use std::collections::HashMap;
 use tokio::sync::{mpsc, oneshot};
 
 /// As in the product, so that both write the same pages.
-const SCHEMA: &str = include_str!("../../../../controller/store/migrations/sqlite/0001_first.sql");
+const SCHEMA: &str = concat!(
+    include_str!("../../../../controller/store/migrations/sqlite/0001_first.sql"),
+    include_str!("../../../../controller/store/migrations/sqlite/0002_reports.sql"),
+    include_str!("../../../../controller/store/migrations/sqlite/0003_code_pool.sql"),
+    include_str!("../../../../controller/store/migrations/sqlite/0004_uses.sql"),
+);
+const NOW: &str = "2026-11-23T09:11:45.515176+07:00";
+const DAY_COUNT: &str = "day|2026-11-23|bkk-01|redemptions";
+const DAY_AMOUNT: &str = "day|2026-11-23|bkk-01|redeemed";
 const BATCH_MAX: usize = 512;
 const AT: i64 = 1_794_355_200_000_000;
 
@@ -139,13 +147,17 @@ async fn decide(db: &mut SqliteConnection, jobs: &[Job], lane: &mut i64, chain: 
             Some(grant) if grant.state == "Claimed" => {
                 *lane += 1;
                 let id = format!("r-1-01JE{lane:018}");
-                let step =
-                    json!({"at": AT, "state": "Redeemed", "store": job.body.store_id, "order": job.body.order.id});
+                let step = json!({"at": NOW, "state": "Redeemed", "store": job.body.store_id, "order": job.body.order.id, "amount": grant.reserved});
                 grant.state = "Redeemed".into();
                 grant.history = format!("{},{step}]", grant.history.trim_end_matches(']'));
                 changed.push(json!([grant.row, grant.history]));
                 redemptions.push(json!([id, grant.id, job.body.order.id, job.body.store_id, grant.reserved]));
-                let lines = [("budget/bench/reserved", -grant.reserved), ("budget/bench/actual", grant.reserved)];
+                let lines = [
+                    ("budget/bench/reserved", -grant.reserved),
+                    ("budget/bench/actual", grant.reserved),
+                    ("cost/bench/booked", -grant.reserved),
+                    ("cost/bench/rewards", grant.reserved),
+                ];
                 let mut hasher = blake3::Hasher::new();
                 hasher.update(chain).update(id.as_bytes());
                 for (line, (account, amount)) in lines.iter().enumerate() {
@@ -157,7 +169,9 @@ async fn decide(db: &mut SqliteConnection, jobs: &[Job], lane: &mut i64, chain: 
                 spent += grant.reserved;
                 (
                     201,
-                    json!({"id": id, "state": "Committed", "grant": grant.id, "currency": "THB", "amount": "50.00", "remaining": "0.00"}),
+                    json!({"id": id, "state": "Committed", "grant": grant.id, "currency": "THB", "amount": "50.00", "remaining": "0.00",
+                        "usesLeft": 0, "orderId": job.body.order.id, "storeId": job.body.store_id, "terminalId": "01M832RPQJ000TVAD9G5NW1JP3",
+                        "createdAt": NOW, "reversals": []}),
                 )
             }
             Some(_) => (409, problem("already-redeemed")),
@@ -176,7 +190,7 @@ async fn decide(db: &mut SqliteConnection, jobs: &[Job], lane: &mut i64, chain: 
             keys,
         ),
         (
-            "INSERT INTO redemptions (ns, id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals) SELECT 1, value->>0, value->>1, value->>2, value->>3, 't-1', 'Committed', 1, value->>4, NULL, ?2, '[]' FROM json_each(?1)",
+            "INSERT INTO redemptions (ns, id, grant_id, order_id, store, terminal, state, live, amount, expires_at, created_at, reversals, place) SELECT 1, value->>0, value->>1, value->>2, value->>3, 't-1', 'Committed', 1, value->>4, NULL, ?2, '[]', 1 FROM json_each(?1)",
             redemptions,
         ),
         (
@@ -198,11 +212,22 @@ async fn decide(db: &mut SqliteConnection, jobs: &[Job], lane: &mut i64, chain: 
         }
     }
     if used > 0 {
-        let balances = json!([["budget/bench/reserved", -spent], ["budget/bench/actual", spent]]).to_string();
+        let balances = json!([
+            ["budget/bench/reserved", -spent],
+            ["budget/bench/actual", spent],
+            ["cost/bench/booked", -spent],
+            ["cost/bench/rewards", spent]
+        ])
+        .to_string();
         sqlx::query("INSERT INTO balances (ns, account, unit, amount) SELECT 1, value->>0, 'THB', value->>1 FROM json_each(?1) WHERE true ON CONFLICT DO UPDATE SET amount = amount + excluded.amount")
             .bind(balances).execute(&mut *db).await?;
-        let counters =
-            json!([["metric|bench|redeemed", used], ["reward|voucher|redeemed", used], ["reward|voucher|cost", spent]]);
+        let counters = json!([
+            ["metric|bench|redeemed", used],
+            ["reward|voucher|redeemed", used],
+            ["reward|voucher|cost", spent],
+            [DAY_COUNT, used],
+            [DAY_AMOUNT, spent]
+        ]);
         sqlx::query("INSERT INTO counters (ns, key, value) SELECT 1, value->>0, value->>1 FROM json_each(?1) WHERE true ON CONFLICT DO UPDATE SET value = value + excluded.value")
             .bind(counters.to_string()).execute(&mut *db).await?;
     }
