@@ -27,7 +27,8 @@ use std::hash::{BuildHasher, RandomState};
 async fn main() -> Result<()> {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.is_empty() {
-        wanted = ["feed", "redeem", "lanes", "ingest", "scale", "start", "many", "audience"].map(str::to_owned).to_vec();
+        wanted =
+            ["feed", "redeem", "lanes", "ingest", "scale", "start", "many", "audience"].map(str::to_owned).to_vec();
     }
     // Chosen by the operating system, now.
     let seed = RandomState::new().hash_one(std::process::id());
