@@ -190,6 +190,7 @@ fn refused(reason: Reason) -> (StatusCode, &'static str) {
         Reason::EventIdReused => (StatusCode::UNPROCESSABLE_ENTITY, "The same event id with other data"),
         Reason::EventTooOld => (StatusCode::UNPROCESSABLE_ENTITY, "The event is too old"),
         Reason::SamePerson => (CONFLICT, "A second person has to approve it"),
+        Reason::NotProposer => (StatusCode::FORBIDDEN, "Another person proposed it"),
         Reason::AlreadyDecided => (CONFLICT, "It was decided before"),
         Reason::SubjectUnknown => (StatusCode::NOT_FOUND, "No such campaign or reward"),
         Reason::EventTooEarly => (StatusCode::UNPROCESSABLE_ENTITY, "The event is too far ahead"),

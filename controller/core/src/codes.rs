@@ -76,12 +76,13 @@ pub fn normalise(text: &str) -> Code {
     Code::from(mapped.collect::<String>())
 }
 
-/// The code of a line of a list: its first column, normalised; nothing for an empty line and for the heading `code`.
-pub fn of_line(line: &str) -> Option<Code> {
+/// The code of a line of a list, as it is written there: its first column; nothing for an empty line and for the heading
+/// `code`.
+pub fn of_line(line: &str) -> Option<&str> {
     let line = line.trim_start_matches('\u{feff}');
     let first = line.split([',', ';', '\t']).next().unwrap_or_default().trim().trim_matches(['"', '\'']).trim();
     let is_heading = first.eq_ignore_ascii_case("code");
-    (!first.is_empty() && !is_heading).then(|| normalise(first))
+    (!first.is_empty() && !is_heading).then_some(first)
 }
 
 fn is_dash(c: char) -> bool {

@@ -118,6 +118,8 @@ reasons! {
     EventTooEarly = "event-too-early";
     /// Who proposed a correction cannot approve it.
     SamePerson = "same-person";
+    /// Who may only propose corrections takes back none of another person's.
+    NotProposer = "not-proposer";
     /// The correction was posted, approved or rejected before.
     AlreadyDecided = "already-decided";
     /// A correction names a campaign or a reward that there is none of, or that has no such account.

@@ -136,6 +136,15 @@ pub fn cost(plan: &RewardPlan, runtime: &RuntimePlan) -> Minor {
     if plan.unit_cost > Minor::ZERO { plan.unit_cost.times(uses(plan)) } else { worth(plan, runtime) }
 }
 
+/// The part of [`cost`] that is one use.
+pub fn cost_of_use(plan: &RewardPlan, runtime: &RuntimePlan) -> Minor {
+    match &plan.kind {
+        _ if plan.unit_cost > Minor::ZERO => plan.unit_cost,
+        RewardKind::Points { amount, .. } => runtime.worth_of_points(*amount),
+        kind => worth_of_use(kind, plan.unit_cost),
+    }
+}
+
 /// What one is worth to the member with all its uses, as far as that is known without a cart: nothing for an unbounded
 /// percentage.
 pub fn worth(plan: &RewardPlan, runtime: &RuntimePlan) -> Minor {

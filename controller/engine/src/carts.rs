@@ -299,7 +299,7 @@ impl Validate {
         let refusal = knowledge::visit(tx, coming, |visit| {
             reward::usable(&met, visit).and_then(|()| reward::held(&met, None)).err()
         })?;
-        let worth = crate::redemptions::remaining(&found, tx.now);
+        let worth = crate::redemptions::next_use(&found, tx.now);
         let amount = refusal.is_none().then_some(worth).filter(|worth| *worth > Minor::ZERO);
         let grant = shared::known(&found.id).map(|_| found);
         Ok(Validated { code: code.clone(), refusal, grant, amount })

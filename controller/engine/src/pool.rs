@@ -5,6 +5,7 @@
 
 use crate::{Command, Halt, plans::Plans, tx::Tx};
 use fanfare_core::{
+    codes::{CODE_LENGTH_MAX, normalise},
     ids::{Code, Name},
     mechanic::{State, key},
     model::reward::CodeSource,
@@ -37,8 +38,8 @@ fn place(reward: &Name, number: i64) -> String {
 pub struct ImportCodes {
     /// For which.
     pub reward: Name,
-    /// Normalised; at most [`IMPORT_MAX`], the rest is not looked at.
-    pub codes: Vec<Code>,
+    /// As the list has them; at most [`IMPORT_MAX`], the rest is not looked at.
+    pub codes: Vec<String>,
 }
 
 /// What became of one code.
@@ -59,7 +60,7 @@ impl Command for ImportCodes {
     type Answer = Vec<Imported>;
 
     fn prefetch(&self, _: &Plans, keys: &mut Keys) {
-        let codes = || self.codes.iter().take(IMPORT_MAX).filter(|code| is_usable(code)).cloned();
+        let codes = || self.codes.iter().take(IMPORT_MAX).filter_map(|text| usable(text));
         keys.pool_codes.extend(codes());
         keys.codes.extend(codes());
         keys.counters.insert(size_key(&self.reward));
@@ -69,11 +70,15 @@ impl Command for ImportCodes {
         let mut size = tx.count(&size_key(&self.reward))?;
         let before = size;
         let mut all = Vec::with_capacity(self.codes.len());
-        for code in self.codes.iter().take(IMPORT_MAX) {
-            let found = self.judge(tx, code)?;
+        for text in self.codes.iter().take(IMPORT_MAX) {
+            let Some(code) = usable(text) else {
+                all.push(Imported::Unusable);
+                continue;
+            };
+            let found = self.judge(tx, &code)?;
             if found == Imported::Added {
                 size += 1;
-                tx.put_pooled(place(&self.reward, size), code.clone());
+                tx.put_pooled(place(&self.reward, size), code);
             }
             all.push(found);
         }
@@ -86,9 +91,6 @@ impl Command for ImportCodes {
 
 impl ImportCodes {
     fn judge(&self, tx: &Tx<'_>, code: &Code) -> Result<Imported, Halt> {
-        if !is_usable(code) {
-            return Ok(Imported::Unusable);
-        }
         if let Some(place) = tx.pooled_code(code)? {
             let own = place.rsplit_once('|').is_some_and(|(reward, _)| reward == self.reward.as_str());
             return Ok(if own { Imported::Known } else { Imported::Elsewhere });
@@ -99,10 +101,13 @@ impl ImportCodes {
     }
 }
 
-fn is_usable(code: &Code) -> bool {
-    let text = code.as_str();
-    let lengths = CODE_MIN_CHARS..fanfare_core::codes::CODE_LENGTH_MAX;
-    lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+/// The code of a text of a list, normalised. One with control characters comes of a wrong encoding or of lines that run
+/// together: reading it with forgiveness would make up a code that nobody has.
+fn usable(text: &str) -> Option<Code> {
+    let code = normalise(text);
+    let lengths = CODE_MIN_CHARS..CODE_LENGTH_MAX;
+    let is_plain = code.as_str().bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    (!text.contains(char::is_control) && lengths.contains(&code.as_str().len()) && is_plain).then_some(code)
 }
 
 /// Looks at the next codes of a reward that takes them from its pool, all at once.

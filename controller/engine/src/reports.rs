@@ -48,7 +48,7 @@ pub struct Claim {
     pub campaign: Option<Name>,
     /// Points, uses of vouchers, or minor units on gift cards.
     pub quantity: i64,
-    /// Points at the Runtime's worth, rewards at their `unitCost` (else their worth), cards as they stand.
+    /// Points at the Runtime's worth, each use of a reward at its `unitCost` (else its worth), cards as they stand.
     pub worth: Minor,
 }
 
@@ -147,7 +147,7 @@ fn granted(cut: &Cut, of: impl Fn(GrantState) -> bool, runtime: Option<Arc<Runti
         let key = (terms.name.clone(), campaign.clone(), RewardKind::as_str(&terms.kind));
         let (quantity, worth) = claims.entry(key).or_default();
         *quantity += uses;
-        *worth = worth.plus(Minor(reward::cost(terms, &runtime).0.saturating_mul(*uses)));
+        *worth = worth.plus(Minor(reward::cost_of_use(terms, &runtime).0.saturating_mul(*uses)));
     }
     let claim =
         |((reward, campaign, kind), (quantity, worth))| Claim { kind, reward: Some(reward), campaign, quantity, worth };

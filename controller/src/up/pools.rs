@@ -81,7 +81,7 @@ fn inside(dir: &Path, file: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// Codes with the line that each stands on.
-type Lines = Vec<(usize, fanfare_core::ids::Code)>;
+type Lines = Vec<(usize, String)>;
 
 /// The codes of a list by line, each once, and what is said of the others.
 fn list(path: &Path, file: &str) -> anyhow::Result<(Lines, Vec<String>)> {
@@ -89,8 +89,8 @@ fn list(path: &Path, file: &str) -> anyhow::Result<(Lines, Vec<String>)> {
     for (index, line) in BufReader::new(std::fs::File::open(path)?).lines().enumerate() {
         let line = line.with_context(|| format!("{file}:{}: it is no text in UTF-8", index + 1))?;
         let Some(code) = codes::of_line(&line) else { continue };
-        if seen.insert(code.clone()) {
-            lines.push((index + 1, code));
+        if seen.insert(codes::normalise(code)) {
+            lines.push((index + 1, code.to_owned()));
         } else {
             said.push(format!("{file}:{}: this code stands further up already", index + 1));
         }

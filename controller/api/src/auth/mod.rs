@@ -172,6 +172,11 @@ impl<S: Needs> Integration<S> {
         &self.0.id
     }
 
+    /// Whether its key has this scope too.
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        self.0.scopes.contains(&scope)
+    }
+
     /// Whose idempotency keys these are.
     pub(crate) fn idempotency_scope(&self) -> String {
         self.0.idempotency_scope()

@@ -4,7 +4,7 @@ use crate::{
     app::App,
     auth::{
         Integration,
-        scope::{AdjustOrApprove, Approve, Needs},
+        scope::{AdjustOrApprove, Approve, Needs, Scope},
     },
     input::{idempotency::IdempotencyKey, json::OptionalBody, path::Id},
     output::{Answer, View, call, render},
@@ -47,7 +47,7 @@ pub(crate) async fn approve_adjustment(
     decide(app, caller, id, Verdict::Approve, key, body).await
 }
 
-/// Turns a correction down, or takes one's own back. Nothing is posted.
+/// Turns a correction down, or without the scope `approve` takes one's own back. Nothing is posted.
 #[utoipa::path(
     post, path = "/v1/adjustments/{id}/reject", operation_id = "rejectAdjustment", tag = "finance",
     params(("id" = String, Path), ("Idempotency-Key" = String, Header)), request_body = Option<DecideBody>,
@@ -60,7 +60,8 @@ pub(crate) async fn reject_adjustment(
     key: IdempotencyKey,
     OptionalBody(body): OptionalBody<DecideBody>,
 ) -> Answer {
-    decide(app, caller, id, Verdict::Reject, key, body).await
+    let verdict = if caller.may(Scope::Approve) { Verdict::Reject } else { Verdict::TakeBack };
+    decide(app, caller, id, verdict, key, body).await
 }
 
 async fn decide<S: Needs>(

@@ -90,7 +90,7 @@ impl ActBody {
             "reserve" => {
                 let sku = self.sku.clone().unwrap_or_default();
                 faults.text("/sku", &sku);
-                faults.store("/storeId", self.store_id.as_ref(), runtime);
+                faults.store("/storeId", self.store_id.as_deref(), runtime);
                 let units = self.quantity.unwrap_or(1);
                 quantity(units, "/quantity", &mut faults);
                 let store = self.store_id.as_deref().map(Into::into);

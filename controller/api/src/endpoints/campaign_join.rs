@@ -59,7 +59,7 @@ pub(crate) async fn join_campaign(
 ) -> Answer {
     let mut faults = Faults::default();
     let view = View::of(&app)?;
-    faults.store("/storeId", body.store_id.as_ref(), &view.runtime);
+    faults.store("/storeId", body.store_id.as_deref(), &view.runtime);
     faults.maybe("/channel", body.channel.as_ref());
     faults.done()?;
     let render = render(view, |joined: &Option<Joined>, view| {

@@ -113,8 +113,9 @@ pub(crate) async fn list_exceptions(
         store: asked.get("storeId").map(StoreId::from),
         business_date: asked.get("businessDate").map(ToOwned::to_owned),
     };
-    let mut faults = Faults::default();
+    let (runtime, mut faults) = (app.runtime()?, Faults::default());
     faults.day("?businessDate", of.business_date.as_ref());
+    faults.store("?storeId", asked.get("storeId"), &runtime);
     faults.done()?;
     let engine = app.engine();
     // Read first: what the page shows is at least of this position.

@@ -55,7 +55,7 @@ pub(crate) async fn commit_order(
     }
     let mut faults = Faults::default();
     faults.maybe("/receiptNumber", body.receipt_number.as_ref());
-    faults.day("/businessDate", body.business_date.as_ref());
+    faults.business_day(body.business_date.as_ref(), caller.0.store.as_ref(), app.now(), &runtime);
     let occurred_at = faults.time("/occurredAt", body.occurred_at.as_ref());
     faults.done()?;
     let CommitBody { receipt_number, business_date, .. } = body.clone();

@@ -9,7 +9,7 @@ use crate::{
     wire::{Faults, SENTENCE_MAX, cart::quantity, order::OrderView},
 };
 use axum::extract::State;
-use fanfare_core::cart::LINES_MAX;
+use fanfare_core::{cart::LINES_MAX, model::RuntimePlan};
 use fanfare_engine::orders::ReturnOrder;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -44,12 +44,11 @@ pub(crate) struct ReturnedLine {
 }
 
 impl ReturnBody {
-    fn check(&self) -> Faults {
+    fn check(&self, runtime: &RuntimePlan) -> Faults {
         let mut faults = Faults::default();
         faults.text("/returnId", &self.return_id);
         faults.bounded("/reason", &self.reason, SENTENCE_MAX);
-        faults.maybe("/storeId", self.store_id.as_ref());
-        faults.day("/businessDate", self.business_date.as_ref());
+        faults.store("/storeId", self.store_id.as_deref(), runtime);
         if self.lines.is_empty() || self.lines.len() > LINES_MAX {
             faults.add("/lines", "there is none, or too many", format!("1 to {LINES_MAX} lines"));
         }
@@ -79,9 +78,13 @@ pub(crate) async fn return_order(
     key: IdempotencyKey,
     Body(body): Body<ReturnBody>,
 ) -> Answer {
-    body.check().done()?;
+    let runtime = app.runtime()?;
+    let mut faults = body.check(&runtime);
     let ReturnBody { return_id, lines, reason, store_id, business_date } = body.clone();
-    let store = caller.0.store_of(store_id.map(Into::into))?;
+    let store = store_id.map(Into::into).or_else(|| caller.0.store.clone());
+    faults.business_day(business_date.as_ref(), store.as_ref(), app.now(), &runtime);
+    faults.done()?;
+    let store = caller.0.store_of(store)?;
     let lines = lines.into_iter().map(|line| (line.id, line.quantity)).collect();
     let command = ReturnOrder { id: id.into(), return_id, lines, reason, store, business_date };
     order_answer::call(&app, &caller.0, key, &body, command, order_answer::returned).await

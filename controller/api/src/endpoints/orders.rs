@@ -76,7 +76,7 @@ pub(crate) async fn place_order(
     let expected = body.expected_payable.as_ref();
     let expected_payable = expected.and_then(|text| amount(text, "/expectedPayable", &view.runtime, &mut faults));
     faults.maybe("/receiptNumber", body.receipt_number.as_ref());
-    faults.day("/businessDate", body.business_date.as_ref());
+    faults.business_day(body.business_date.as_ref(), cart.store.as_ref(), app.now(), &view.runtime);
     let occurred_at = faults.time("/occurredAt", body.occurred_at.as_ref());
     faults.done()?;
     let digest = key.digest(&body)?;

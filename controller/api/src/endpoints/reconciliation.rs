@@ -162,8 +162,9 @@ pub(crate) async fn get_reconciliation(
     let Some(date) = asked.get("businessDate").map(ToOwned::to_owned) else {
         return Err(asked.wrong("businessDate", "it is missing", "a day, such as 2026-11-11"));
     };
-    let mut faults = Faults::default();
+    let (runtime, mut faults) = (app.runtime()?, Faults::default());
     faults.day("?businessDate", Some(&date));
+    faults.store("?storeId", asked.get("storeId"), &runtime);
     faults.done()?;
     let report = app.engine().reconciliation(&date, store.as_ref()).await.map_err(|error| app.call_fault(&error))?;
     let view = View::of(&app)?;

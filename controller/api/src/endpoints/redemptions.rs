@@ -82,7 +82,7 @@ impl RedeemBody {
         let mut faults = Faults::default();
         let shown = self.shown(&mut faults);
         faults.maybe("/memberId", self.member_id.as_ref());
-        faults.store("/storeId", self.store_id.as_ref(), runtime);
+        faults.store("/storeId", self.store_id.as_deref(), runtime);
         faults.maybe("/terminalId", self.terminal_id.as_ref());
         let taken_off = self.amount.as_ref().and_then(|text| above_zero(text, "/amount", runtime, &mut faults));
         let order = self.order.as_ref().and_then(|order| {

@@ -13,7 +13,7 @@ use crate::{
 };
 use axum::extract::{Request, State};
 use fanfare_core::{
-    codes::{CODE_LENGTH_MAX, of_line},
+    codes::{CODE_LENGTH_MAX, normalise, of_line},
     ids,
 };
 use fanfare_engine::{
@@ -76,7 +76,11 @@ impl CodesImported {
             Imported::Elsewhere => self.reject(line, "another reward has this code", "use another code"),
             Imported::Unusable => {
                 let longest = CODE_LENGTH_MAX - 1;
-                self.reject(line, "it is no code", format!("{CODE_MIN_CHARS} to {longest} letters and digits"));
+                self.reject(
+                    line,
+                    "it is no code",
+                    format!("{CODE_MIN_CHARS} to {longest} letters and digits, a code a line, saved as UTF-8"),
+                );
             }
         }
     }
@@ -118,11 +122,11 @@ pub(crate) async fn import_codes(
     let mut records = Records::of(request, Format::Ndjson, app.runtime()?);
     let mut outcome = CodesImported::default();
     let mut reached = Position::default();
-    let mut waiting: Vec<(usize, ids::Code)> = Vec::with_capacity(IMPORT_MAX);
+    let mut waiting: Vec<(usize, String)> = Vec::with_capacity(IMPORT_MAX);
     let mut seen: HashMap<u128, usize> = HashMap::new();
     while let Some((line, bytes)) = records.record().await? {
         let Some(code) = read(&bytes, lines, line, &mut outcome) else { continue };
-        if let Some(first) = seen.insert(digest(&code), line) {
+        if let Some(first) = seen.insert(digest(&normalise(&code)), line) {
             outcome.reject(line, format!("line {first} has the same code"), "leave one of them out");
             continue;
         }
@@ -156,20 +160,20 @@ fn imports(app: &App, reward: &ids::Name) -> Result<(), Problem> {
     Err(Problem::invalid(vec![FieldError::new("", reason, "write codes: {import: {}} in its specification")]))
 }
 
-fn read(bytes: &[u8], lines: Lines, line: usize, outcome: &mut CodesImported) -> Option<ids::Code> {
+fn read(bytes: &[u8], lines: Lines, line: usize, outcome: &mut CodesImported) -> Option<String> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return None;
     }
     match lines {
         Lines::Text => match std::str::from_utf8(bytes) {
-            Ok(text) => of_line(text),
+            Ok(text) => of_line(text).map(ToOwned::to_owned),
             Err(_) => {
                 outcome.reject(line, "it is no text in UTF-8", "save the file as UTF-8");
                 None
             }
         },
         Lines::Ndjson => match object::<NamedCode>(bytes) {
-            Ok(named) => Some(fanfare_core::codes::normalise(&named.code)),
+            Ok(named) => Some(named.code),
             Err(problem) => {
                 outcome.reject(line, problem.detail, "write {\"code\": \"…\"}");
                 None
@@ -187,10 +191,10 @@ fn digest(code: &ids::Code) -> u128 {
 async fn write(
     app: &App,
     reward: &ids::Name,
-    waiting: &mut Vec<(usize, ids::Code)>,
+    waiting: &mut Vec<(usize, String)>,
     outcome: &mut CodesImported,
 ) -> Result<Position, Problem> {
-    let (lines, codes): (Vec<usize>, Vec<ids::Code>) = waiting.drain(..).unzip();
+    let (lines, codes): (Vec<usize>, Vec<String>) = waiting.drain(..).unzip();
     let command = ImportCodes { reward: reward.clone(), codes };
     let (done, position) = app.engine().execute(command).await.map_err(|error| app.call_fault(&error))?;
     let done = done.map_err(|no| crate::output::refused(&no, app))?;

@@ -88,7 +88,7 @@ impl CartBody {
         same_currency(&self.currency, &format!("{at}/currency"), runtime)?;
         let mut faults = Faults::default();
         faults.maybe(format!("{at}/memberId"), self.member_id.as_ref());
-        faults.store(format!("{at}/storeId"), self.store_id.as_ref(), runtime);
+        faults.store(format!("{at}/storeId"), self.store_id.as_deref(), runtime);
         faults.text(format!("{at}/channel"), &self.channel);
         for (name, list, max) in [("codes", &self.codes, CODE_MAX), ("reservations", &self.reservations, TEXT_MAX)] {
             if list.len() > CODES_MAX {

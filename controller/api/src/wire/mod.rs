@@ -10,7 +10,11 @@ pub(crate) mod redemption;
 
 use crate::problem::{FieldError, Problem};
 use chrono::DateTime;
-use fanfare_core::{ids::StoreId, model::RuntimePlan, time::Ts};
+use fanfare_core::{
+    ids::StoreId,
+    model::RuntimePlan,
+    time::{Span, Ts, day_of},
+};
 use fanfare_engine::fault::nearest;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -84,10 +88,9 @@ impl Faults {
     }
 
     /// A store, one of those that the Runtime lists where it lists any.
-    pub(crate) fn store(&mut self, pointer: impl Into<String>, id: Option<&String>, runtime: &RuntimePlan) {
+    pub(crate) fn store(&mut self, pointer: impl Into<String>, id: Option<&str>, runtime: &RuntimePlan) {
         let Some(id) = id else { return };
-        if runtime.stores.is_empty() || id.trim().is_empty() || runtime.stores.contains_key(&StoreId::from(id.as_str()))
-        {
+        if runtime.stores.is_empty() || id.trim().is_empty() || runtime.stores.contains_key(&StoreId::from(id)) {
             return self.text(pointer, id);
         }
         let remedy = match nearest(id, runtime.stores.keys().map(StoreId::as_str)) {
@@ -115,6 +118,32 @@ impl Faults {
         let is_day = text.len() == 10 && text.parse::<chrono::NaiveDate>().is_ok();
         if !is_day {
             self.add(pointer, "it is no day", "such as 2026-11-11");
+        }
+    }
+
+    /// The day of a store's till: at most a day ahead of the store's calendar, and no further back than events are taken.
+    pub(crate) fn business_day(
+        &mut self,
+        text: Option<&String>,
+        store: Option<&StoreId>,
+        now: Ts,
+        runtime: &RuntimePlan,
+    ) {
+        let pointer = "/businessDate";
+        self.day(pointer, text);
+        let Some(day) = text.and_then(|text| text.parse::<chrono::NaiveDate>().ok()) else { return };
+        let zone = runtime.zone_of(store);
+        let last = day_of(Span::days(1).after(now, zone), zone);
+        let first = day_of(runtime.events.accept_past.before(now, zone), zone);
+        if day > last {
+            self.add(pointer, "it is after tomorrow", format!("a day up to {last}; check the till's clock"));
+        }
+        if day < first {
+            self.add(
+                pointer,
+                "it is longer ago than the CampaignRuntime's events.acceptPast",
+                format!("a day from {first}"),
+            );
         }
     }
 }

@@ -287,6 +287,24 @@ async fn codes_are_imported_line_by_line_and_duplicates_are_named() {
 }
 
 #[tokio::test]
+async fn a_line_with_control_characters_is_no_code() {
+    let shop = Shop::open().await;
+    let codes = CodeRule { source: CodeSource::Imported, ..CodeRule::default() };
+    shop.publish("coupon", Plan::Reward(RewardPlan { codes, ..coupon(Guard::default()) })).await;
+    let utf_16: String = "PART0007\r\nPART0008\r\n".chars().flat_map(|c| [c, '\0']).collect();
+    for (media_type, text) in [
+        ("text/csv", "PART0001\rPART0002\r"),
+        ("text/csv", "PART\0 0003\n"),
+        ("text/csv", "PART\u{1b}0004\r\n"),
+        ("text/plain", &*utf_16),
+        ("application/x-ndjson", "{\"code\":\"PART\\u00000005\"}\n"),
+    ] {
+        let told = import(&shop, &shop.integration, "/v1/rewards/coupon/codes", media_type, text).await.is(200);
+        assert_eq!((&told["accepted"], &told["rejected"][0]["reason"]), (&json!(0), &json!("it is no code")), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_hundred_thousand_codes_are_imported() {
     let shop = Shop::open().await;
     let codes = CodeRule { source: CodeSource::Imported, ..CodeRule::default() };

@@ -63,6 +63,49 @@ async fn a_large_correction_waits_for_a_key_of_another_person() {
 }
 
 #[tokio::test]
+async fn a_business_day_is_one_that_a_till_can_have() {
+    let shop = shop().await;
+    let on = |id: &str, day: &str| {
+        let mut body = order(id);
+        body["businessDate"] = json!(day);
+        body
+    };
+    for (day, status) in [
+        ("0001-01-01", 422),
+        ("2025-10-06", 422),
+        ("2025-10-07", 201),
+        ("2026-11-12", 201),
+        ("2026-11-13", 422),
+        ("9999-12-31", 422),
+    ] {
+        let placed = shop.post(&shop.till, "/v1/orders", &on(day, day)).await;
+        let back =
+            json!({ "returnId": day, "reason": "size", "businessDate": day, "lines": [{ "id": "1", "quantity": 1 }] });
+        if status == 201 {
+            placed.is(201);
+            shop.post(&shop.till, &format!("/v1/orders/{day}/returns"), &back).await.is(201);
+            continue;
+        }
+        shop.post(&shop.till, "/v1/orders", &order(day)).await.is(201);
+        for answer in [placed, shop.post(&shop.till, &format!("/v1/orders/{day}/returns"), &back).await] {
+            assert_eq!(answer.is_problem(422, "invalid")["errors"][0]["pointer"], "/businessDate", "{day}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_only_propose_takes_back_what_is_their_own() {
+    let shop = shop().await;
+    let [ann, mali] = [(); 2].map(|()| credential(&shop.engine, None, &[Scope::Adjust]));
+    let (ann, mali) = (ann.await, mali.await);
+    let waiting = shop.post(&ann, "/v1/adjustments", &cost("500.00")).await.is(201);
+    let path = format!("/v1/adjustments/{}/reject", waiting["id"].as_str().unwrap());
+    shop.post(&mali, &path, &json!({})).await.is_problem(403, "not-proposer");
+    assert_eq!(shop.get(&ann, "/v1/adjustments?state=Pending").await.is(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(shop.post(&ann, &path, &json!({})).await.is(200)["state"], "Rejected");
+}
+
+#[tokio::test]
 async fn a_till_reads_its_own_day_and_an_integration_every_store_s() {
     let shop = shop().await;
     shop.post(&shop.till, "/v1/orders", &order("o1")).await.is(201);
@@ -92,6 +135,11 @@ async fn a_till_reads_its_own_day_and_an_integration_every_store_s() {
     assert_eq!(empty["items"][0]["orders"], 0);
     for wrong in ["", "?businessDate=yesterday", "?businessDate=2026-11-31", "?businessDate=2026-11-11&format=xml"] {
         shop.get(&shop.till, &format!("/v1/reconciliation{wrong}")).await.is_problem(422, "invalid");
+    }
+    for path in ["/v1/reconciliation?businessDate=2026-11-11&", "/v1/exceptions?"] {
+        let unknown = shop.get(&shop.integration, &format!("{path}storeId=bkk-03")).await.is_problem(422, "invalid");
+        assert_eq!(unknown["errors"][0]["pointer"], "?storeId");
+        assert_eq!(unknown["errors"][0]["remedy"], "did you mean \"bkk-01\"?");
     }
     let none = credential(&shop.engine, None, &[Scope::Redeem]).await;
     shop.get(&none, "/v1/reconciliation?businessDate=2026-11-11").await.is_problem(403, "forbidden");

@@ -12,8 +12,10 @@ use serde_json::json;
 pub enum Verdict {
     /// It is posted.
     Approve,
-    /// It is turned down; who proposed it may take it back so.
+    /// It is turned down.
     Reject,
+    /// Who proposed it takes it back, and nobody else.
+    TakeBack,
 }
 
 /// Decides on a correction.
@@ -49,6 +51,12 @@ impl Command for Decide {
             return refuse(
                 Reason::SamePerson,
                 "who proposed it cannot approve it; a second person has to, with a key of their own",
+            );
+        }
+        if *verdict == Verdict::TakeBack && proposal.actor != *actor {
+            return refuse(
+                Reason::NotProposer,
+                "another person proposed it; who turns it down needs a key with the scope \"approve\"",
             );
         }
         let posted = *verdict == Verdict::Approve;

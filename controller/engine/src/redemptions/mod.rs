@@ -57,6 +57,14 @@ pub fn uses_left(grant: &Grant) -> Option<i64> {
     vouchers::uses(grant).map(|_| grant.uses_left)
 }
 
+/// What the next use of a voucher gives as far as that is known without a cart.
+pub(crate) fn next_use(grant: &Grant, now: Ts) -> Minor {
+    match &grant.usage.card {
+        Some(_) => remaining(grant, now),
+        None => remaining(grant, now).min(reward::worth_of_use(&grant.terms.kind, grant.terms.unit_cost)),
+    }
+}
+
 /// What a voucher can still give as far as that is known without a cart.
 pub fn remaining(grant: &Grant, now: Ts) -> Minor {
     if vouchers::state_at(grant, now) != GrantState::Claimed {

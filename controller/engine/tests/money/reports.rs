@@ -129,3 +129,24 @@ async fn a_gift_card_is_owed_until_it_is_spent_and_what_expires_on_it_is_breakag
     assert_eq!(claims(&lapsed), [("giftCard", Some("card"), 10_000, 10_000)]);
     shop.verify().await;
 }
+
+#[tokio::test]
+async fn what_has_several_uses_is_owed_by_the_use_and_so_it_breaks() {
+    for (unit_cost, each) in [(1_500, 1_500), (0, 500)] {
+        let shop = Shop::open().await;
+        let mut card = voucher("coffee", 500, unit_cost);
+        card.redemption.uses = Some(10);
+        shop.publish(Plan::Reward(card)).await;
+        let given = shop.give("m1", "coffee", 2, None).await;
+        let code = shop.grant(&given.grants[0]).await.code.unwrap();
+        for _ in 0..3 {
+            shop.run(redeem(&code, Mode::Commit)).await.unwrap();
+        }
+        let left = [("voucher", Some("coffee"), 17, 17 * each)];
+        assert_eq!(claims(&shop.engine.liability().await.unwrap().lines), left);
+        shop.forward(TimeDelta::days(20));
+        shop.work().await;
+        assert_eq!(claims(&shop.engine.breakage().await.unwrap().lines), left);
+        shop.verify().await;
+    }
+}

@@ -14,6 +14,7 @@ use fanfare_core::{
 };
 use fanfare_engine::{
     Keyed, Refused,
+    carts::Validate,
     orders::ReturnOrder,
     redemptions::{Mode, OrderRef, Outcome, Redeem, Reverse, Void},
 };
@@ -200,4 +201,15 @@ async fn limits_hold_per_day_over_all_members() {
     shop.forward(TimeDelta::days(1));
     assert_eq!(shop.give("m3", "daily", 5, None).await.grants.len(), 3);
     shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_check_without_a_cart_says_what_one_use_gives() {
+    let (shop, _, code) = shop().await;
+    let asked = Validate { codes: vec![code.clone()], cart: None, store: None, channel: None };
+    for _ in 0..3 {
+        assert_eq!(shop.run(asked.clone()).await.unwrap()[0].amount, Some(Minor(10_000)));
+        shop.run(redeem(&code, Mode::Commit)).await.unwrap();
+    }
+    assert_eq!(shop.run(asked).await.unwrap()[0].amount, None);
 }
