@@ -262,14 +262,14 @@ async fn codes_are_imported_line_by_line_and_duplicates_are_named() {
     let codes = CodeRule { source: CodeSource::Imported, ..CodeRule::default() };
     shop.publish("coupon", Plan::Reward(RewardPlan { codes, ..coupon(Guard::default()) })).await;
     let path = "/v1/rewards/coupon/codes";
-    let text = "code,comment\nPART-0001,a\n\nPART0002\npart 0001\nshort\nPART0003,\"x\"\n";
+    let text = "code,comment\nXIII-0001,a\n\nPART0002\nx111 0001\nshort\nPART0003,\"x\"\n";
     let told = import(&shop, &shop.integration, path, "text/csv", text).await.is(200);
     assert_eq!((&told["accepted"], &told["known"], &told["left"]), (&json!(3), &json!(0), &json!(3)), "{told}");
     let rejected = told["rejected"].as_array().unwrap();
     assert_eq!((&rejected[0]["line"], &rejected[0]["reason"]), (&json!(5), &json!("line 2 has the same code")));
     assert_eq!((&rejected[1]["line"], &told["rejectedTotal"]), (&json!(6), &json!(2)));
 
-    let ndjson = "{\"code\":\"PART0001\"}\n{\"code\":\"PART0004\"}\n{\"kode\":\"PART0005\"}\n";
+    let ndjson = "{\"code\":\"xiii0001\"}\n{\"code\":\"PART0004\"}\n{\"kode\":\"PART0005\"}\n";
     let again = import(&shop, &shop.integration, path, "application/x-ndjson", ndjson).await.is(200);
     assert_eq!((&again["accepted"], &again["known"], &again["left"]), (&json!(1), &json!(1), &json!(4)), "{again}");
     assert_eq!(again["rejected"][0]["line"], 3);
@@ -277,7 +277,7 @@ async fn codes_are_imported_line_by_line_and_duplicates_are_named() {
     let give = || shop.engine.execute(Give("m1".into()));
     let token = shop.login("m1").await;
     let grant = give().await.unwrap().0.unwrap();
-    assert_eq!(code_of(&shop, &token, &grant).await["payload"], "PART0001");
+    assert_eq!(code_of(&shop, &token, &grant).await["payload"], "XIII-0001");
     import(&shop, &shop.till, path, "text/csv", text).await.is_problem(403, "forbidden");
     import(&shop, &shop.integration, path, "image/png", text).await.is_problem(415, "unsupported-media-type");
     import(&shop, &shop.integration, "/v1/rewards/none/codes", "text/csv", text).await.is_problem(404, "not-found");
