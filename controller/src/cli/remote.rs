@@ -101,9 +101,8 @@ impl Api {
     /// # Errors
     /// The refusal as a sentence with its code.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let key: String = random::seed()?.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let request = self.http.request(Method::POST, format!("{}{path}", self.url)).bearer_auth(&self.key);
-        let request = request.header("idempotency-key", key).json(body);
+        let request = request.header("idempotency-key", random::key()?).json(body);
         Ok(checked(request.send().await.context("the server cannot be reached")?).await?.json().await?)
     }
 

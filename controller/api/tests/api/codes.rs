@@ -317,7 +317,7 @@ async fn a_hundred_thousand_codes_are_imported() {
 }
 
 #[tokio::test]
-async fn vouchers_for_paper_are_made_once_a_key_and_used_by_anyone() {
+async fn vouchers_for_paper_are_made_once_a_batch_and_used_by_anyone() {
     let shop = Shop::open().await;
     shop.publish("coupon", Plan::Reward(coupon(Guard::default()))).await;
     let path = "/v1/rewards/coupon/prints";
@@ -325,6 +325,13 @@ async fn vouchers_for_paper_are_made_once_a_key_and_used_by_anyone() {
     let made = shop.post_with(&shop.integration, "b1", path, &body).await.is(201);
     let again = shop.post_with(&shop.integration, "b1", path, &body).await.is(201);
     assert_eq!(made, again);
+    assert_eq!(shop.post_with(&shop.integration, "b2", path, &body).await.is(201), made, "also under another key");
+    let more = shop.post(&shop.integration, path, &json!({"batch": "leaflet", "part": 2, "count": 3})).await.is(201);
+    assert_ne!(more["vouchers"][0]["code"], made["vouchers"][0]["code"]);
+    let other = json!({"batch": "leaflet", "count": 4});
+    shop.post(&shop.integration, path, &other).await.is_problem(409, "batch-reused");
+    let problem = shop.post(&shop.integration, path, &json!({"batch": "leaflet", "part": 0, "count": 3})).await;
+    assert_eq!(problem.is_problem(422, "invalid")["errors"][0]["pointer"], "/part");
     assert_eq!((made["vouchers"].as_array().unwrap().len(), &made["symbology"]), (3, &json!("Qr")));
     let code = &made["vouchers"][0]["code"];
     shop.post(&shop.till, "/v1/redemptions", &redemption(code)).await.is(201);
