@@ -40,9 +40,9 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     };
     let holds = inspected.iter().all(|(_, inspection)| inspection.findings.is_empty());
     match output {
-        Output::Text if inspected.is_empty() => println!("the database is empty: no namespace was written to yet"),
-        Output::Text => inspected.iter().for_each(|(namespace, inspection)| print!("{}", told(namespace, inspection))),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&as_json(&inspected, holds)?)?),
+        Output::Text if inspected.is_empty() => outln!("the database is empty: no namespace was written to yet"),
+        Output::Text => inspected.iter().for_each(|(namespace, inspection)| out!("{}", told(namespace, inspection))),
+        Output::Json => outln!("{}", serde_json::to_string_pretty(&as_json(&inspected, holds)?)?),
     }
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -108,7 +108,7 @@ async fn import(reward: &str, file: &std::path::Path, server: &Server) -> anyhow
         eprintln!("line {}: {}; {}", one["line"], text(&one["reason"]), text(&one["remedy"]));
     }
     let rejected = answer["rejectedTotal"].as_u64().unwrap_or_default();
-    println!(
+    outln!(
         "{} codes accepted, {} known already, {rejected} rejected, {} left to be given",
         answer["accepted"],
         answer["known"],
@@ -158,7 +158,7 @@ async fn print(order: &Order, out: &std::path::Path, server: &Server) -> anyhow:
     }
     let made = if sheets { svg(&vouchers, &symbology)? } else { csv(&vouchers) };
     credentials::write_private(out, made.as_bytes())?;
-    println!("{} vouchers of {} in {}", vouchers.len(), order.reward, out.display());
+    outln!("{} vouchers of {} in {}", vouchers.len(), order.reward, out.display());
     Ok(ExitCode::SUCCESS)
 }
 

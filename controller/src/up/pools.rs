@@ -66,7 +66,7 @@ pub async fn fill(running: &Running, resource: &Loaded, read: &mut Read) -> anyh
     running.screen.say(|| {
         said.iter().take(PRINTED_MAX).for_each(|line| eprintln!("{line}"));
         if added > 0 {
-            println!("imported {added} codes of Reward/{} from {file}", plan.name);
+            outln!("imported {added} codes of Reward/{} from {file}", plan.name);
         }
     });
     read.insert(key, look);

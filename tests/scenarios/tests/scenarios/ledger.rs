@@ -94,6 +94,9 @@ async fn an_export_goes_on_where_it_ended_and_sums_to_zero() -> Result<()> {
     ensure!(sum == 0, "THB sums to {sum}");
     let csv = shop.verb(&["ledger", "export", "--output", "csv"]).await?.code(0)?;
     ensure!(csv.starts_with("position,line,at,rule,") && csv.lines().count() > whole.len(), "{csv}");
+    let data = shop.data().display().to_string();
+    let unread = tools::verb_unread(&["ledger", "export", "--data", &data]).await?;
+    ensure!(unread.code == 0 && unread.err.is_empty(), "whoever reads no further has what he wants: {unread:?}");
     for name in ["trial-balance", "liability", "breakage", "exceptions"] {
         let table = shop.verb(&["ledger", "report", name]).await?.code(0)?;
         ensure!(table.starts_with("position,"), "{name}: {table}");
