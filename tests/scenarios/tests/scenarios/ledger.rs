@@ -118,6 +118,10 @@ async fn an_audit_names_the_first_transaction_that_was_changed() -> Result<()> {
     buy_big(&shop, "ann", "order-1").await?;
     let live = shop.verb(&["audit", "verify"]).await?.code(0)?;
     ensure!(live.contains("all holds; the chain ends in "), "{live}");
+    let nowhere = shop.verb(&["audit", "verify", "--namespace", "nowhere"]).await?;
+    let named = format!("name one of: {}", shop.credentials().namespace);
+    ensure!(nowhere.code == 1 && nowhere.out.is_empty() && nowhere.err.contains(&named), "{nowhere:?}");
+    shop.verb(&["audit", "verify", "--namespace", &shop.credentials().namespace]).await?.code(0)?;
     shop.stop().await?;
     let copy = Scratch::new()?;
     for file in ["fanfare.db", "fanfare.db-wal"].map(|name| (shop.data().join(name), copy.path().join(name))) {
