@@ -1,7 +1,7 @@
 //! `fanfare ledger`: corrections by people, reports and the export, all through the HTTP API, whose keys say who acts:
 //! that of a server, or on a shared database the verb's own.
 
-use super::remote::{Api, Remote, escaped};
+use super::remote::{Api, Refused, Remote, escaped};
 use crate::out::Stream;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -321,6 +321,7 @@ async fn export(args: ExportArgs) -> anyhow::Result<()> {
     for attempt in 1.. {
         match stream(&api, output, &mut out).await {
             Ok(()) => break,
+            Err(error) if error.downcast_ref().is_some_and(Refused::is_final) => return Err(error),
             Err(error) if attempt >= TRIES_MAX => {
                 return Err(error).with_context(|| format!("go on with --from {}", out.whole));
             }

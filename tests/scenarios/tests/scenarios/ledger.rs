@@ -97,6 +97,11 @@ async fn an_export_goes_on_where_it_ended_and_sums_to_zero() -> Result<()> {
     let data = shop.data().display().to_string();
     let unread = tools::verb_unread(&["ledger", "export", "--data", &data]).await?;
     ensure!(unread.code == 0 && unread.err.is_empty(), "whoever reads no further has what he wants: {unread:?}");
+    let wrong = as_person(&shop, "wrong", &["export"]).await?;
+    ensure!(
+        wrong.code == 1 && wrong.err.starts_with("error: --api-key: ") && wrong.err.lines().count() == 1,
+        "{wrong:?}"
+    );
     for name in ["trial-balance", "liability", "breakage", "exceptions"] {
         let table = shop.verb(&["ledger", "report", name]).await?.code(0)?;
         ensure!(table.starts_with("position,"), "{name}: {table}");
