@@ -5,7 +5,7 @@
 //! What is printed reserves the campaign's budget like anything that is given.
 
 use crate::{
-    Command, Halt,
+    Command, Halt, budget,
     give::{self, GIVE_MAX, To},
     plans::Plans,
     refuse,
@@ -102,10 +102,8 @@ impl Print {
             return refuse(Reason::Suspended, format!("the reward {} is not served; apply it", self.reward));
         };
         printable(&plan)?;
-        if let Some(campaign) = &self.campaign
-            && !tx.plans.campaigns.contains_key(campaign)
-        {
-            return refuse(Reason::CampaignNotActive, format!("the campaign {campaign} is not served; apply it"));
+        if let Some(campaign) = &self.campaign {
+            pays(tx, campaign)?;
         }
         let nobody = give::nobody();
         let mut left = self.count.clamp(0, PART_MAX);
@@ -130,6 +128,17 @@ impl Print {
         });
         tx.audit(&self.actor, "print", &format!("Reward/{}", self.reward), detail);
         Ok(())
+    }
+}
+
+/// Refuses a campaign that pays for nothing any more. One that is yet to start pays: paper is printed ahead.
+fn pays(tx: &Tx<'_>, campaign: &Name) -> Result<(), Halt> {
+    match budget::served(tx, campaign) {
+        None => refuse(Reason::CampaignNotActive, format!("the campaign {campaign} is not served; apply it")),
+        Some(plan) if plan.schedule.end_at.is_some_and(|end| tx.now >= end) => {
+            refuse(Reason::CampaignNotActive, format!("{:?} is over; name a campaign that is not", plan.title))
+        }
+        Some(_) => Ok(()),
     }
 }
 

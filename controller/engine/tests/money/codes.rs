@@ -554,6 +554,23 @@ async fn a_printed_voucher_reserves_the_budget_and_is_whoever_s_uses_it_first() 
 }
 
 #[tokio::test]
+async fn a_campaign_pays_for_paper_ahead_of_its_start_and_not_after_its_end() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(voucher("coupon", 20_000, 12_000))).await;
+    let now = shop.engine.clock().now();
+    for (name, start, end, pays) in [("next", 1, 30, true), ("over", -9, -1, false)] {
+        let mut plan = campaign(name, Some(3_000_000));
+        (plan.schedule.start_at, plan.schedule.end_at) =
+            (now + TimeDelta::days(start), Some(now + TimeDelta::days(end)));
+        shop.publish(Plan::Campaign(plan)).await;
+        let (reward, campaign, batch, actor) = ("coupon".into(), Some(name.into()), name.into(), "key:k1".into());
+        let print = Print { reward, count: 1, campaign, batch, part: 1, actor };
+        let made = shop.run(print).await.map_err(|refused| refused.refusal.reason);
+        assert_eq!(made.map(|part| part.vouchers.len()), if pays { Ok(1) } else { Err(Reason::CampaignNotActive) });
+    }
+}
+
+#[tokio::test]
 async fn paper_counts_for_no_member_s_share_of_the_budget_whoever_uses_it() {
     let shop = Shop::open().await;
     let mut plan = campaign("sale", None);
