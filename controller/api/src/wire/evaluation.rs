@@ -49,7 +49,7 @@ pub(crate) struct LineView {
 /// What one gift card pays.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentView {
-    /// The card's code.
+    /// The card's code; of a payload an order names the card's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     /// The card.
@@ -67,7 +67,7 @@ pub(crate) struct DiscountView {
     campaign: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mechanic: Option<String>,
-    /// The voucher's code.
+    /// The voucher's code; of a payload an order names the voucher's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     /// The voucher.

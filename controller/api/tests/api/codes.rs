@@ -114,6 +114,23 @@ async fn a_rotating_code_is_shown_used_once_and_dies_after_half_a_minute() {
 }
 
 #[tokio::test]
+async fn an_order_names_the_voucher_of_a_payload_alike_whenever_it_is_shown() {
+    let (shop, token, grant) = shop(rotating()).await;
+    let code = code_of(&shop, &token, &grant).await["payload"].clone();
+    let cart = json!({"memberId": "m1", "storeId": "bkk-01", "channel": "pos", "currency": "THB", "codes": [code],
+        "lines": [{"id": "1", "sku": "A", "quantity": 2, "unitPrice": "500.00"}]});
+    let order = json!({"id": "o-1", "mode": "Commit", "cart": cart});
+    let goods_back = json!({"returnId": "r-1", "lines": [{"id": "1", "quantity": 1}], "reason": "too large"});
+    for told in [
+        shop.post(&shop.till, "/v1/orders", &order).await.is(201),
+        shop.get(&shop.till, "/v1/orders/o-1").await.is(200),
+        shop.post(&shop.till, "/v1/orders/o-1/returns", &goods_back).await.is(201),
+    ] {
+        assert_eq!((&told["discounts"][0]["code"], &told["discounts"][0]["grant"]), (&json!(grant), &json!(grant)));
+    }
+}
+
+#[tokio::test]
 async fn a_picture_of_a_rotating_code_is_a_qr_code_that_no_cache_keeps() {
     let (shop, token, grant) = shop(rotating()).await;
     let headers = [("authorization", &*format!("Bearer {token}")), ("accept", "image/svg+xml")];
