@@ -117,7 +117,8 @@ fn recount(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<
         gone.push(format!("reward {}", earned.reward));
         let subject = Subject::Campaign(earned.campaign.clone(), Some(earned.mechanic.clone()));
         let detail = "A limit of this reward was used up before the order was committed.".into();
-        order.evaluation.rejected.push(Rejected { subject, reason: Reason::LimitReached, detail });
+        let reward = Some(earned.reward.clone());
+        order.evaluation.rejected.push(Rejected { subject, reward, reason: Reason::LimitReached, detail });
     }
     Ok(gone)
 }

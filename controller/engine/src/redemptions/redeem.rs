@@ -226,7 +226,11 @@ impl Redeem {
             }
             // The item itself is handed over; what it costs the shop is its estimate where the till says nothing.
             RewardKind::FreeItem { .. } => Ok(self.amount.unwrap_or(grant.terms.unit_cost)),
-            RewardKind::Access { .. } => Ok(grant.terms.unit_cost),
+            // Nothing is taken off, whatever it costs the shop.
+            RewardKind::Access { .. } => {
+                within(tx, self.amount.unwrap_or_default(), Minor::ZERO)?;
+                Ok(grant.terms.unit_cost)
+            }
             RewardKind::Points { .. } | RewardKind::Badge => {
                 refuse(Reason::CodeUnknown, "this is not redeemed at a till")
             }

@@ -87,8 +87,8 @@ async fn a_late_order_earns_no_reward_whose_limit_was_used_up_meanwhile() {
     let order = late(&shop, "late", cart(), cart(), None).await;
     assert_eq!(shop.points("m1").await, 50, "the other order's");
     assert_eq!(order.evaluation.earned, vec![]);
-    let rejected = order.evaluation.rejected.iter().map(|rejected| rejected.reason).collect::<Vec<_>>();
-    assert_eq!(rejected, vec![Reason::LimitReached]);
+    let rejected = order.evaluation.rejected.iter().map(|one| (one.reason, one.reward.clone())).collect::<Vec<_>>();
+    assert_eq!(rejected, vec![(Reason::LimitReached, Some("thanks".into()))]);
     assert!(order.exception.is_some(), "the shopper was told of it");
     assert_eq!(counted(&shop).await, (20_100, 1), "both discounts, one reward");
     give_back(&shop, "late", &[("a", 1)]).await;

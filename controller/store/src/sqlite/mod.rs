@@ -43,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "reports", include_str!("../../migrations/sqlite/0002_reports.sql")),
     (3, "code pool", include_str!("../../migrations/sqlite/0003_code_pool.sql")),
     (4, "uses", include_str!("../../migrations/sqlite/0004_uses.sql")),
+    (5, "code spelling", include_str!("../../migrations/sqlite/0005_code_spelling.sql")),
 ];
 
 /// Hands the list over.
