@@ -410,7 +410,12 @@ fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, 
         let undone = knowledge::visit(tx, coming, |visit| decide::on_return(&plan, visit, &back))??;
         count_all(tx, &undone.effects)?;
         for clawback in &undone.clawbacks {
-            clawed = clawed.and(claw_back_any(tx, order, &member, clawback)?);
+            let taken = if clawback.together {
+                claw_back_any(tx, order, &member, clawback)?
+            } else {
+                claw_back(tx, order, clawback)?
+            };
+            clawed = clawed.and(taken);
         }
     }
     Ok(clawed)
