@@ -470,7 +470,10 @@ pub(crate) fn revoke_points(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>)
     let wallet = wallet::of(tx, &grant.member)?;
     let id = grant.id.clone();
     let why = Why { rule: "points-clawed-back", reference: id.as_str() };
-    let called = wallet::call_back(tx, &wallet, amount, Some(Lot::new(None, grant.valid_until)), why)?;
+    // Where its own lot has lapsed, the grant has no end any more, as if its points had none.
+    let has_lapsed = grant.history.last().is_some_and(|last| last.reason.as_deref() == Some("lapsed"));
+    let own = (!has_lapsed).then(|| Lot::new(None, grant.valid_until));
+    let called = wallet::call_back(tx, &wallet, amount, own, why)?;
     let worth = tx.runtime()?.worth_of_points(called.taken);
     refund(tx, &grant, worth, why)?;
     enter(&mut grant, GrantState::Revoked, tx.now, scene);
