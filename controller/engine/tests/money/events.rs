@@ -181,7 +181,11 @@ async fn a_refund_that_came_before_its_order_counts_back_all_that_the_order_brin
         send(&shop, sent("e2", "order.paid", order("o1", "200.00"))).await;
         assert_eq!(shop.points(member).await, 0, "{member}: nothing of it is paid");
         assert_eq!(shop.balance("sales/spend/revenue").await, 0, "{member}");
-        assert_eq!(shop.counter(&key::member(&"spend".into(), &"more".into(), &member.into(), "spend")).await, 0, "{member}");
+        assert_eq!(
+            shop.counter(&key::member(&"spend".into(), &"more".into(), &member.into(), "spend")).await,
+            0,
+            "{member}"
+        );
         let stored = shop.store.order(&shop.ns, &"o1".into()).await.unwrap().unwrap();
         assert_eq!((stored.state, stored.returns.len()), (OrderState::Returned, 1));
         shop.verify().await;
@@ -215,13 +219,8 @@ async fn a_till_books_its_order_also_where_a_refund_of_it_came_first() {
         let shop = shop().await;
         let refund = json!({ "orderId": "o1", "returnId": "r1", "total": "150.00" });
         send(&shop, event("e1", "order.refunded", refund)).await;
-        let commit = CommitOrder {
-            id: "o1".into(),
-            cart: None,
-            receipt_number: None,
-            business_date: None,
-            occurred_at: None,
-        };
+        let commit =
+            CommitOrder { id: "o1".into(), cart: None, receipt_number: None, business_date: None, occurred_at: None };
         assert_eq!(shop.run(commit.clone()).await.unwrap(), None, "nobody knows the order yet");
         let basket = cart(Some("m1"), vec![line("a", 2, 10_000)], vec![]);
         let placed = shop.run(place("o1", mode, basket.clone())).await.unwrap();
