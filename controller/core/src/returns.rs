@@ -226,7 +226,8 @@ fn clawbacks(priced: &Priced, steps: &[Step<'_>], before: &[i64]) -> Vec<(usize,
         if quantity > 0 {
             let Earned { campaign, mechanic, reward, .. } = earned.clone();
             let each = counted_for(priced, index);
-            clawbacks.push((index, Clawback { campaign, mechanic, reward, quantity, each }));
+            let back = Clawback { campaign, mechanic, reward, quantity, together: false, each };
+            clawbacks.push((index, back));
         }
     }
     clawbacks

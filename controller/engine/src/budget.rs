@@ -176,7 +176,8 @@ pub(crate) fn spend(tx: &mut Tx<'_>, campaign: &Name, spent: Spent, why: Why<'_>
     let booked = Posting::transfer(why.rule, why.reference, &unit, &source, &target, actual.0);
     let has_budget = reserved != Minor::ZERO || served(tx, campaign).is_some_and(|plan| plan.budget.is_some());
     let drawn = if has_budget {
-        let actual = if actual < Minor::ZERO { within_spent(tx, campaign, actual, &unit)? } else { actual };
+        let is_back = actual < Minor::ZERO;
+        let actual = if is_back { within_spent(tx, campaign, actual.negated())?.negated() } else { actual };
         ledger::spend_budget(why.rule, why.reference, &unit, campaign, reserved, actual)
     } else {
         None
@@ -191,10 +192,10 @@ pub(crate) fn spend(tx: &mut Tx<'_>, campaign: &Name, spent: Spent, why: Why<'_>
     }
 }
 
-/// What is taken back of a budget's spending: never more than was spent of it, which was nothing while there was none.
-fn within_spent(tx: &Tx<'_>, campaign: &Name, back: Minor, unit: &str) -> Result<Minor, Halt> {
-    let spent = tx.balance(&account::budget_actual(campaign), unit)?;
-    Ok(back.max(Minor(-spent.max(0))))
+/// How much of `back` a budget gets back: never more than was spent of it, which was nothing while there was none.
+pub(crate) fn within_spent(tx: &Tx<'_>, campaign: &Name, back: Minor) -> Result<Minor, Halt> {
+    let spent = tx.balance(&account::budget_actual(campaign), &money(tx)?)?;
+    Ok(back.min(Minor(spent.max(0))))
 }
 
 /// Books a cost that no budget pays for.

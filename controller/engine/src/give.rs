@@ -326,6 +326,7 @@ impl Issue<'_> {
         vouchers::enter(&mut grant, GrantState::Granted, tx.now, Scene { store: self.to.store, ..Scene::default() });
         if let (Some(payer), Some(first)) = (self.payer, grant.history.first_mut()) {
             first.counted = budget::counted(payer, self.to.member);
+            first.unfunded = payer.budget.is_none();
         }
         vouchers::tally(tx, &grant, "issued", 1);
         if let Some(payer) = self.payer.filter(|_| !self.is_paid_at_once()) {

@@ -16,6 +16,7 @@ use crate::{
 use fanfare_core::{
     ids::{Code, Name, RedemptionId},
     mechanic::{State, key},
+    model::reward::Offline,
     money::Minor,
     payload::{self, Payload, Taken},
     reason::{Reason, Refusal},
@@ -33,7 +34,8 @@ pub(crate) fn taken(tx: &Tx<'_>, grant: &Grant, code: &Code, occurred: Option<Ts
     let taken = payload::taken(code, guard, tx.now, occurred)?;
     let (Taken::Now, Some(payload)) = (taken, Payload::of(code)) else { return Ok(taken) };
     let is_consumed = last_use(grant).is_some_and(|at| at >= payload.issued_at());
-    match occurred.filter(|_| guard.offline.is_some() && (is_consumed || is_gone(grant))) {
+    let is_gone = |offline: Offline| is_consumed || is_gone_for(grant, offline.max_amount);
+    match occurred.filter(|_| guard.offline.is_some_and(is_gone)) {
         // Its line came back before the payload has aged: what it took meanwhile is honoured like any other.
         Some(at) => payload::taken_offline(&payload, guard, tx.now, at),
         None if is_consumed => Err(consumed()),

@@ -115,7 +115,7 @@ pub(crate) fn enter(grant: &mut Grant, state: GrantState, at: Ts, scene: Scene<'
     let Scene { store, order, reason, amount } = scene;
     let reason = reason.map(ToOwned::to_owned);
     let (store, order, counted) = (store.cloned(), order.cloned(), Vec::new());
-    grant.history.push(Happening { at, state, store, order, reason, amount, counted });
+    grant.history.push(Happening { at, state, store, order, reason, amount, counted, unfunded: false });
 }
 
 /// Counts something that the status of the grant's campaign and reward shows.
@@ -130,8 +130,16 @@ pub(crate) fn tally(tx: &mut Tx<'_>, grant: &Grant, what: &str, delta: i64) {
 pub(crate) fn book(tx: &mut Tx<'_>, grant: &Grant, reserved: Minor, actual: Minor, why: Why<'_>) -> Result<(), Halt> {
     tx.tally(&key::reward(&grant.terms.name, "cost"), actual.0);
     let Some(campaign) = &grant.campaign else { return Ok(()) };
+    if is_unfunded(grant) {
+        return budget::book(tx, campaign, actual, Cost::Rewards, why);
+    }
     count(tx, grant, actual.minus(reserved))?;
     budget::spend(tx, campaign, Spent { reserved, actual, cost: Cost::Rewards }, why)
+}
+
+/// Whether its campaign had no budget when it was given: one that came later neither pays for it nor gets anything back.
+fn is_unfunded(grant: &Grant) -> bool {
+    grant.history.first().is_some_and(|given| given.unfunded)
 }
 
 /// Moves what the budget has set aside and spent at the store where a grant was given and for its member, as far as its
@@ -413,13 +421,14 @@ fn set_aside_again(tx: &Tx<'_>, grant: &Grant, amount: Minor) -> Result<Minor, H
 /// As much of `estimate` as the budget still holds, with the `amount` that comes back to it.
 fn room_again(tx: &Tx<'_>, grant: &Grant, estimate: Minor, amount: Minor) -> Result<Minor, Halt> {
     let Some(plan) = grant.campaign.as_ref().and_then(|name| budget::served(tx, name)) else { return Ok(Minor::ZERO) };
-    if plan.budget.is_none() {
+    if plan.budget.is_none() || is_unfunded(grant) {
         return Ok(Minor::ZERO);
     }
-    let rooms = [budget::room(tx, &plan)?, budget::room_of_parts(tx, &plan, grant)?];
-    let least = rooms.into_iter().flatten().min();
-    let room = least.map_or(estimate, |room| room.or_zero().plus(amount));
-    Ok(Minor(estimate.0.min(room.0)))
+    let flows_back = budget::within_spent(tx, &plan.name, amount)?;
+    let whole = budget::room(tx, &plan)?.map(|room| room.or_zero().plus(flows_back));
+    let parts = budget::room_of_parts(tx, &plan, grant)?.map(|room| room.or_zero().plus(amount));
+    let least = [whole, parts].into_iter().flatten().min();
+    Ok(least.map_or(estimate, |room| room.min(estimate)))
 }
 
 /// A grant's time is over: its money returns to the budget. Its stock does not return: a reward's quantity is how many
@@ -470,7 +479,10 @@ pub(crate) fn revoke_points(tx: &mut Tx<'_>, mut grant: Grant, scene: Scene<'_>)
     let wallet = wallet::of(tx, &grant.member)?;
     let id = grant.id.clone();
     let why = Why { rule: "points-clawed-back", reference: id.as_str() };
-    let called = wallet::call_back(tx, &wallet, amount, Some(Lot::new(None, grant.valid_until)), why)?;
+    // Where its own lot has lapsed, the grant has no end any more, as if its points had none.
+    let has_lapsed = grant.history.last().is_some_and(|last| last.reason.as_deref() == Some("lapsed"));
+    let own = (!has_lapsed).then(|| Lot::new(None, grant.valid_until));
+    let called = wallet::call_back(tx, &wallet, amount, own, why)?;
     let worth = tx.runtime()?.worth_of_points(called.taken);
     refund(tx, &grant, worth, why)?;
     enter(&mut grant, GrantState::Revoked, tx.now, scene);

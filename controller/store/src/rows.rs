@@ -214,6 +214,9 @@ pub struct Happening {
     /// Of the first: the parts of its campaign's budget that count its money, at this store and for its member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counted: Vec<Bound>,
+    /// Of the first: whether its campaign had no budget then. One that comes later does not pay for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unfunded: bool,
 }
 
 /// The state of an order.

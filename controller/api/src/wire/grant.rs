@@ -233,7 +233,7 @@ fn which(items: &Items) -> Option<String> {
 }
 
 pub(crate) fn happening(one: &Happening, view: &View) -> HappeningView {
-    let Happening { at, state, store, order, reason, amount, counted: _ } = one;
+    let Happening { at, state, store, order, reason, amount, counted: _, unfunded: _ } = one;
     HappeningView {
         at: view.time(*at),
         state: state.as_str().into(),

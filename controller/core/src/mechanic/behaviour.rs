@@ -245,6 +245,9 @@ pub struct Clawback {
     pub reward: Name,
     /// How many of it; at least 1.
     pub quantity: i64,
+    /// Whether several orders earned it together, so that it may have been given for another order than the one that
+    /// comes back.
+    pub together: bool,
     /// Counted for *each* one that was really taken back.
     pub each: Vec<Effect>,
 }

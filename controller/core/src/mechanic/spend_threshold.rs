@@ -251,7 +251,7 @@ impl SpendThreshold {
             let given_key = given_key(scene, member, tier);
             let too_many = scene.visit.count(&given_key)? - self.times(tier, spend.minus(back));
             if too_many > 0 {
-                let mut clawback = clawback(scene, reward, too_many);
+                let mut clawback = clawback(scene, self.per, reward, too_many);
                 clawback.each.push(Effect::Count { key: given_key, delta: -1, cap: None });
                 undone.clawbacks.push(clawback);
             }
@@ -281,7 +281,7 @@ impl SpendThreshold {
             let Gives::Reward(reward) = &tier.gives else { continue };
             let lost = self.times(tier, prior).min(times) - self.times(tier, left).min(times);
             if lost > 0 {
-                clawbacks.push(clawback(scene, reward, lost));
+                clawbacks.push(clawback(scene, self.per, reward, lost));
             }
         }
         Undone { effects: Vec::new(), clawbacks }
@@ -299,11 +299,12 @@ fn cost_of(scene: &Scene<'_>, reward: &Name, quantity: i64) -> Minor {
     world.catalogue.reward(reward).map_or(Minor::ZERO, |plan| crate::reward::cost(plan, world.runtime).times(quantity))
 }
 
-fn clawback(scene: &Scene<'_>, reward: &Name, quantity: i64) -> Clawback {
+fn clawback(scene: &Scene<'_>, per: SpendPer, reward: &Name, quantity: i64) -> Clawback {
     let each =
         scene.visit.world.catalogue.reward(reward).map_or_else(Vec::new, |plan| decide::grant_counts(scene, plan, -1));
     let (campaign, mechanic) = (scene.campaign.name.clone(), scene.mechanic.name.clone());
-    Clawback { campaign, mechanic, reward: reward.clone(), quantity, each }
+    let together = per == SpendPer::Campaign;
+    Clawback { campaign, mechanic, reward: reward.clone(), quantity, together, each }
 }
 
 fn spend_key(scene: &Scene<'_>, member: &MemberId) -> String {

@@ -75,7 +75,7 @@ pub struct Spend {
     pub amount: Minor,
     /// What is set aside for it and not spent yet.
     pub reserved: Minor,
-    /// Whether its budget pays: not where it was gone before a late commit.
+    /// Whether its budget pays: not where it was gone before a late commit, nor where there was none when it was reserved.
     pub funded: bool,
 }
 

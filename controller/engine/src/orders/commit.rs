@@ -3,7 +3,7 @@
 use super::{
     Booking, Placed,
     booking::VoucherUse,
-    late, place, placed, promises, refuse_with,
+    is_awaited, late, place, placed, promises, refuse_with, reported,
     take::{self, count_all},
     wrong_state,
 };
@@ -42,7 +42,9 @@ impl Command for CommitOrder {
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt> {
-        let Some(mut order) = tx.order(&self.id)?.cloned() else { return Ok(None) };
+        let Some(mut order) = tx.order(&self.id)?.filter(|order| !is_awaited(order)).cloned() else {
+            return Ok(None);
+        };
         match order.state {
             OrderState::Reserved | OrderState::Lapsed => {}
             OrderState::Committed | OrderState::PartiallyReturned | OrderState::Returned => {
@@ -75,6 +77,7 @@ impl Command for CommitOrder {
         place::commit(tx, &mut order, &mut booking, at)?;
         order.booking = booking.to_value();
         tx.put_order(order.clone());
+        reported::refund_awaited(tx, &mut order)?;
         placed(tx, order, false).map(Some)
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     tx::Tx,
 };
 use fanfare_core::{
-    ids::Name,
+    ids::{Name, OrderId},
     mechanic::Paid,
     money::Currency,
     segment::{ORDER_PAID, ORDER_REFUNDED},
@@ -18,6 +18,12 @@ use serde_json::{Value, json};
 
 /// The source of events that orders are. No sender has it: theirs come through the API under names of their own.
 pub const SOURCE: &str = "fanfare/orders";
+
+/// The source of events that returns of one order are. Each order has one of its own: ids may have any sign in them, so
+/// that an id made of an order's and a return's could be that of another order or return.
+fn source_of_returns(order: &OrderId) -> String {
+    format!("fanfare/returns/{order}")
+}
 
 /// Makes the commit of an order an event, and notes which campaigns counted it.
 pub(crate) fn paid(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking) -> Result<(), Halt> {
@@ -59,8 +65,8 @@ pub(crate) fn refunded(tx: &mut Tx<'_>, order: &Order, return_id: &str) -> Resul
     };
     let lines: Vec<Value> = back.lines.iter().filter_map(line).collect();
     let event = Event {
-        source: SOURCE.to_owned(),
-        id: format!("{}/{return_id}", order.id),
+        source: source_of_returns(&order.id),
+        id: return_id.to_owned(),
         kind: ORDER_REFUNDED.to_owned(),
         member: Some(member),
         time: tx.now,

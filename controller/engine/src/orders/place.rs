@@ -1,7 +1,7 @@
 //! Places an order: evaluates its cart and takes what the evaluation says, held or spent at once.
 
 use super::{
-    Booking, Placed, facts, placed, promises, refuse_with,
+    Booking, Placed, facts, is_awaited, placed, promises, refuse_with, reported,
     take::{note_exhausted, spend, take},
 };
 pub use crate::redemptions::Mode;
@@ -61,12 +61,15 @@ impl Command for PlaceOrder {
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Placed, Halt> {
-        if let Some(order) = tx.order(&self.id)?.cloned() {
-            if order.digest == self.digest && !order.reported {
-                return placed(tx, order, false);
+        let known = tx.order(&self.id)?.cloned();
+        let awaited = match &known {
+            None => Vec::new(),
+            Some(order) if is_awaited(order) => Booking::of(order).awaited,
+            Some(order) if order.digest == self.digest && !order.reported => return placed(tx, order.clone(), false),
+            Some(_) => {
+                return refuse(Reason::OrderIdReused, "this order id was used with another body; choose a new one");
             }
-            return refuse(Reason::OrderIdReused, "this order id was used with another body; choose a new one");
-        }
+        };
         tx.order = Some(self.id.clone());
         if self.mode == Mode::Commit {
             earn::look(tx, self.cart.member.as_ref(), ORDER_PAID);
@@ -115,9 +118,15 @@ impl Command for PlaceOrder {
             Mode::Reserve => promises::make(tx, &order, &mut booking)?,
             Mode::Commit => commit(tx, &mut order, &mut booking, at)?,
         }
-        booking.origin = tx.origin.clone();
+        (booking.origin, booking.awaited) = (tx.origin.clone(), awaited);
         order.booking = booking.to_value();
-        tx.new_order(order.clone());
+        match known {
+            Some(_) => tx.put_order(order.clone()),
+            None => tx.new_order(order.clone()),
+        }
+        if self.mode == Mode::Commit {
+            reported::refund_awaited(tx, &mut order)?;
+        }
         placed(tx, order, true)
     }
 }

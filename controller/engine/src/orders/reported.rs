@@ -125,6 +125,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
     let Some(net) = total else { return Ok(Taken::Wrong("it has no total; send what was paid".into())) };
     let id = OrderId::from(data.order_id);
     let known = tx.order(&id)?.cloned();
+    // Refunds that came first wait on, until all that the order brings is counted: see [`progressed`].
     let awaited = match &known {
         Some(order) if is_awaited(order) => Booking::of(order).awaited,
         Some(_) => return Ok(Taken::Known),
@@ -143,7 +144,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
     };
     let sale =
         attribution::Sale { order: &id, member: event.member.as_ref(), net, at: event.time, on_it: &BTreeSet::new() };
-    let mut booking = Booking { sales: attribution::paid(tx, sale)?, ..Booking::default() };
+    let mut booking = Booking { sales: attribution::paid(tx, sale)?, awaited, ..Booking::default() };
     let mut order = Order {
         id: id.clone(),
         state: OrderState::Committed,
@@ -165,12 +166,9 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
     days::sold(tx, &mut order, &mut booking, event.time)?;
     order.booking = booking.to_value();
     if known.is_some() {
-        tx.put_order(order.clone());
+        tx.put_order(order);
     } else {
-        tx.new_order(order.clone());
-    }
-    for late in awaited {
-        refund(tx, &mut order, &late)?;
+        tx.new_order(order);
     }
     Ok(Taken::New(Paid { before, after: net, evaluated: false }))
 }
@@ -196,7 +194,7 @@ fn as_paid(cart: &Cart, total: Minor, payable: Minor) -> Evaluation {
     }
 }
 
-/// Notes which campaigns counted a reported order, so that a return counts back.
+/// Notes which campaigns counted a reported order, so that a return counts back; then does what came back before it.
 pub(crate) fn progressed(tx: &mut Tx<'_>, event: &Event, decided: &[Decided]) -> Result<(), Halt> {
     let Some(id) = order_of(&event.kind, &event.data).filter(|_| event.kind == ORDER_PAID) else { return Ok(()) };
     let Some(mut order) = tx.order(&id)?.cloned() else { return Ok(()) };
@@ -211,7 +209,22 @@ pub(crate) fn progressed(tx: &mut Tx<'_>, event: &Event, decided: &[Decided]) ->
     let after = booking.to_value();
     if after != before {
         order.booking = after;
-        tx.put_order(order);
+        tx.put_order(order.clone());
+    }
+    refund_awaited(tx, &mut order)
+}
+
+/// Applies the refunds that came before their order, once it is paid and all that it brings is counted.
+pub(crate) fn refund_awaited(tx: &mut Tx<'_>, order: &mut Order) -> Result<(), Halt> {
+    let mut booking = Booking::of(order);
+    let awaited = std::mem::take(&mut booking.awaited);
+    if awaited.is_empty() {
+        return Ok(());
+    }
+    order.booking = booking.to_value();
+    tx.put_order(order.clone());
+    for back in &awaited {
+        refund(tx, order, back)?;
     }
     Ok(())
 }

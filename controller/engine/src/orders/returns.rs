@@ -360,6 +360,8 @@ fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Claw
             break;
         }
         match (grant.state, &grant.terms.kind) {
+            // What was given with this card is spent or taken back already; what somebody paid in stays on it.
+            _ if grant.usage.card.is_some_and(|card| card.given <= Minor::ZERO) => continue,
             (GrantState::Pending | GrantState::Granted | GrantState::Claimed, _) if grant.usage.held == 0 => {
                 clawed.worth = clawed.worth.plus(worth_left(tx, &grant)?);
                 vouchers::revoke(tx, grant, scene)?;
@@ -408,7 +410,12 @@ fn regress(tx: &mut Tx<'_>, order: &Order, booking: &mut Booking, total: Minor, 
         let undone = knowledge::visit(tx, coming, |visit| decide::on_return(&plan, visit, &back))??;
         count_all(tx, &undone.effects)?;
         for clawback in &undone.clawbacks {
-            clawed = clawed.and(claw_back_any(tx, order, &member, clawback)?);
+            let taken = if clawback.together {
+                claw_back_any(tx, order, &member, clawback)?
+            } else {
+                claw_back(tx, order, clawback)?
+            };
+            clawed = clawed.and(taken);
         }
     }
     Ok(clawed)

@@ -133,6 +133,8 @@ pub(crate) fn spend(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, a
     for paid in &mut booking.spends {
         let reserved = std::mem::take(&mut paid.reserved);
         let why = Why { rule: "order-committed", reference: id.as_str() };
+        // Nothing was set aside where there was no budget; one that came meanwhile does not pay for it.
+        paid.funded &= reserved > Minor::ZERO;
         if paid.funded {
             let spent = Spent { reserved, actual: paid.amount, cost: Cost::Discounts };
             budget::spend(tx, &paid.campaign, spent, why)?;

@@ -17,12 +17,13 @@ use fanfare_core::{
     time::Tz,
 };
 use fanfare_engine::{
+    adjustments::{Change, Propose},
     orders::{CommitOrder, ReturnOrder, VoidOrder},
     redemptions::{Mode, Redeem, Reverse},
     suspend::Resume,
     thresholds::{BUDGET_THRESHOLD, SOURCE},
 };
-use fanfare_store::rows::GrantState;
+use fanfare_store::rows::{Grant, GrantState};
 use futures::{StreamExt, future::join_all};
 
 /// 50 % off everything and a voucher of 100.00 from 5,000.00 on, within `budget`.
@@ -416,5 +417,65 @@ async fn a_draw_that_the_budget_does_not_hold_gives_nothing_and_counts_nothing()
     let second = shop.run(draw()).await;
     assert!(second.as_ref().is_err() || second.as_ref().unwrap().as_ref().unwrap().grants.is_empty(), "{second:?}");
     assert_eq!(shop.counter(&of_member("m1")).await, 10_000);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_budget_that_comes_later_pays_for_nothing_that_was_given_or_reserved_before() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(voucher("gift", 10_000, 10_000))).await;
+    let plan =
+        |budget| CampaignPlan { mechanics: vec![mechanic("off", percent_off("50%"))], ..campaign("sale", budget) };
+    shop.publish(Plan::Campaign(plan(None))).await;
+    let (first, second) =
+        (shop.voucher("m1", "gift", Some("sale")).await, shop.voucher("m1", "gift", Some("sale")).await);
+    let use_it = |grant: &Grant| redeem(grant.code.as_ref().unwrap(), Mode::Commit);
+    let used = shop.run(use_it(&first)).await.unwrap().redemption;
+    assert_eq!(off(&shop, "o1", Mode::Reserve, at_store(None, Some("m2"), 20_000)).await, 10_000);
+    shop.republish(plan(Some(5_000)), 2).await;
+    let untouched = (5_000, 0, 0);
+
+    let (reversal_id, reason) = ("r1".into(), "wrong".into());
+    shop.run(Reverse { id: used.id, reversal_id, reason, amount: None, store: None }).await.unwrap().unwrap();
+    assert_eq!(shop.budget("sale").await, untouched, "restored");
+    for grant in [&first, &second] {
+        shop.run(use_it(grant)).await.unwrap();
+        assert_eq!(shop.budget("sale").await, untouched, "used");
+    }
+    let commit =
+        CommitOrder { id: "o1".into(), cart: None, receipt_number: None, business_date: None, occurred_at: None };
+    shop.run(commit).await.unwrap().unwrap();
+    assert_eq!(shop.budget("sale").await, untouched, "committed");
+    assert_eq!(shop.balance("cost/sale/rewards").await, 20_000, "the costs are booked all the same");
+    assert_eq!(off(&shop, "o2", Mode::Commit, at_store(None, Some("m3"), 8_000)).await, 4_000);
+    let back = |id: &str| ReturnOrder {
+        id: id.into(),
+        return_id: "r1".into(),
+        lines: vec![("a".into(), 1)],
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    };
+    shop.run(back("o1")).await.unwrap().unwrap();
+    assert_eq!(shop.budget("sale").await, (1_000, 0, 4_000), "what came before gives nothing back");
+    shop.run(back("o2")).await.unwrap().unwrap();
+    assert_eq!((shop.budget("sale").await, shop.balance("cost/sale/discounts").await), (untouched, 0));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_restored_voucher_has_no_more_set_aside_than_flows_back() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(voucher("gift", 10_000, 10_000))).await;
+    shop.publish(Plan::Campaign(campaign("sale", Some(10_000)))).await;
+    let first = shop.voucher("m1", "gift", Some("sale")).await;
+    let used = shop.run(redeem(first.code.as_ref().unwrap(), Mode::Commit)).await.unwrap().redemption;
+    let change = Change::Budget { campaign: "sale".into(), amount: Minor(-10_000) };
+    shop.run(Propose { change, reason: "counted again".into(), actor: "ann".into() }).await.unwrap();
+    assert_eq!(shop.budget("sale").await, (10_000, 0, 0), "it was somebody else's cost");
+    shop.voucher("m2", "gift", Some("sale")).await;
+    let (reversal_id, reason) = ("r1".into(), "wrong".into());
+    shop.run(Reverse { id: used.id, reversal_id, reason, amount: None, store: None }).await.unwrap().unwrap();
+    assert_eq!(shop.budget("sale").await, (0, 10_000, 0), "the budget's bound holds");
     shop.verify().await;
 }

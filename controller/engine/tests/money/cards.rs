@@ -1,10 +1,11 @@
 //! Gift cards: value put on, used in parts, given back, run out.
 
-use crate::support::{Shop, campaign, cart, gift_card, line, place, redeem};
+use crate::support::{Shop, campaign, cart, gift_card, line, mechanic, place, redeem, reward_from};
 use chrono::TimeDelta;
 use fanfare_core::{
     ids::{Code, GrantId},
-    model::Plan,
+    mechanic::{Rule, spend_threshold::SpendThreshold},
+    model::{CampaignPlan, Plan},
     money::Minor,
     reason::Reason,
     uses::Card,
@@ -296,5 +297,41 @@ async fn a_void_lets_go_of_what_an_order_held_of_a_card() {
     let order = shop.run(late).await.unwrap().unwrap().order;
     assert!(order.exception.is_some(), "what was gone is an exception");
     assert_eq!(shop.card_accounts(&id).await, (10_000, -50_000, 0, 40_000, 0), "and no more than the balance is taken");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn each_return_calls_back_a_card_that_still_holds_what_was_given() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(gift_card("card", 10_000))).await;
+    let Rule::SpendThreshold(each_200) = reward_from(20_000, "card") else { unreachable!() };
+    let each_200 = Rule::SpendThreshold(SpendThreshold { repeat: true, ..each_200 });
+    let plan = campaign("sale", Some(100_000));
+    shop.publish(Plan::Campaign(CampaignPlan { mechanics: vec![mechanic("more", each_200)], ..plan })).await;
+    let lines = vec![line("1", 1, 20_000), line("2", 1, 20_000)];
+    shop.run(place("o-1", Mode::Commit, cart(Some("m1"), lines, vec![]))).await.unwrap();
+    let cards = shop.grants_of("m1").await;
+    assert_eq!(cards.len(), 2);
+    for card in &cards {
+        let paid = TopUp { grant: card.id.clone(), amount: Minor(5_000), actor: "client:k".into(), reference: None };
+        shop.run(paid).await.unwrap().unwrap();
+    }
+    for (number, given_left) in [("1", 10_000), ("2", 0)] {
+        let back = ReturnOrder {
+            id: "o-1".into(),
+            return_id: format!("r-{number}"),
+            lines: vec![(number.into(), 1)],
+            reason: "broken".into(),
+            store: None,
+            business_date: None,
+        };
+        shop.run(back).await.unwrap();
+        let mut left = (0, 0);
+        for card in &cards {
+            let card = shop.card(&card.id).await;
+            left = (left.0 + card.given.0, left.1 + card.paid.0);
+        }
+        assert_eq!(left, (given_left, 10_000), "after return {number}: given, and what was paid in stays");
+    }
     shop.verify().await;
 }

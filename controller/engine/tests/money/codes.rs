@@ -313,6 +313,34 @@ async fn what_a_till_took_offline_is_honoured_also_where_it_reports_so_before_th
 }
 
 #[tokio::test]
+async fn a_card_that_holds_less_than_a_till_took_offline_is_one_exception_also_while_the_payload_is_fresh() {
+    let (shop, grant, ..) = shop_with_card().await;
+    let spent = Redeem { amount: Some(Minor(48_500)), ..redeem(&shown(&shop, &grant), Mode::Commit) };
+    shop.run(spent).await.unwrap();
+    shop.forward(TimeDelta::minutes(2));
+    let code = shown(&shop, &grant);
+    let at = shop.engine.clock().now() + TimeDelta::seconds(1);
+    shop.forward(TimeDelta::seconds(5));
+    let online = |till: &str, amount| Redeem {
+        terminal: Some(till.into()),
+        amount: Some(Minor(amount)),
+        ..redeem(&code, Mode::Commit)
+    };
+    assert_eq!(reason(&shop, online("t1", 20_000)).await, Reason::ExceedsRemaining, "a till with a line is told");
+    let offline = |till: &str, amount| Redeem { occurred_at: Some(at), ..online(till, amount) };
+    assert_eq!(reason(&shop, offline("t2", 20_001)).await, Reason::ExceedsRemaining, "beyond the allowance");
+    let conflict = shop.run(offline("t2", 20_000)).await.unwrap();
+    assert!(conflict.created && conflict.exception.is_some(), "the shopper has gone with what was bought");
+    let enough = shop.run(offline("t3", 1_000)).await.unwrap();
+    assert_eq!((enough.exception, enough.remaining), (None, Minor(500)));
+    shop.forward(TimeDelta::minutes(2));
+    let again = shop.run(offline("t2", 20_000)).await.unwrap();
+    assert_eq!((again.created, again.exception), (false, conflict.exception));
+    assert_eq!(exceptions(&shop).await.len(), 1);
+    shop.verify().await;
+}
+
+#[tokio::test]
 async fn a_till_puts_a_payload_that_it_took_offline_on_one_order_and_no_other() {
     for is_used in [false, true] {
         let (shop, grant) = shop_with(rotating(true)).await;

@@ -1,6 +1,6 @@
 //! Orders that a till only reports, and a till's commit as an event.
 
-use crate::support::{Shop, campaign, cart, line, mechanic, place, points, reward_from};
+use crate::support::{Shop, campaign, cart, line, mechanic, place, points, redeem, reward_from, voucher};
 use fanfare_core::{
     mechanic::{Rule, key, spend_threshold::SpendPer},
     model::Plan,
@@ -9,9 +9,11 @@ use fanfare_core::{
 use fanfare_engine::{
     ingest::{Incoming, Sender, Status},
     join::Join,
-    orders::ReturnOrder,
+    orders::{CommitOrder, ReturnOrder},
     redemptions::Mode,
 };
+use fanfare_store::rows::{GrantState, OrderState};
+use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 /// A campaign that gives 100 points for 200.00 spent over all orders.
@@ -136,4 +138,99 @@ async fn wrong_data_is_rejected_with_what_is_wrong() {
         assert_eq!(send(&shop, event("e", "order.paid", data.clone())).await, Status::Rejected, "{data}");
     }
     shop.verify().await;
+}
+
+fn of(id: &str, price: i64) -> fanfare_engine::orders::PlaceOrder {
+    place(id, Mode::Commit, cart(Some("m1"), vec![line("a", 1, price)], vec![]))
+}
+
+fn back(id: &str, return_id: &str) -> ReturnOrder {
+    ReturnOrder {
+        id: id.into(),
+        return_id: return_id.into(),
+        lines: vec![("a".into(), 1)],
+        reason: "size".into(),
+        store: None,
+        business_date: None,
+    }
+}
+
+#[tokio::test]
+async fn orders_and_returns_are_events_of_their_own_whatever_their_ids_are() {
+    let shop = shop().await;
+    for (id, return_id, price) in [("1001", "1", 10_000), ("a", "b/c", 100), ("a/b", "c", 100)] {
+        shop.run(of(id, price)).await.unwrap();
+        shop.run(back(id, return_id)).await.unwrap().unwrap();
+    }
+    assert_eq!(shop.points("m1").await, 0);
+    shop.run(of("1001/1", 20_000)).await.unwrap();
+    assert_eq!(shop.points("m1").await, 100, "the return 1 of the order 1001 is no order 1001/1");
+    let events: Vec<_> = shop.store.events(&shop.ns).try_collect().await.unwrap();
+    let refunds = events.iter().filter(|event| event.kind == "order.refunded").count();
+    assert_eq!((events.len() - refunds, refunds), (4, 3));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_came_before_its_order_counts_back_all_that_the_order_brings() {
+    for member in ["m1", "m2"] {
+        let shop = shop().await;
+        let sent = |id, kind, data| Incoming { subject: Some(member.into()), ..event(id, kind, data) };
+        let refund = json!({ "orderId": "o1", "returnId": "r1", "total": "200.00" });
+        send(&shop, sent("e1", "order.refunded", refund)).await;
+        send(&shop, sent("e2", "order.paid", order("o1", "200.00"))).await;
+        assert_eq!(shop.points(member).await, 0, "{member}: nothing of it is paid");
+        assert_eq!(shop.balance("sales/spend/revenue").await, 0, "{member}");
+        assert_eq!(
+            shop.counter(&key::member(&"spend".into(), &"more".into(), &member.into(), "spend")).await,
+            0,
+            "{member}"
+        );
+        let stored = shop.store.order(&shop.ns, &"o1".into()).await.unwrap().unwrap();
+        assert_eq!((stored.state, stored.returns.len()), (OrderState::Returned, 1));
+        shop.verify().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reported_order_that_comes_back_takes_no_voucher_of_another_that_is_still_paid() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(voucher("gift", 1_000, 1_000))).await;
+    let mut plan = campaign("each", Some(100_000));
+    plan.mechanics = vec![mechanic("more", reward_from(10_000, "gift"))];
+    shop.publish(Plan::Campaign(plan)).await;
+    for (event_id, id) in [("e1", "o1"), ("e2", "o2")] {
+        send(&shop, event(event_id, "order.paid", order(id, "100.00"))).await;
+    }
+    let given = shop.grants_of("m1").await;
+    let of_order = |id: &str| given.iter().find(|grant| grant.cause == format!("order:{id}")).unwrap().clone();
+    shop.run(redeem(&of_order("o1").code.unwrap(), Mode::Commit)).await.unwrap();
+    send(&shop, event("e3", "order.refunded", json!({ "orderId": "o1", "returnId": "r1" }))).await;
+    assert_eq!(shop.grant(&of_order("o2").id).await.state, GrantState::Claimed);
+    send(&shop, event("e4", "order.refunded", json!({ "orderId": "o2", "returnId": "r2" }))).await;
+    assert_eq!(shop.grant(&of_order("o2").id).await.state, GrantState::Revoked, "its own order is not paid any more");
+    assert_eq!(shop.budget("each").await, (99_000, 0, 1_000));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_till_books_its_order_also_where_a_refund_of_it_came_first() {
+    for mode in [Mode::Commit, Mode::Reserve] {
+        let shop = shop().await;
+        let refund = json!({ "orderId": "o1", "returnId": "r1", "total": "150.00" });
+        send(&shop, event("e1", "order.refunded", refund)).await;
+        let commit =
+            CommitOrder { id: "o1".into(), cart: None, receipt_number: None, business_date: None, occurred_at: None };
+        assert_eq!(shop.run(commit.clone()).await.unwrap(), None, "nobody knows the order yet");
+        let basket = cart(Some("m1"), vec![line("a", 2, 10_000)], vec![]);
+        let placed = shop.run(place("o1", mode, basket.clone())).await.unwrap();
+        assert!(placed.created, "{mode:?}");
+        let order = shop.run(commit).await.unwrap().unwrap().order;
+        assert_eq!((order.state, order.returns.len()), (OrderState::PartiallyReturned, 1), "{mode:?}");
+        assert_eq!(order.returns[0].refund, Minor(15_000));
+        assert_eq!((shop.balance("sales/spend/revenue").await, shop.points("m1").await), (5_000, 0));
+        let again = shop.run(place("o1", mode, basket)).await.unwrap();
+        assert_eq!((again.created, again.order), (false, order));
+        shop.verify().await;
+    }
 }

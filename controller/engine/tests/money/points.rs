@@ -1,6 +1,6 @@
 //! Points: earned by the formula, pending, spent in the order of their ends, lapsing, given on, taken back.
 
-use crate::support::{Shop, at, cart, line, place, points, runtime};
+use crate::support::{Shop, at, campaign, cart, line, mechanic, place, points, reward_from, runtime};
 use chrono::TimeDelta;
 use fanfare_core::{
     ids::Revision,
@@ -323,4 +323,31 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn points_whose_own_lot_has_lapsed_are_taken_back_as_if_they_were_spent() {
+    let shop = shop(Rules::default()).await;
+    let lasting = |name: &str, days| {
+        let mut reward = points(name, 50);
+        reward.kind = RewardKind::Points { amount: 50, expire_after: Some(Span::days(days)) };
+        Plan::Reward(reward)
+    };
+    for plan in [lasting("thanks", 1), lasting("long", 300), Plan::Reward(points("ever", 50))] {
+        shop.publish(plan).await;
+    }
+    let mut plan = campaign("sale", Some(100_000));
+    plan.mechanics = vec![mechanic("more", reward_from(10_000, "thanks"))];
+    shop.publish(Plan::Campaign(plan)).await;
+    shop.buy("o1", 1, 10_000).await;
+    for reward in ["long", "ever"] {
+        shop.voucher("m1", reward, None).await;
+    }
+    shop.forward(TimeDelta::days(3));
+    shop.work().await;
+    assert_eq!((shop.held("m1").await.0, shop.expiring("m1").await.len()), (100, 1));
+    shop.run(back("o1", "r1", 1)).await.unwrap();
+    assert_eq!(shop.held("m1").await.0, 50);
+    assert_eq!(shop.expiring("m1").await, [], "what ends first goes first");
+    shop.verify().await;
 }

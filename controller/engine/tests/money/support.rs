@@ -31,7 +31,7 @@ use fanfare_engine::{
     tx::Tx,
 };
 use fanfare_store::{
-    Store,
+    Page, Store,
     rows::{Consent, Grant, Member},
 };
 use parking_lot::Mutex;
@@ -147,6 +147,12 @@ impl Shop {
 
     pub(crate) async fn grant(&self, id: &GrantId) -> Grant {
         self.store.grant(&self.ns, id).await.unwrap().unwrap()
+    }
+
+    /// What a member was given, newest first.
+    pub(crate) async fn grants_of(&self, member: &str) -> Vec<Grant> {
+        let page = Page { after: None, limit: 100 };
+        self.store.grants_of(&self.ns, &member.into(), None, page).await.unwrap()
     }
 
     pub(crate) async fn balance(&self, account: &str) -> i64 {

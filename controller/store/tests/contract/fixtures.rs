@@ -143,6 +143,7 @@ pub(crate) fn grant(id: &str, member: &str) -> Grant {
             reason: None,
             amount: None,
             counted: vec![],
+            unfunded: false,
         }],
         usage: Usage::default(),
     }
