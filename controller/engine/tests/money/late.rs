@@ -8,6 +8,7 @@ use fanfare_core::{
     model::{
         Plan,
         campaign::{Budget, Counted, Limit, Per},
+        reward::CodeSource,
     },
     money::Minor,
     reason::Reason,
@@ -125,5 +126,50 @@ async fn a_late_order_takes_again_what_is_still_there() {
     assert_eq!((shop.points("m1").await, counted(&shop).await), (50, (10_100, 1)));
     give_back(&shop, "late", &[("a", 1)]).await;
     assert_eq!((shop.points("m1").await, counted(&shop).await), (0, (0, 0)));
+    shop.verify().await;
+}
+
+/// A code WELCOME10 for everybody, `limits` of it.
+async fn welcome(limits: Vec<Limit>) -> Shop {
+    let shop = Shop::open().await;
+    let mut plan = voucher("welcome", 5_000, 0);
+    plan.codes.source = CodeSource::Shared("WELCOME10".into());
+    plan.quantity = Some(100);
+    plan.limits = limits;
+    shop.publish(Plan::Reward(plan)).await;
+    shop
+}
+
+fn once(per: Per) -> Limit {
+    Limit { count: Counted::Rewards, per, every: Every::Lifetime, max: 1 }
+}
+
+fn with_code(member: &str) -> Cart {
+    cart(Some(member), vec![line("a", 1, 20_000)], vec!["WELCOME10".into()])
+}
+
+#[tokio::test]
+async fn a_late_order_uses_a_shared_code_again_while_there_is_one_left() {
+    let shop = welcome(vec![once(Per::Member), once(Per::Order)]).await;
+    let order = late(&shop, "late", with_code("m1"), with_code("m2"), None).await;
+    assert_eq!((order.exception.clone(), order.evaluation.discount), (None, Minor(5_000)));
+    assert_eq!(shop.balance("stock/welcome/available").await, 98, "both orders used one");
+    let again = shop.run(place("again", Mode::Commit, with_code("m1"))).await.unwrap_err();
+    assert_eq!(again.evaluation.unwrap().rejected[0].reason, Reason::LimitReached, "the late order was m1's one");
+    give_back(&shop, "late", &[("a", 1)]).await;
+    assert_eq!(shop.balance("stock/welcome/available").await, 99);
+    shop.run(place("again", Mode::Commit, with_code("m1"))).await.unwrap();
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_late_order_whose_shared_code_has_none_left_for_its_shopper_is_an_exception() {
+    let shop = welcome(vec![once(Per::Member)]).await;
+    let order = late(&shop, "late", with_code("m1"), with_code("m1"), None).await;
+    assert!(order.exception.is_some());
+    assert_eq!(order.evaluation.discount, Minor(5_000), "the sale stands at its price");
+    assert_eq!(shop.balance("stock/welcome/available").await, 99);
+    give_back(&shop, "late", &[("a", 1)]).await;
+    assert_eq!(shop.balance("stock/welcome/available").await, 99, "it had used none");
     shop.verify().await;
 }
