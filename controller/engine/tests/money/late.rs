@@ -1,6 +1,8 @@
 //! Orders whose reservation lapsed and that are committed all the same: what they count, and what they may still give.
 
-use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, points, reward_from, voucher};
+use crate::support::{
+    Shop, campaign, cart, gift_card, line, mechanic, percent_off, place, points, reward_from, voucher,
+};
 use chrono::TimeDelta;
 use fanfare_core::{
     cart::{Cart, Line},
@@ -12,7 +14,7 @@ use fanfare_core::{
     },
     money::Minor,
     reason::Reason,
-    time::Every,
+    time::{Every, Span},
 };
 use fanfare_engine::{
     orders::{CommitOrder, ReturnOrder},
@@ -171,5 +173,49 @@ async fn a_late_order_whose_shared_code_has_none_left_for_its_shopper_is_an_exce
     assert_eq!(shop.balance("stock/welcome/available").await, 99);
     give_back(&shop, "late", &[("a", 1)]).await;
     assert_eq!(shop.balance("stock/welcome/available").await, 99, "it had used none");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_late_order_s_final_cart_keeps_its_voucher_whatever_became_of_it() {
+    for then in ["used", "expired", "left"] {
+        let shop = Shop::open().await;
+        let mut plan = voucher("coupon", 1_000, 1_000);
+        let lasts = if then == "expired" { 1_800 } else { 86_400 };
+        plan.validity.lasts = Some(Span::seconds(lasts));
+        shop.publish(Plan::Reward(plan)).await;
+        let code = shop.voucher("m1", "coupon", None).await.code.unwrap();
+        let with = |lines| cart(Some("m1"), lines, vec![code.clone()]);
+        let both = vec![line("a", 1, 20_000), line("b", 1, 10_000)];
+        let other = if then == "used" { with(both.clone()) } else { of(both.clone()) };
+        let order = late(&shop, "late", with(both), other, Some(with(vec![line("b", 1, 10_000)]))).await;
+        assert_eq!(order.evaluation.discount, Minor(1_000), "{then}: the sale stands at its price");
+        assert_eq!(order.exception.is_some(), then != "left", "{then}");
+        give_back(&shop, "late", &[("b", 1)]).await;
+        shop.verify().await;
+    }
+}
+
+#[tokio::test]
+async fn a_late_order_s_final_cart_keeps_its_shared_code_whether_or_not_one_is_left() {
+    for (other, is_gone, left) in [("m2", false, 98), ("m1", true, 99)] {
+        let shop = welcome(vec![once(Per::Member)]).await;
+        let then = cart(Some("m1"), vec![line("b", 1, 10_000)], vec!["WELCOME10".into()]);
+        let order = late(&shop, "late", with_code("m1"), with_code(other), Some(then)).await;
+        assert_eq!((order.exception.is_some(), order.evaluation.discount), (is_gone, Minor(5_000)));
+        assert_eq!(shop.balance("stock/welcome/available").await, left);
+        shop.verify().await;
+    }
+}
+
+#[tokio::test]
+async fn a_late_order_s_final_cart_is_paid_by_a_gift_card_as_far_as_it_was_reserved() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(gift_card("card", 10_000))).await;
+    let code = shop.voucher("m1", "card", None).await.code.unwrap();
+    let with = |price| cart(Some("m1"), vec![line("a", 1, price)], vec![code.clone()]);
+    let order = late(&shop, "late", with(8_000), with(5_000), Some(with(20_000))).await;
+    assert_eq!(order.evaluation.paid, Minor(8_000), "5,000 of which are not on the card any more");
+    assert!(order.exception.is_some());
     shop.verify().await;
 }
