@@ -82,6 +82,8 @@ impl Command for Redeem {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Outcome, Halt> {
         carts::check_member(tx, self.member.as_ref())?;
+        // Limits per order count what a till redeems for it.
+        tx.order = self.order.as_ref().map(|order| order.id.clone());
         let Some(grant) = self.find(tx)? else {
             return refuse(Reason::CodeUnknown, "no voucher has this code");
         };
