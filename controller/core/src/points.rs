@@ -62,9 +62,9 @@ impl Lot {
         (rest.is_empty() && lot != Self::ENDLESS).then_some(lot)
     }
 
-    /// Whether it can be spent at `now`, as far as it has not lapsed.
-    fn is_spendable(self, now: Ts) -> bool {
-        self.from.is_none_or(|from| from <= now)
+    /// Where its points stand at `now`, as far as it has not lapsed.
+    pub fn as_of(self, now: Ts) -> Self {
+        if self.from.is_some_and(|from| from > now) { self } else { self.matured() }
     }
 }
 
@@ -311,8 +311,7 @@ impl Wallet {
 
     /// Adds points to a lot: what the wallet owes is filled first. Answers what each lot gains.
     pub fn credit(&mut self, lot: Lot, points: i64, now: Ts) -> Vec<(Lot, i64)> {
-        let lot = if lot.is_spendable(now) { lot.matured() } else { lot };
-        let lot = self.room_for(lot);
+        let lot = self.room_for(lot.as_of(now));
         let lines = if lot.from.is_some() { vec![(lot, points)] } else { self.fill(lot, points) };
         self.apply(&lines);
         lines
@@ -323,10 +322,9 @@ impl Wallet {
         (points > 0 && self.balance() >= points).then(|| self.take(points, None, Negative::Forbid).lines)
     }
 
-    /// Takes points back: from the lot `own` that they were once put in, pending or not, then as if they were spent, then
-    /// as `negative` says.
+    /// Takes points back: from the lot `own` that they stand in ([`Lot::as_of`]), pending or not, then as if they were
+    /// spent, then as `negative` says.
     pub fn take(&mut self, points: i64, own: Option<Lot>, negative: Negative) -> Taken {
-        let own = own.map(|own| if self.lots.contains_key(&own) { own } else { own.matured() });
         let rest = self.lots().map(|(lot, _)| lot).filter(|lot| lot.from.is_none() && Some(*lot) != own);
         let order: Vec<Lot> = own.into_iter().chain(rest).collect();
         let mut left = points.max(0);

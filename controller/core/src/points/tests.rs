@@ -76,6 +76,15 @@ fn the_lot_that_ends_first_is_spent_first_and_one_without_an_end_last() {
 }
 
 #[test]
+fn points_of_a_lot_that_still_waits_and_is_empty_are_taken_as_if_they_were_spent() {
+    let waits = Lot::new(Some(at(5)), None);
+    for (now, first) in [(4, until(10)), (5, Lot::ENDLESS)] {
+        let mut wallet = Wallet::of([(until(10), 7), (Lot::ENDLESS, 7)]);
+        assert_eq!(wallet.take(1, Some(waits.as_of(at(now))), Negative::Forbid).lines, [(first, 1)], "at {now}");
+    }
+}
+
+#[test]
 fn what_is_owed_is_filled_by_what_comes_next_at_its_own_instant() {
     let mut wallet = Wallet::default();
     wallet.credit(Lot::new(Some(at(10)), Some(at(30))), 8, at(0));
@@ -248,7 +257,7 @@ proptest! {
                     let own = credits[which % credits.len()];
                     naive.live_until(now);
                     outside -= settle(&mut wallet, now);
-                    let lot = Lot::new(own.0.map(at), own.1.map(at));
+                    let lot = Lot::new(own.0.map(at), own.1.map(at)).as_of(at(now));
                     let taken = wallet.take(points, Some(lot), negative);
                     prop_assert_eq!(taken.short, naive.take(points, Some(own), negative));
                     prop_assert_eq!(taken.points() + taken.short, points);
