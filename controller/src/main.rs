@@ -1,6 +1,10 @@
 //! The `fanfare` binary: reads the command line and wires the rooms. No logic of its own.
 
 #![expect(unreachable_pub, reason = "a binary has no outside; `pub` says what a module offers to its neighbours")]
+#![deny(clippy::print_stdout, reason = "`println!` panics where nobody reads on; `outln!` does not")]
+
+#[macro_use]
+mod out;
 
 mod admission;
 mod cli;

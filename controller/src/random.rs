@@ -11,3 +11,11 @@ pub fn seed() -> anyhow::Result<[u8; 32]> {
     OsRng.try_fill_bytes(&mut bytes)?;
     Ok(bytes)
 }
+
+/// A new idempotency key.
+///
+/// # Errors
+/// As [`seed`].
+pub fn key() -> anyhow::Result<String> {
+    Ok(seed()?.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+}

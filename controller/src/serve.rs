@@ -13,7 +13,7 @@ const TOKEN_KEY: &str = "token-key";
 
 /// A progress line.
 pub fn say(what: &str, detail: &str) {
-    println!("  {what:<24} {detail}");
+    outln!("  {what:<24} {detail}");
 }
 
 /// Opens a listener.

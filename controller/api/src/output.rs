@@ -52,6 +52,13 @@ impl View {
         self.spelling.get(code).cloned().unwrap_or_else(known)
     }
 
+    /// The same for what is kept and shown again later: a payload shows as its voucher's id from the first time on.
+    pub(crate) fn without_payloads(&self) -> Self {
+        let spelling = self.spelling.iter().filter(|(code, _)| Payload::of(code).is_none());
+        let spelling = spelling.map(|(code, text)| (code.clone(), text.clone())).collect();
+        Self { spelling, ..self.clone() }
+    }
+
     /// An amount as a decimal string.
     pub(crate) fn amount(&self, amount: Minor) -> String {
         self.runtime.currency.format(amount)

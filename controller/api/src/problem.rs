@@ -187,6 +187,7 @@ fn refused(reason: Reason) -> (StatusCode, &'static str) {
         Reason::OrderIdReused => (CONFLICT, "The same order id with another body"),
         Reason::ReturnIdReused => (CONFLICT, "The same return id with another body"),
         Reason::ReversalIdReused => (CONFLICT, "The same reversal id with another body"),
+        Reason::BatchReused => (CONFLICT, "The same part of a batch with another count or campaign"),
         Reason::EventIdReused => (StatusCode::UNPROCESSABLE_ENTITY, "The same event id with other data"),
         Reason::EventTooOld => (StatusCode::UNPROCESSABLE_ENTITY, "The event is too old"),
         Reason::SamePerson => (CONFLICT, "A second person has to approve it"),

@@ -223,6 +223,9 @@ pub struct Available {
 pub struct Rejected {
     /// The code or the reservation that was named, or the campaign (and mechanic) that would have been expected.
     pub subject: Subject,
+    /// The reward that the mechanic does not give, where it is about one: a mechanic of several tiers gives several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward: Option<Name>,
     /// Why.
     pub reason: Reason,
     /// In a sentence, with what would make it pass.

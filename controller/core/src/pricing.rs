@@ -198,7 +198,7 @@ impl<'a> Bill<'a> {
 }
 
 fn rejected(subject: Subject, Refusal { reason, detail, valid_stores: _ }: Refusal) -> Rejected {
-    Rejected { subject, reason, detail }
+    Rejected { subject, reward: None, reason, detail }
 }
 
 /// The lines that have a share, by id.

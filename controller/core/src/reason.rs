@@ -110,6 +110,8 @@ reasons! {
     ReturnIdReused = "return-id-reused";
     /// The same reversal id with another body.
     ReversalIdReused = "reversal-id-reused";
+    /// The same part of a printed batch with another count or campaign.
+    BatchReused = "batch-reused";
     /// The same event id with other data.
     EventIdReused = "event-id-reused";
     /// The event is older or further ahead than is taken.

@@ -23,7 +23,7 @@ use fanfare_core::{
 };
 use fanfare_store::{
     Keys,
-    rows::{self, Grant, HoldState, Order},
+    rows::{self, Grant, GrantState, HoldState, Order, OrderState},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -124,8 +124,23 @@ fn gather(tx: &mut Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathere
         }
     }
     let used = order.into_iter().flat_map(|order| &order.evaluation.discounts);
-    let own = used.filter_map(|discount| Some((discount.grant.clone()?, discount.amount))).collect();
+    let own: BTreeMap<GrantId, Minor> =
+        used.filter_map(|discount| Some((discount.grant.clone()?, discount.amount))).collect();
+    if order.is_some_and(|order| order.state == OrderState::Lapsed) {
+        grants
+            .iter_mut()
+            .filter(|shown| own.contains_key(&shown.grant.id))
+            .for_each(|shown| as_taken(&mut shown.grant));
+    }
     Ok(Gathered { grants, holds, own, occurred: None })
+}
+
+/// A voucher of an order that is committed late, as the order took it: the shopper has paid, so what became of the voucher
+/// meanwhile refuses nothing. What is gone is an exception of the order.
+fn as_taken(grant: &mut Grant) {
+    grant.state = GrantState::Claimed;
+    // A shared code is given anew, later than the order.
+    grant.valid_from = None;
 }
 
 /// The voucher that a code of the cart names, if there is one.
@@ -140,15 +155,14 @@ fn named(tx: &mut Tx<'_>, cart: &Cart, code: &Code, order: Option<&Order>) -> Re
     Ok(shared::offer(tx, typed)?.map(|Offer { grant, barred }| Shown { grant, barred }))
 }
 
-/// A hold as core's decisions meet it. One that the order at hand uses counts as open.
+/// A hold as core's decisions meet it. One that the order at hand uses, or used until it lapsed, counts as open.
 pub(crate) fn met_hold(row: &rows::Hold, order: Option<&Order>) -> Hold {
     let rows::Hold { id, campaign, mechanic, sku, quantity, member, store, expires_at, state, order: user } =
         row.clone();
     let mine = order.is_some_and(|order| user.as_ref() == Some(&order.id));
     let open = match state {
         HoldState::Held => true,
-        HoldState::Used => mine,
-        HoldState::Released => false,
+        HoldState::Used | HoldState::Released => mine,
     };
     Hold { id, campaign, mechanic, member, sku, quantity, store, expires_at, open }
 }

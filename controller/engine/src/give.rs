@@ -149,7 +149,7 @@ pub(crate) fn could(tx: &mut Tx<'_>, to: To<'_>) -> Result<Option<Refusal>, Halt
 }
 
 /// Gives back what a grant counted against its reward's limits, where no campaign counted it.
-pub(crate) fn uncount(tx: &mut Tx<'_>, grant: &Grant, store: Option<&StoreId>) -> Result<(), Halt> {
+pub(crate) fn uncount(tx: &mut Tx<'_>, grant: &Grant, scene: Scene<'_>) -> Result<(), Halt> {
     let cause = grant.cause.clone();
     let to = To {
         member: &grant.member,
@@ -157,13 +157,17 @@ pub(crate) fn uncount(tx: &mut Tx<'_>, grant: &Grant, store: Option<&StoreId>) -
         quantity: 1,
         campaign: grant.campaign.as_ref(),
         mechanic: None,
-        store,
+        store: scene.store,
         cause: &cause,
     };
     let issue = Issue { to, terms: &grant.terms, payer: None, account: &AccountId::from("") };
-    // From which device and address it was typed is not kept, so what was counted there stays; so does what one order may.
-    let kept = |per| !matches!(per, Per::Device | Per::Address | Per::Order);
-    for (counter, _) in issue.limits_at(tx, grant.issued_at, kept) {
+    // From which device and address it was typed is not kept, so what was counted there stays.
+    let kept = |per| !matches!(per, Per::Device | Per::Address);
+    // A job or a reversal names no order of its own: the order that used it is the one that counted it.
+    let at_hand = std::mem::replace(&mut tx.order, scene.order.cloned());
+    let counters = issue.limits_at(tx, grant.issued_at, kept);
+    tx.order = at_hand;
+    for (counter, _) in counters {
         tx.count_up(&counter.key, -1)?;
     }
     Ok(())

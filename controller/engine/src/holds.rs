@@ -39,10 +39,12 @@ pub fn lapse(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
     }
 }
 
-/// The final cart of an order does not use this reservation after all: the member has it again until its time is over.
-pub(crate) fn hand_back(tx: &mut Tx<'_>, id: &HoldId) -> Result<(), Halt> {
+/// The final cart of an order does not use this reservation after all: the member has it again until its time is over, with
+/// the units that the order had of it. Those that it did without went back to the stock when it was placed.
+pub(crate) fn hand_back(tx: &mut Tx<'_>, id: &HoldId, units: i64) -> Result<(), Halt> {
     let Some(mut row) = tx.hold(id)?.filter(|row| row.state == HoldState::Used).cloned() else { return Ok(()) };
     row.state = HoldState::Held;
+    row.quantity = units;
     row.order = None;
     tx.put_hold(row.clone());
     if row.expires_at <= tx.now {

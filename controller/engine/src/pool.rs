@@ -10,7 +10,7 @@ use fanfare_core::{
     mechanic::{State, key},
     model::reward::CodeSource,
 };
-use fanfare_store::Keys;
+use fanfare_store::{Keys, rows::Pooled};
 
 /// The most codes that one command imports.
 pub const IMPORT_MAX: usize = 2_000;
@@ -78,7 +78,8 @@ impl Command for ImportCodes {
             let found = self.judge(tx, &code)?;
             if found == Imported::Added {
                 size += 1;
-                tx.put_pooled(place(&self.reward, size), code);
+                let spelling = (code.as_str() != text).then(|| text.clone());
+                tx.put_pooled(place(&self.reward, size), Pooled { code, spelling });
             }
             all.push(found);
         }

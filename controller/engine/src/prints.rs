@@ -1,11 +1,13 @@
 //! Printed vouchers: given to nobody, to be handed out on paper. Whoever uses one first has it.
 //!
-//! A batch is made in parts, each under a key of its own, so that a run that broke off goes on without making one twice.
+//! A batch is made in numbered parts. A part is what its vouchers name as their cause: asked for again it is answered with
+//! the vouchers that it has, so that a run that broke off goes on without making one twice.
 //! What is printed reserves the campaign's budget like anything that is given.
 
 use crate::{
-    Command, Halt,
+    Command, Halt, budget,
     give::{self, GIVE_MAX, To},
+    plans::Plans,
     refuse,
     tx::Tx,
 };
@@ -18,6 +20,7 @@ use fanfare_core::{
     reason::Reason,
     time::Ts,
 };
+use fanfare_store::Keys;
 
 /// The most vouchers of one part.
 pub const PART_MAX: i64 = 500;
@@ -33,6 +36,8 @@ pub struct Print {
     pub campaign: Option<Name>,
     /// What people call the batch.
     pub batch: String,
+    /// Which part of it, from 1.
+    pub part: i64,
     /// Who had them made.
     pub actor: String,
 }
@@ -51,7 +56,7 @@ pub struct Printed {
 /// The vouchers of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// In the order in which they were made.
+    /// By their ids.
     pub vouchers: Vec<Printed>,
     /// How their codes are drawn.
     pub symbology: Symbology,
@@ -60,19 +65,48 @@ pub struct Part {
 impl Command for Print {
     type Answer = Part;
 
+    fn prefetch(&self, _: &Plans, keys: &mut Keys) {
+        keys.grants_by_cause.insert(self.cause());
+    }
+
     fn run(&self, tx: &mut Tx<'_>) -> Result<Part, Halt> {
+        let cause = self.cause();
+        let made = tx.grants_by_cause(&cause)?;
+        if made.is_empty() {
+            self.make(tx, &cause)?;
+        } else if made.len() as i64 != self.count || made.iter().any(|grant| grant.campaign != self.campaign) {
+            let detail = format!(
+                "part {} of the batch {:?} has {} vouchers already, of another order; name a new batch, or its next part",
+                self.part,
+                self.batch,
+                made.len()
+            );
+            return refuse(Reason::BatchReused, detail);
+        }
+        let grants = tx.grants_by_cause(&cause)?;
+        let symbology = grants.first().map_or(Symbology::Qr, |grant| grant.terms.redemption.symbology);
+        let vouchers = grants.into_iter().filter_map(|grant| {
+            Some(Printed { grant: grant.id.clone(), code: grant.code.clone()?, valid_until: grant.valid_until })
+        });
+        Ok(Part { vouchers: vouchers.collect(), symbology })
+    }
+}
+
+impl Print {
+    fn cause(&self) -> String {
+        format!("print:{}/{}/{}", self.reward, self.part, self.batch)
+    }
+
+    fn make(&self, tx: &mut Tx<'_>, cause: &str) -> Result<(), Halt> {
         let Some(plan) = tx.plans.rewards.get(&self.reward).cloned() else {
             return refuse(Reason::Suspended, format!("the reward {} is not served; apply it", self.reward));
         };
         printable(&plan)?;
-        if let Some(campaign) = &self.campaign
-            && !tx.plans.campaigns.contains_key(campaign)
-        {
-            return refuse(Reason::CampaignNotActive, format!("the campaign {campaign} is not served; apply it"));
+        if let Some(campaign) = &self.campaign {
+            pays(tx, campaign)?;
         }
-        let (nobody, cause) = (give::nobody(), format!("print:{}", self.batch));
+        let nobody = give::nobody();
         let mut left = self.count.clamp(0, PART_MAX);
-        let mut vouchers = Vec::new();
         while left > 0 {
             let to = To {
                 member: &nobody,
@@ -81,22 +115,30 @@ impl Command for Print {
                 campaign: self.campaign.as_ref(),
                 mechanic: None,
                 store: None,
-                cause: &cause,
+                cause,
             };
             let given = give::give(tx, to)?;
             if let Some(refusal) = given.refused {
                 return Err(refusal.into());
             }
             left -= to.quantity;
-            for id in given.grants {
-                let Some(grant) = tx.grant(&id)?.cloned() else { continue };
-                let Some(code) = grant.code else { continue };
-                vouchers.push(Printed { grant: id, code, valid_until: grant.valid_until });
-            }
         }
-        let detail = serde_json::json!({ "batch": self.batch, "count": vouchers.len(), "campaign": self.campaign });
+        let detail = serde_json::json!({
+            "batch": self.batch, "part": self.part, "count": self.count, "campaign": self.campaign
+        });
         tx.audit(&self.actor, "print", &format!("Reward/{}", self.reward), detail);
-        Ok(Part { vouchers, symbology: plan.redemption.symbology })
+        Ok(())
+    }
+}
+
+/// Refuses a campaign that pays for nothing any more. One that is yet to start pays: paper is printed ahead.
+fn pays(tx: &Tx<'_>, campaign: &Name) -> Result<(), Halt> {
+    match budget::served(tx, campaign) {
+        None => refuse(Reason::CampaignNotActive, format!("the campaign {campaign} is not served; apply it")),
+        Some(plan) if plan.schedule.end_at.is_some_and(|end| tx.now >= end) => {
+            refuse(Reason::CampaignNotActive, format!("{:?} is over; name a campaign that is not", plan.title))
+        }
+        Some(_) => Ok(()),
     }
 }
 

@@ -126,10 +126,15 @@ pub(crate) fn give(tx: &mut Tx<'_>, typed: Typed<'_>, cause: &str) -> Result<Opt
     }
 }
 
+/// What the grants of shared codes that an order uses name as their cause. Not `order:…`: what an order earned is clawed back
+/// by a return, what it used is not.
+pub(crate) fn cause(order: &OrderId) -> String {
+    format!("code:{order}")
+}
+
 /// Gives every grant that a price has thought of, and puts it into the evaluation.
 pub(crate) fn give_all(tx: &mut Tx<'_>, evaluation: &mut Evaluation, cart: &Cart, order: &OrderId) -> Result<(), Halt> {
-    // Not `order:…`: what an order earned is clawed back by a return, what it used is not.
-    let cause = format!("code:{order}");
+    let cause = cause(order);
     for discount in &mut evaluation.discounts {
         let thought_of = discount.grant.as_ref().is_some_and(|id| known(id).is_none());
         if let (true, Some(code)) = (thought_of, &discount.code) {
@@ -142,6 +147,6 @@ pub(crate) fn give_all(tx: &mut Tx<'_>, evaluation: &mut Evaluation, cart: &Cart
 
 /// A use of a shared code is undone: the code gets it back.
 pub(crate) fn take_back(tx: &mut Tx<'_>, grant: Grant, scene: Scene<'_>) -> Result<(), Halt> {
-    give::uncount(tx, &grant, scene.store)?;
+    give::uncount(tx, &grant, scene)?;
     vouchers::revoke(tx, grant, scene)
 }

@@ -19,8 +19,8 @@ use fanfare_core::{
 use fanfare_store::{
     Keys, Rows, Writes,
     rows::{
-        Audit, Credential, Event, Grant, Hold, Job, Member, Message, Order, Participation, Published, Redemption,
-        RefreshToken, Run, Stored,
+        Audit, Credential, Event, Grant, Hold, Job, Member, Message, Order, Participation, Pooled, Published,
+        Redemption, RefreshToken, Run, Stored,
     },
 };
 use std::{cell::RefCell, collections::BTreeMap};
@@ -55,7 +55,7 @@ tables! {
     runs: RunId => Run, runs;
     messages: String => Message, messages;
     jobs: String => Option<Job>, jobs;
-    pool: String => Code, pool_places;
+    pool: String => Pooled, pool_places;
     pooled: Code => String, pool_codes;
     idempotency: (String, String) => Stored, idempotency;
 }
@@ -189,9 +189,9 @@ impl Base {
         for row in jobs {
             t.jobs.known(row.id.clone(), Some(Some(row)));
         }
-        for (place, code) in pool {
-            t.pooled.known(code.clone(), Some(place.clone()));
-            t.pool.known(place, Some(code));
+        for (place, row) in pool {
+            t.pooled.known(row.code.clone(), Some(place.clone()));
+            t.pool.known(place, Some(row));
         }
         for row in idempotency {
             t.idempotency.known((row.scope.clone(), row.key.clone()), Some(row));
@@ -382,16 +382,17 @@ impl Tx<'_> {
     /// The imported code at a place of a pool.
     pub(crate) fn pooled_at(&self, place: &str) -> Result<Option<&Code>, Halt> {
         let place = place.to_owned();
-        Ok(want!(self, self.base.tables.pool.get(&place), pool_places, place.clone())?)
+        let found = want!(self, self.base.tables.pool.get(&place), pool_places, place.clone())?;
+        Ok(found.map(|row| &row.code))
     }
     /// The place in a pool of an imported code.
     pub(crate) fn pooled_code(&self, code: &Code) -> Result<Option<&String>, Halt> {
         Ok(want!(self, self.base.tables.pooled.get(code), pool_codes, code.clone())?)
     }
     /// Puts an imported code at its place.
-    pub(crate) fn put_pooled(&mut self, place: String, code: Code) {
-        self.base.tables.pooled.put(code.clone(), place.clone(), true);
-        self.base.tables.pool.put(place, code, true);
+    pub(crate) fn put_pooled(&mut self, place: String, row: Pooled) {
+        self.base.tables.pooled.put(row.code.clone(), place.clone(), true);
+        self.base.tables.pool.put(place, row, true);
     }
 
     /// Every live grant of a member, by age.

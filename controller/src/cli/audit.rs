@@ -2,7 +2,7 @@
 
 use super::Place;
 use crate::up::admin::{self, Answer, Request};
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use fanfare_store::reports::Inspection;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -34,17 +34,26 @@ pub enum Output {
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let Command::Verify { output, place } = command;
     let inspected = match admin::ask(&place, Request::Verify).await? {
-        Answer::Verified(inspected) => inspected,
+        Answer::Verified(inspected) => asked_for(inspected, place.shared.namespace.as_deref())?,
         Answer::Refused(reason) => bail!(reason),
         Answer::Credential { .. } | Answer::Done => bail!("the process that runs on this folder is of another version"),
     };
     let holds = inspected.iter().all(|(_, inspection)| inspection.findings.is_empty());
     match output {
-        Output::Text if inspected.is_empty() => println!("the database is empty: no namespace was written to yet"),
-        Output::Text => inspected.iter().for_each(|(namespace, inspection)| print!("{}", told(namespace, inspection))),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&as_json(&inspected, holds)?)?),
+        Output::Text if inspected.is_empty() => outln!("the database is empty: no namespace was written to yet"),
+        Output::Text => inspected.iter().for_each(|(namespace, inspection)| out!("{}", told(namespace, inspection))),
+        Output::Json => outln!("{}", serde_json::to_string_pretty(&as_json(&inspected, holds)?)?),
     }
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The namespace that was named; all of them where none was.
+fn asked_for(all: Vec<(String, Inspection)>, named: Option<&str>) -> anyhow::Result<Vec<(String, Inspection)>> {
+    let Some(named) = named else { return Ok(all) };
+    let known = all.iter().map(|(namespace, _)| namespace.as_str()).collect::<Vec<_>>().join(", ");
+    let found: Vec<_> = all.iter().filter(|(namespace, _)| namespace == named).cloned().collect();
+    ensure!(!found.is_empty(), "--namespace: there is no namespace {named:?} here; name one of: {known}");
+    Ok(found)
 }
 
 fn told(namespace: &str, inspection: &Inspection) -> String {

@@ -1,6 +1,6 @@
 //! `fanfare codes`: imports codes of another system, and has vouchers printed.
 
-use crate::up::credentials;
+use crate::{random, up::credentials};
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::{fmt::Write as _, path::PathBuf, process::ExitCode, time::Duration};
@@ -43,7 +43,7 @@ pub enum Command {
         /// The campaign that pays for them.
         #[arg(long)]
         campaign: Option<String>,
-        /// What people call the batch. The same name again answers the same vouchers, for a week.
+        /// What people call the batch. The same name again answers the same vouchers.
         #[arg(long)]
         batch: String,
         #[command(flatten)]
@@ -108,9 +108,11 @@ async fn import(reward: &str, file: &std::path::Path, server: &Server) -> anyhow
         eprintln!("line {}: {}; {}", one["line"], text(&one["reason"]), text(&one["remedy"]));
     }
     let rejected = answer["rejectedTotal"].as_u64().unwrap_or_default();
-    println!(
+    outln!(
         "{} codes accepted, {} known already, {rejected} rejected, {} left to be given",
-        answer["accepted"], answer["known"], answer["left"]
+        answer["accepted"],
+        answer["known"],
+        answer["left"]
     );
     Ok(if rejected == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -139,15 +141,15 @@ async fn print(order: &Order, out: &std::path::Path, server: &Server) -> anyhow:
     let mut symbology = String::new();
     for part in 0..order.count.div_ceil(PART) {
         let count = PART.min(order.count - part * PART);
-        let mut body = json!({"batch": order.batch, "count": count});
+        let mut body = json!({"batch": order.batch, "part": part + 1, "count": count});
         if let Some(campaign) = &order.campaign {
             body["campaign"] = json!(campaign);
         }
-        // The same batch and part is the same call, so a run that broke off makes nothing twice.
-        let name = blake3::hash(format!("{}\0{}\0{part}", order.reward, order.batch).as_bytes());
+        // A run that broke off makes nothing twice: the batch and its part say which vouchers are meant. The key is for
+        // this run alone, since a refusal is remembered under it.
+        let once = random::key()?;
         let request = || {
-            let request =
-                http.post(&address).bearer_auth(&key).header("idempotency-key", &name.to_hex().as_str()[..32]);
+            let request = http.post(&address).bearer_auth(&key).header("idempotency-key", &once);
             request.header("content-type", "application/json").body(body.to_string())
         };
         let answer = patiently(request).await?;
@@ -156,7 +158,7 @@ async fn print(order: &Order, out: &std::path::Path, server: &Server) -> anyhow:
     }
     let made = if sheets { svg(&vouchers, &symbology)? } else { csv(&vouchers) };
     credentials::write_private(out, made.as_bytes())?;
-    println!("{} vouchers of {} in {}", vouchers.len(), order.reward, out.display());
+    outln!("{} vouchers of {} in {}", vouchers.len(), order.reward, out.display());
     Ok(ExitCode::SUCCESS)
 }
 

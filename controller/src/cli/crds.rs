@@ -14,7 +14,7 @@ pub struct Args {
 /// Prints or writes them.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.out {
-        None => print!("{}", fanfare_crds::generate::crds_yaml()?),
+        None => out!("{}", fanfare_crds::generate::crds_yaml()?),
         Some(folder) => {
             std::fs::create_dir_all(folder).with_context(|| format!("--out: {} cannot be made", folder.display()))?;
             for (name, text) in fanfare_crds::generate::generated_files()? {

@@ -101,11 +101,11 @@ fn unreadable(error: &anyhow::Error) -> anyhow::Result<ExitCode> {
 fn report(run: &Run, output: Output) {
     let Counts { accepted, duplicate, rejected, skipped } = run.counts;
     match output {
-        Output::Text => println!(
+        Output::Text => outln!(
             "{} events: {accepted} accepted, {duplicate} duplicate, {rejected} rejected, {skipped} rows skipped",
             run.seen
         ),
-        Output::Json => println!(
+        Output::Json => outln!(
             "{}",
             json!({
                 "events": run.seen, "accepted": accepted, "duplicate": duplicate, "rejected": rejected,

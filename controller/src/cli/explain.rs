@@ -65,7 +65,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     } else {
         of_cluster(&args.what, &args.target).await?
     };
-    print!("{}", written(&wanted, &all, args.output));
+    out!("{}", written(&wanted, &all, args.output));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,9 +80,9 @@ fn of_files(path: &Path) -> Result<(Vec<Name>, Plans), ExitCode> {
         segments(report.resources.iter().filter_map(|loaded| loaded.plan.as_ref())).into_keys().collect();
     if code != 0 || named.is_empty() {
         let colour = if std::io::stdout().is_terminal() { Colour::Ansi } else { Colour::Plain };
-        println!("{}", files::render(&report, Format::Text(colour)).trim_end());
+        outln!("{}", files::render(&report, Format::Text(colour)).trim_end());
         if code == 0 {
-            println!("there is no Segment in {}", path.display());
+            outln!("there is no Segment in {}", path.display());
         }
         return Err(ExitCode::from(code.max(1)));
     }

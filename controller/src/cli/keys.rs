@@ -72,8 +72,8 @@ pub async fn key(command: KeyCommand) -> anyhow::Result<ExitCode> {
 
 fn answer(answer: Answer) -> anyhow::Result<ExitCode> {
     match answer {
-        Answer::Credential { id, secret } => println!("id: {id}\nkey: {secret}"),
-        Answer::Done => println!("done"),
+        Answer::Credential { id, secret } => outln!("id: {id}\nkey: {secret}"),
+        Answer::Done => outln!("done"),
         Answer::Refused(reason) => bail!(reason),
         Answer::Verified(_) => bail!("the process that runs on this folder is of another version"),
     }

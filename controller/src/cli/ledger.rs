@@ -1,7 +1,8 @@
 //! `fanfare ledger`: corrections by people, reports and the export, all through the HTTP API, whose keys say who acts:
 //! that of a server, or on a shared database the verb's own.
 
-use super::remote::{Api, Remote, escaped};
+use super::remote::{Api, Refused, Remote, escaped};
+use crate::out::Stream;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::{io::Write, process::ExitCode};
@@ -201,9 +202,9 @@ async fn adjust(what: Adjust) -> anyhow::Result<()> {
     let id = made["id"].as_str().unwrap_or_default();
     match made["state"].as_str() {
         Some("Pending") => {
-            println!("{id} waits for a second person: `fanfare ledger approve {id}` with a key of their own")
+            outln!("{id} waits for a second person: `fanfare ledger approve {id}` with a key of their own")
         }
-        _ => println!("{id} is posted"),
+        _ => outln!("{id} is posted"),
     }
     Ok(())
 }
@@ -214,7 +215,7 @@ async fn pending(api: &Api) -> anyhow::Result<()> {
         let query = [("state", "Pending"), ("limit", "100"), ("cursor", cursor.as_str())];
         let page: Value = api.get("/v1/adjustments", &query).await?.json().await?;
         for one in page["items"].as_array().into_iter().flatten() {
-            println!("{}", told(one));
+            outln!("{}", told(one));
         }
         match page["next"].as_str() {
             Some(next) => cursor = next.to_owned(),
@@ -243,8 +244,8 @@ async fn decide(api: &Api, id: &str, verb: &str, reason: Option<String>) -> anyh
     let body = reason.map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
     let done = api.post(&format!("/v1/adjustments/{}/{verb}", escaped(id)), &body).await?;
     match done["state"].as_str() {
-        Some("Posted") => println!("{id} is posted"),
-        _ => println!("{id} is turned down; nothing was posted"),
+        Some("Posted") => outln!("{id} is posted"),
+        _ => outln!("{id} is turned down; nothing was posted"),
     }
     Ok(())
 }
@@ -270,7 +271,7 @@ async fn report(args: ReportArgs) -> anyhow::Result<()> {
         Report::Exceptions => return exceptions(&remote.open().await?, &query, output).await,
     };
     let mut answer = remote.open().await?.get(path, &query).await?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Stream::open();
     while let Some(bytes) = answer.chunk().await? {
         out.write_all(&bytes)?;
     }
@@ -283,6 +284,7 @@ async fn report(args: ReportArgs) -> anyhow::Result<()> {
 /// Every page of the exceptions; the heading of a CSV stands once, and JSON is one object a line.
 async fn exceptions(api: &Api, asked: &[(&str, &str)], output: Format) -> anyhow::Result<()> {
     let (mut cursor, mut is_first) = (String::new(), true);
+    let mut out = Stream::open();
     loop {
         let mut query = asked.to_vec();
         query.extend([("limit", "100"), ("cursor", cursor.as_str())]);
@@ -292,12 +294,15 @@ async fn exceptions(api: &Api, asked: &[(&str, &str)], output: Format) -> anyhow
                 let next =
                     answer.headers().get("fanfare-next").and_then(|next| next.to_str().ok()).map(ToOwned::to_owned);
                 let text = answer.text().await?;
-                print!("{}", text.split_once('\n').filter(|_| !is_first).map_or(text.as_str(), |(_, rows)| rows));
+                let rows = text.split_once('\n').filter(|_| !is_first).map_or(text.as_str(), |(_, rows)| rows);
+                out.write_all(rows.as_bytes())?;
                 next
             }
             Format::Json => {
                 let page: Value = answer.json().await?;
-                page["items"].as_array().into_iter().flatten().for_each(|one| println!("{one}"));
+                for one in page["items"].as_array().into_iter().flatten() {
+                    writeln!(out, "{one}")?;
+                }
                 page["next"].as_str().map(ToOwned::to_owned)
             }
         };
@@ -312,10 +317,11 @@ async fn exceptions(api: &Api, asked: &[(&str, &str)], output: Format) -> anyhow
 async fn export(args: ExportArgs) -> anyhow::Result<()> {
     let ExportArgs { from, output, remote } = args;
     let api = remote.open().await?;
-    let mut out = Written { out: std::io::stdout().lock(), whole: from, open: Vec::new(), headed: false };
+    let mut out = Written { out: Stream::open(), whole: from, open: Vec::new(), headed: false };
     for attempt in 1.. {
         match stream(&api, output, &mut out).await {
             Ok(()) => break,
+            Err(error) if error.downcast_ref().is_some_and(Refused::is_final) => return Err(error),
             Err(error) if attempt >= TRIES_MAX => {
                 return Err(error).with_context(|| format!("go on with --from {}", out.whole));
             }

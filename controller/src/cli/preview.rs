@@ -57,12 +57,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     for segment in segments {
         let preview = preview(&api, &segment).await?;
         match args.output {
-            Output::Text => print!("{}", written(&segment.name, &preview)),
+            Output::Text => out!("{}", written(&segment.name, &preview)),
             Output::Json => answers.push(json!({ "name": segment.name, "preview": preview })),
         }
     }
     if args.output == Output::Json {
-        println!("{:#}", Value::Array(answers));
+        outln!("{:#}", Value::Array(answers));
     }
     Ok(ExitCode::SUCCESS)
 }

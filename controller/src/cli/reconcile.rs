@@ -30,6 +30,6 @@ fn kind(text: &str) -> Result<Kind, String> {
 pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let now = WallClock.now().to_rfc3339();
     annotate(args.kind, &args.name, &args.target, json!({ REQUESTED: now })).await?;
-    println!("{} {} will be looked at now", args.kind.as_str(), args.name);
+    outln!("{} {} will be looked at now", args.kind.as_str(), args.name);
     Ok(ExitCode::SUCCESS)
 }

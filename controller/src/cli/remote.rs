@@ -9,9 +9,9 @@ use crate::{
 };
 use anyhow::{Context, bail};
 use fanfare_engine::Engine;
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
-use std::{net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet};
 
 /// How long a call may take until its answer begins; a report over many grants takes its time.
@@ -101,9 +101,8 @@ impl Api {
     /// # Errors
     /// The refusal as a sentence with its code.
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        let key: String = random::seed()?.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let request = self.http.request(Method::POST, format!("{}{path}", self.url)).bearer_auth(&self.key);
-        let request = request.header("idempotency-key", key).json(body);
+        let request = request.header("idempotency-key", random::key()?).json(body);
         Ok(checked(request.send().await.context("the server cannot be reached")?).await?.json().await?)
     }
 
@@ -131,6 +130,28 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// What the server said instead of doing what was asked.
+#[derive(Debug)]
+pub struct Refused {
+    status: StatusCode,
+    said: String,
+}
+
+impl Refused {
+    /// Whether asking again comes to the same.
+    pub fn is_final(&self) -> bool {
+        self.status.is_client_error() && self.status != StatusCode::TOO_MANY_REQUESTS
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 async fn checked(answer: Response) -> anyhow::Result<Response> {
     let status = answer.status();
     if status.is_success() {
@@ -138,10 +159,15 @@ async fn checked(answer: Response) -> anyhow::Result<Response> {
     }
     let text = answer.text().await.unwrap_or_default();
     let body: Value = serde_json::from_str(&text).unwrap_or_default();
-    match (body["code"].as_str(), body["detail"].as_str()) {
-        (Some(code), Some(detail)) => bail!("{detail} ({code})"),
-        _ => bail!("the server answered {status}: {text}"),
-    }
+    let said = match (body["code"].as_str(), body["detail"].as_str()) {
+        (Some(code), _) if status == StatusCode::UNAUTHORIZED => format!(
+            "--api-key: the server knows no such key ({code}); `fanfare key create` makes one, and without --api-url and \
+             --api-key the data folder's is used"
+        ),
+        (Some(code), Some(detail)) => format!("{detail} ({code})"),
+        _ => format!("the server answered {status}: {text}"),
+    };
+    Err(Refused { status, said }.into())
 }
 
 #[cfg(test)]

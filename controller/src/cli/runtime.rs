@@ -63,7 +63,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let code = tokio::select! {
         interrupted = serve::interrupted() => {
             interrupted?;
-            println!("stopping; running requests end first");
+            outln!("stopping; running requests end first");
             ExitCode::SUCCESS
         }
         Some(ended) = tasks.join_next() => {

@@ -62,9 +62,10 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
         bail!("--reason: must have 1 to {REASON_MAX} characters; say in a sentence why the campaign stops");
     }
     annotate(Kind::Campaign, &args.name, &args.target, json!({ SUSPENDED: reason })).await?;
-    println!(
+    outln!(
         "campaign {} is suspended; issued vouchers still redeem. `fanfare resume {}` lets it go on",
-        args.name, args.name
+        args.name,
+        args.name
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -73,7 +74,7 @@ pub async fn suspend(args: &SuspendArgs) -> anyhow::Result<ExitCode> {
 pub async fn resume(args: &ResumeArgs) -> anyhow::Result<ExitCode> {
     let now = WallClock.now().to_rfc3339();
     annotate(Kind::Campaign, &args.name, &args.target, json!({ SUSPENDED: null, RESUMED: now })).await?;
-    println!("campaign {} is no longer suspended, neither by hand nor by its budget", args.name);
+    outln!("campaign {} is no longer suspended, neither by hand nor by its budget", args.name);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let text = files::render(&report, format);
     if !text.trim().is_empty() {
-        println!("{}", text.trim_end());
+        outln!("{}", text.trim_end());
     }
     Ok(ExitCode::from(report.exit_code()))
 }

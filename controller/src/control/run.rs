@@ -124,7 +124,7 @@ pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
         tokio::select! {
             interrupted = serve::interrupted() => {
                 interrupted?;
-                println!("stopping; the lease is given back");
+                outln!("stopping; the lease is given back");
                 ExitCode::SUCCESS
             }
             Some(ended) = tasks.join_next() => {

@@ -59,10 +59,13 @@ pub fn write(data: &Path, file: &File) -> anyhow::Result<()> {
 /// Writes a file that only its owner may read, in one step.
 pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let draft = path.with_extension("tmp");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&draft, path).with_context(|| format!("{} cannot be written", path.display()))
+    let written = || {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)
+    };
+    written().with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// The keys that a data folder has from its first start on.
@@ -141,4 +144,16 @@ async fn create(
     let (outcome, _) = engine.execute(command).await?;
     let made = outcome.map_err(|refused| anyhow::anyhow!(refused.refusal.detail))?;
     Ok((made.credential.id, made.secret))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named() {
+        let path = Path::new("no/such/folder/codes.csv");
+        let error = write_private(path, b"").unwrap_err();
+        assert!(format!("{error:#}").starts_with("no/such/folder/codes.csv cannot be written: "), "{error:#}");
+    }
 }

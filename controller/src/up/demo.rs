@@ -81,7 +81,7 @@ pub async fn load(running: &Running, keys: &credentials::File) -> anyhow::Result
     if members.exists() {
         let body = std::fs::read(&members)?;
         let answer = caller.raw("/v1/members/import", "application/x-ndjson", body).await?;
-        println!("  {:<24} {} from {}", "members loaded", answer["accepted"], members.display());
+        outln!("  {:<24} {} from {}", "members loaded", answer["accepted"], members.display());
     }
     let events = folder(&running.dir).join(&script.events);
     if events.exists() {
@@ -95,7 +95,7 @@ pub async fn load(running: &Running, keys: &credentials::File) -> anyhow::Result
             let results = answer["results"].as_array().cloned().unwrap_or_default();
             accepted += results.iter().filter(|result| result["status"] != "Rejected").count();
         }
-        println!("  {:<24} {accepted} of {} from {}", "events loaded", all.len(), events.display());
+        outln!("  {:<24} {accepted} of {} from {}", "events loaded", all.len(), events.display());
     }
     Ok(())
 }

@@ -184,7 +184,7 @@ async fn prune(running: &Running, report: &Report, applied: &mut Applied) -> any
             if !present.contains(&id) {
                 api.delete(&id.1, &DeleteParams::default()).await?;
                 let name = format!("{}/{}", kind.as_str(), id.1);
-                running.screen.say(|| println!("pruned {name}: it is no longer in the folder"));
+                running.screen.say(|| outln!("pruned {name}: it is no longer in the folder"));
                 applied.digests.remove(&id);
             }
         }
@@ -218,7 +218,7 @@ pub async fn follow(running: Running, mut applied: Applied, mut known: Look) {
                     .map(|((kind, name), _)| format!("{}/{name}", kind.as_str()))
                     .collect();
                 if !changed.is_empty() {
-                    running.screen.say(|| println!("applied {}", changed.join(", ")));
+                    running.screen.say(|| outln!("applied {}", changed.join(", ")));
                 }
                 applied = done;
             }

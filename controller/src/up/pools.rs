@@ -6,7 +6,7 @@ use fanfare_core::{codes, model::Plan};
 use fanfare_crds::files::Loaded;
 use fanfare_engine::pool::{IMPORT_MAX, ImportCodes, Imported};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashMap},
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     time::SystemTime,
@@ -47,7 +47,7 @@ pub async fn fill(running: &Running, resource: &Loaded, read: &mut Read) -> anyh
             plan.name
         );
     }
-    let (lines, mut said) = list(&path, file)?;
+    let (lines, mut said) = list(BufReader::new(std::fs::File::open(&path)?), file)?;
     let mut added = 0;
     for part in lines.chunks(IMPORT_MAX) {
         let codes = part.iter().map(|(_, code)| code.clone()).collect();
@@ -58,15 +58,16 @@ pub async fn fill(running: &Running, resource: &Loaded, read: &mut Read) -> anyh
             match found {
                 Imported::Added => added += 1,
                 Imported::Known => {}
-                Imported::Elsewhere => said.push(format!("{file}:{line}: another reward has this code")),
-                Imported::Unusable => said.push(format!("{file}:{line}: it is no code of letters and digits")),
+                Imported::Elsewhere => said.push((*line, "another reward has this code".into())),
+                Imported::Unusable => said.push((*line, "it is no code of letters and digits".into())),
             }
         }
     }
+    said.sort_unstable();
     running.screen.say(|| {
-        said.iter().take(PRINTED_MAX).for_each(|line| eprintln!("{line}"));
+        said.iter().take(PRINTED_MAX).for_each(|(line, what)| eprintln!("{file}:{line}: {what}"));
         if added > 0 {
-            println!("imported {added} codes of Reward/{} from {file}", plan.name);
+            outln!("imported {added} codes of Reward/{} from {file}", plan.name);
         }
     });
     read.insert(key, look);
@@ -80,20 +81,33 @@ fn inside(dir: &Path, file: &str) -> anyhow::Result<PathBuf> {
     if path.starts_with(&root) { Ok(path) } else { bail!("{file} is outside the folder") }
 }
 
-/// Codes with the line that each stands on.
+/// Texts with the line that each stands on.
 type Lines = Vec<(usize, String)>;
 
-/// The codes of a list by line, each once, and what is said of the others.
-fn list(path: &Path, file: &str) -> anyhow::Result<(Lines, Vec<String>)> {
-    let (mut lines, mut said, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for (index, line) in BufReader::new(std::fs::File::open(path)?).lines().enumerate() {
-        let line = line.with_context(|| format!("{file}:{}: it is no text in UTF-8", index + 1))?;
-        let Some(code) = codes::of_line(&line) else { continue };
-        if seen.insert(codes::normalise(code)) {
-            lines.push((index + 1, code.to_owned()));
+/// The codes of a list, each once, and what is said of the other lines.
+fn list(text: impl BufRead, file: &str) -> anyhow::Result<(Lines, Lines)> {
+    let (mut codes, mut said, mut seen) = (Vec::new(), Vec::new(), HashMap::new());
+    for (line, text) in (1..).zip(text.lines()) {
+        let text = text.with_context(|| format!("{file}:{line}: it is no text in UTF-8"))?;
+        let Some(code) = codes::of_line(&text) else { continue };
+        let first = *seen.entry(codes::normalise(code)).or_insert(line);
+        if first == line {
+            codes.push((line, code.to_owned()));
         } else {
-            said.push(format!("{file}:{}: this code stands further up already", index + 1));
+            said.push((line, format!("line {first} has the same code")));
         }
     }
-    Ok((lines, said))
+    Ok((codes, said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_that_stands_in_a_list_again_is_told_with_the_line_that_had_it_first() {
+        let (codes, said) = list("code\nPART-0001\nPART0002\npart0001\nPART 0001\n".as_bytes(), "codes.csv").unwrap();
+        assert_eq!(codes, [(2, "PART-0001".into()), (3, "PART0002".into())]);
+        assert_eq!(said, [4, 5].map(|line| (line, "line 2 has the same code".to_owned())));
+    }
 }

@@ -126,7 +126,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     say("HTTP API", &api_url);
     say("Kubernetes API", &kube_url);
     say("kubectl", &format!("export KUBECONFIG={}", kubeconfig.display()));
-    println!();
+    outln!();
 
     if args.demo {
         demo::load(&running, &file).await?;
@@ -139,7 +139,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let code = tokio::select! {
         interrupted = serve::interrupted() => {
             interrupted?;
-            println!("\nstopping; everything is kept in {}", data.display());
+            outln!("\nstopping; everything is kept in {}", data.display());
             ExitCode::SUCCESS
         }
         Some(ended) = tasks.join_next() => {
@@ -234,7 +234,7 @@ async fn wait_until_served(engine: &Engine, expected: bool) -> anyhow::Result<()
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     if engine.plans().runtime.is_none() {
-        println!("  no CampaignRuntime is served yet; the API answers once one is applied");
+        outln!("  no CampaignRuntime is served yet; the API answers once one is applied");
     }
     Ok(())
 }

@@ -63,7 +63,7 @@ pub async fn show(client: Client, engine: Engine, screen: Screen) {
                     height = redraw(&rows, list.items.len(), screen.height(height));
                 } else {
                     for row in rows.values().filter(|row| shown.get(&row[0]) != Some(row)) {
-                        println!("{}", line(row));
+                        outln!("{}", line(row));
                     }
                 }
                 shown = rows;

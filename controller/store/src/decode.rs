@@ -5,13 +5,14 @@ use crate::{
     Error, Result,
     rows::{
         Audit, Credential, Event, Grant, GrantState, Hold, HoldState, Job, LedgerLine, Member, Message, MessageState,
-        Order, OrderState, Participation, Published, Redemption, RedemptionState, RefreshToken, Run, RunState, Stored,
+        Order, OrderState, Participation, Pooled, Published, Redemption, RedemptionState, RefreshToken, Run, RunState,
+        Stored,
     },
     terms::Resolved,
 };
 use chrono::DateTime;
 use fanfare_core::{
-    ids::{Code, MemberId, Name},
+    ids::{MemberId, Name},
     ledger::Entry,
     model::{AutomationPlan, Kind, RewardPlan},
     money::Minor,
@@ -392,12 +393,12 @@ pub(crate) fn listed<R: Source>(row: &R) -> Result<(Name, MemberId)> {
     Ok((c.text()?, c.text()?))
 }
 
-/// A text and a number.
-pub(crate) fn pooled<R: Source>(row: &R) -> Result<(String, Code)> {
+pub(crate) fn pooled<R: Source>(row: &R) -> Result<(String, Pooled)> {
     let mut c = Cursor::new(row);
-    Ok((c.text()?, c.text()?))
+    Ok((c.text()?, Pooled { code: c.text()?, spelling: c.opt_text()? }))
 }
 
+/// A text and a number.
 pub(crate) fn count<R: Source>(row: &R) -> Result<(String, i64)> {
     let mut c = Cursor::new(row);
     Ok((c.text()?, c.int()?))

@@ -6,8 +6,8 @@ use crate::{
     chain::Link,
     fold::Placed,
     rows::{
-        Audit, Credential, Event, Grant, Hold, Job, Member, Message, Order, Participation, Published, Redemption,
-        RefreshToken, Run, Stored,
+        Audit, Credential, Event, Grant, Hold, Job, Member, Message, Order, Participation, Pooled, Published,
+        Redemption, RefreshToken, Run, Stored,
     },
 };
 use fanfare_core::{
@@ -65,6 +65,10 @@ pub(crate) fn key<P: Put>(c: &mut P, key: impl AsRef<str>) {
 
 pub(crate) fn pair<P: Put>(c: &mut P, (one, two): (impl AsRef<str>, impl AsRef<str>)) {
     c.text(one).text(two);
+}
+
+pub(crate) fn pooled<P: Put>(c: &mut P, (place, row): (&String, &Pooled)) {
+    c.text(place).text(&row.code).opt_text(row.spelling.as_ref());
 }
 
 pub(crate) fn member<P: Put>(c: &mut P, row: &Member) {

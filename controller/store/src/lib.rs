@@ -25,7 +25,7 @@ mod terms;
 mod verify;
 pub mod writes;
 
-use fanfare_core::ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId};
+use fanfare_core::ids::{AccountId, Code, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId};
 use fanfare_core::{ledger::Entry, model::Kind, time::Ts};
 pub use fence::Fence;
 use futures::{future::BoxFuture, stream::BoxStream};
@@ -35,7 +35,8 @@ pub use postgres::PostgresStore;
 use reports::{Asked, Cut, ExceptionsOf, Inspection};
 pub use rows::Rows;
 use rows::{
-    Audit, Credential, Event, Grant, Job, LedgerLine, Member, Message, Order, Published, Redemption, RefreshToken, Run,
+    Audit, Credential, Event, Grant, Job, LedgerLine, Member, Message, Order, Pooled, Published, Redemption,
+    RefreshToken, Run,
 };
 pub use sqlite::SqliteStore;
 use thiserror::Error;
@@ -138,6 +139,8 @@ pub trait Store: Send + Sync {
         state: Option<rows::GrantState>,
         page: Page,
     ) -> Answer<'a, Vec<Grant>>;
+    /// One imported code.
+    fn imported_code<'a>(&'a self, ns: &'a Namespace, code: &'a Code) -> Answer<'a, Option<Pooled>>;
     /// One grant.
     fn grant<'a>(&'a self, ns: &'a Namespace, id: &'a GrantId) -> Answer<'a, Option<Grant>>;
     /// One order.

@@ -64,9 +64,18 @@ pub struct Rows {
     pub runs: Vec<Run>,
     pub messages: Vec<Message>,
     pub jobs: Vec<Job>,
-    /// Imported codes as (place, code).
-    pub pool: Vec<(String, Code)>,
+    /// Imported codes by their place.
+    pub pool: Vec<(String, Pooled)>,
     pub idempotency: Vec<Stored>,
+}
+
+/// An imported code.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pooled {
+    /// As it is compared.
+    pub code: Code,
+    /// As it is shown, where that is another text.
+    pub spelling: Option<String>,
 }
 
 /// A member.

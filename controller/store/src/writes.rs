@@ -2,11 +2,11 @@
 
 use crate::fence::Fence;
 use crate::rows::{
-    Audit, Credential, Event, Grant, Hold, Job, Member, Message, Order, Participation, Published, Redemption,
+    Audit, Credential, Event, Grant, Hold, Job, Member, Message, Order, Participation, Pooled, Published, Redemption,
     RefreshToken, Run, Stored,
 };
 use fanfare_core::{
-    ids::{Code, MemberId, Name},
+    ids::{MemberId, Name},
     ledger::Posting,
     model::Kind,
     time::Ts,
@@ -52,7 +52,7 @@ pub struct Writes {
     /// Deleted, whether there or not.
     pub done_jobs: Vec<String>,
     /// Imported codes as (place, code). Neither must exist.
-    pub new_pool: Vec<(String, Code)>,
+    pub new_pool: Vec<(String, Pooled)>,
     /// Must not exist. They are kept for 7 days.
     pub idempotency: Vec<Stored>,
     /// Becomes the one served; the former stays as a revision. The same revision again replaces its flags and its plan, which may say

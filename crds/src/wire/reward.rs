@@ -27,7 +27,12 @@ use super::text::{Label, LocalTime, Money, Name, Percent, Prefix, Span, WordCode
     printcolumn(name = "KIND", type_ = "string", json_path = ".status.kind"),
     printcolumn(name = "ISSUED", type_ = "integer", json_path = ".status.issued"),
     printcolumn(name = "CLAIMED", type_ = "integer", json_path = ".status.claimed"),
-    printcolumn(name = "REDEEMED", type_ = "integer", json_path = ".status.redeemed"),
+    printcolumn(
+        name = "REDEEMED",
+        type_ = "integer",
+        json_path = ".status.redeemed",
+        description = "How many were used at least once: one of several uses counts once."
+    ),
     printcolumn(name = "LEFT", type_ = "integer", json_path = ".status.left"),
     printcolumn(name = "COST", type_ = "string", json_path = ".status.cost"),
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#)

@@ -166,7 +166,7 @@ pub struct CampaignMetrics {
     pub issued: i64,
     /// Rewards that were claimed.
     pub claimed: i64,
-    /// Rewards that were used.
+    /// Rewards that were used at least once: one of several uses counts once.
     pub redeemed: i64,
     /// Claimed in percent of issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -300,7 +300,7 @@ pub struct RewardStatus {
     /// How many were claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<i64>,
-    /// How many were used.
+    /// How many were used at least once: one of several uses counts once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redeemed: Option<i64>,
     /// How many are left to give.

@@ -94,6 +94,21 @@ pub async fn verb_on(url: &str, args: &[&str]) -> Result<Ended> {
     run(Command::new(fanfare()?).args(args).env("NO_COLOR", "1").env("FANFARE_DATABASE_URL", url), None).await
 }
 
+/// Runs a verb of the binary whose standard output nobody reads, as in `… | head` when `head` has seen enough.
+///
+/// # Errors
+/// As [`run`].
+pub async fn verb_unread(args: &[&str]) -> Result<Ended> {
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let mut command = Command::new(fanfare()?);
+    command.args(args).env("NO_COLOR", "1").env_remove("FANFARE_DATABASE_URL");
+    let child = command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let output = tokio::time::timeout(LIMIT, child.wait_with_output()).await.context("it did not end")??;
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    Ok(Ended { code: output.status.code().unwrap_or(-1), out: String::new(), err })
+}
+
 /// The kubectl to use: `KUBECTL`, else the one on the path.
 pub fn kubectl() -> PathBuf {
     std::env::var_os("KUBECTL").map_or_else(|| PathBuf::from("kubectl"), PathBuf::from)

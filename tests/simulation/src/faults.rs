@@ -4,7 +4,7 @@
 //! several replicas write to.
 
 use fanfare_core::{
-    ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId},
+    ids::{AccountId, Code, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId},
     ledger::Entry,
     model::Kind,
     time::Ts,
@@ -251,6 +251,7 @@ impl Store for Faulty {
         member(ns: &'a Namespace, id: &'a MemberId) -> Option<Member>;
         grants_of(ns: &'a Namespace, member: &'a MemberId, state: Option<rows::GrantState>, page: Page) -> Vec<Grant>;
         grant(ns: &'a Namespace, id: &'a GrantId) -> Option<Grant>;
+        imported_code(ns: &'a Namespace, code: &'a Code) -> Option<rows::Pooled>;
         order(ns: &'a Namespace, id: &'a OrderId) -> Option<Order>;
         redemption(ns: &'a Namespace, id: &'a RedemptionId) -> Option<Redemption>;
         redemptions_of(ns: &'a Namespace, order: &'a OrderId) -> Vec<Redemption>;

@@ -14,6 +14,8 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::{
+    ids,
+    model::reward::CodeSource,
     payload::Payload,
     reason::{Reason, Refusal},
     time::{Span, Ts, Tz},
@@ -51,7 +53,19 @@ pub(crate) async fn get_grant_code(State(app): State<App>, caller: Member, Id(id
         );
     }
     let until = grant.valid_until.map(|at| written(at, app.zone()));
-    shown::answer(&headers, ShownCode::new(code.to_string(), symbology, until), symbology)
+    let spelt = spelt(&app, &grant, code).await?;
+    shown::answer(&headers, ShownCode::new(spelt, symbology, until), symbology)
+}
+
+/// A code as whoever made it writes it: of an imported one that may be another text than what is compared.
+async fn spelt(app: &App, grant: &Grant, code: &ids::Code) -> Result<String, Problem> {
+    if grant.terms.codes.source != CodeSource::Imported {
+        return Ok(code.to_string());
+    }
+    let engine = app.engine();
+    let found =
+        engine.store().imported_code(engine.namespace(), code).await.map_err(|error| app.store_fault(&error))?;
+    Ok(found.and_then(|row| row.spelling).unwrap_or_else(|| code.to_string()))
 }
 
 /// The payload of a rotating code as of now, and until when it is good.

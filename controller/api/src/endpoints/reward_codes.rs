@@ -126,7 +126,8 @@ pub(crate) async fn import_codes(
     let mut seen: HashMap<u128, usize> = HashMap::new();
     while let Some((line, bytes)) = records.record().await? {
         let Some(code) = read(&bytes, lines, line, &mut outcome) else { continue };
-        if let Some(first) = seen.insert(digest(&normalise(&code)), line) {
+        let first = *seen.entry(digest(&normalise(&code))).or_insert(line);
+        if first != line {
             outcome.reject(line, format!("line {first} has the same code"), "leave one of them out");
             continue;
         }
@@ -143,6 +144,8 @@ pub(crate) async fn import_codes(
     if !waiting.is_empty() {
         reached = write(&app, &reward, &mut waiting, &mut outcome).await?;
     }
+    // Duplicates were found when they were read, the others when they were written.
+    outcome.rejected.sort_by_key(|one| one.line);
     outcome.left = left(&app, &reward).await?;
     Ok(at_position(ok(&outcome)?, reached))
 }

@@ -18,18 +18,29 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// The most parts of a batch: more than any printer makes.
+const PARTS_MAX: i64 = 10_000;
+
 /// A part of a batch.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PrintBody {
-    /// What people call the batch; the audit trail names it.
+    /// What people call the batch; the audit trail names it. The same batch again answers the same vouchers.
     batch: String,
-    /// 1 to 500; more comes in several calls, each with a key of its own.
+    /// Which part of the batch, where it has more than 500.
+    #[serde(default = "first")]
+    #[schema(minimum = 1, maximum = 10_000, default = 1)]
+    part: i64,
+    /// 1 to 500; more comes in several parts.
     #[schema(minimum = 1, maximum = 500)]
     count: i64,
     /// The campaign that pays for them; without it nobody's budget is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     campaign: Option<String>,
+}
+
+fn first() -> i64 {
+    1
 }
 
 /// Vouchers for paper.
@@ -69,7 +80,10 @@ pub(crate) async fn print_codes(
     faults.text("/batch", &body.batch);
     faults.maybe("/campaign", body.campaign.as_ref());
     if !(1..=PART_MAX).contains(&body.count) {
-        faults.add("/count", "it is no number of vouchers", format!("1 to {PART_MAX}; make more in several calls"));
+        faults.add("/count", "it is no number of vouchers", format!("1 to {PART_MAX}; make more in several parts"));
+    }
+    if !(1..=PARTS_MAX).contains(&body.part) {
+        faults.add("/part", format!("{} is no number of a part", body.part), format!("1 to {PARTS_MAX}"));
     }
     faults.done()?;
     if !app.engine().plans().rewards.contains_key(name.as_str()) {
@@ -81,6 +95,7 @@ pub(crate) async fn print_codes(
         count: body.count,
         campaign: body.campaign.as_deref().map(Into::into),
         batch: body.batch.clone(),
+        part: body.part,
         actor: format!("key:{}", caller.id()),
     };
     let render = render(view, move |part: &Part, view| {

@@ -151,7 +151,8 @@ impl LineBody {
         faults.text(format!("{at}/sku"), &self.sku);
         faults.maybe(format!("{at}/category"), self.category.as_ref());
         faults.maybe(format!("{at}/brand"), self.brand.as_ref());
-        quantity(self.quantity, &format!("{at}/quantity"), faults);
+        let remedy = "a whole number from 1; a return has its own call";
+        quantity_or(self.quantity, &format!("{at}/quantity"), remedy, faults);
         let unit_price = amount(&self.unit_price, &format!("{at}/unitPrice"), runtime, faults)?;
         Some(Line {
             id: self.id.clone(),
@@ -166,8 +167,13 @@ impl LineBody {
 
 /// Checks a number of units.
 pub(crate) fn quantity(quantity: i64, pointer: &str, faults: &mut Faults) {
+    quantity_or(quantity, pointer, "a whole number from 1", faults);
+}
+
+/// The same with what to do about one below 1.
+fn quantity_or(quantity: i64, pointer: &str, remedy: &str, faults: &mut Faults) {
     if quantity < 1 {
-        faults.add(pointer, format!("{quantity} is no quantity"), "a whole number from 1; a return has its own call");
+        faults.add(pointer, format!("{quantity} is no quantity"), remedy);
     } else if quantity > QUANTITY_MAX {
         faults.add(pointer, "it is too large", format!("at most {QUANTITY_MAX}"));
     }
@@ -225,6 +231,13 @@ mod tests {
         check(&with_line(&many.join(",")), "invalid", &["/lines"]);
         let codes = vec!["\"A\""; CODES_MAX + 1].join(",");
         check(&with_line(good).replace("}]", &format!("}}],\"codes\":[{codes}]")), "invalid", &["/codes"]);
+    }
+
+    #[test]
+    fn a_quantity_outside_of_a_cart_is_not_told_of_returns() {
+        let mut faults = Faults::default();
+        quantity(0, "/lines/0/quantity", &mut faults);
+        assert_eq!(faults.done().unwrap_err().errors[0].remedy, "a whole number from 1");
     }
 
     #[test]

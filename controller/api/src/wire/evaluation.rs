@@ -49,7 +49,7 @@ pub(crate) struct LineView {
 /// What one gift card pays.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct PaymentView {
-    /// The card's code.
+    /// The card's code; of a payload an order names the card's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     /// The card.
@@ -67,7 +67,7 @@ pub(crate) struct DiscountView {
     campaign: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mechanic: Option<String>,
-    /// The voucher's code.
+    /// The voucher's code; of a payload an order names the voucher's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
     /// The voucher.
@@ -123,6 +123,9 @@ pub(crate) struct RejectedView {
     campaign: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mechanic: Option<String>,
+    /// The reward that is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reward: Option<String>,
     /// A stable code.
     reason: String,
     /// In a sentence.
@@ -222,7 +225,7 @@ fn available_view(available: &Available, view: &View) -> AvailableView {
 }
 
 fn rejected_view(rejected: &Rejected, view: &View) -> RejectedView {
-    let Rejected { subject, reason, detail } = rejected;
+    let Rejected { subject, reward, reason, detail } = rejected;
     let (code, reservation, campaign, mechanic) = match subject {
         Subject::Code(code) => (Some(view.code(code)), None, None, None),
         Subject::Reservation(hold) => (None, Some(hold.to_string()), None, None),
@@ -230,5 +233,6 @@ fn rejected_view(rejected: &Rejected, view: &View) -> RejectedView {
             (None, None, Some(campaign.to_string()), mechanic.as_ref().map(ToString::to_string))
         }
     };
-    RejectedView { code, reservation, campaign, mechanic, reason: reason.code().into(), detail: detail.clone() }
+    let (reward, reason) = (reward.as_ref().map(ToString::to_string), reason.code().into());
+    RejectedView { code, reservation, campaign, mechanic, reward, reason, detail: detail.clone() }
 }

@@ -93,7 +93,7 @@ pub(crate) fn state(state: OrderState) -> &'static str {
 
 /// How it is written.
 pub(crate) fn view(order: &Order, redemptions: &[Redemption], at: &View) -> OrderView {
-    let mut evaluation = evaluation::view(&order.evaluation, at);
+    let mut evaluation = evaluation::view(&order.evaluation, &at.without_payloads());
     evaluation.revision.clone_from(&order.revision);
     OrderView {
         id: order.id.to_string(),

@@ -114,6 +114,23 @@ async fn a_rotating_code_is_shown_used_once_and_dies_after_half_a_minute() {
 }
 
 #[tokio::test]
+async fn an_order_names_the_voucher_of_a_payload_alike_whenever_it_is_shown() {
+    let (shop, token, grant) = shop(rotating()).await;
+    let code = code_of(&shop, &token, &grant).await["payload"].clone();
+    let cart = json!({"memberId": "m1", "storeId": "bkk-01", "channel": "pos", "currency": "THB", "codes": [code],
+        "lines": [{"id": "1", "sku": "A", "quantity": 2, "unitPrice": "500.00"}]});
+    let order = json!({"id": "o-1", "mode": "Commit", "cart": cart});
+    let goods_back = json!({"returnId": "r-1", "lines": [{"id": "1", "quantity": 1}], "reason": "too large"});
+    for told in [
+        shop.post(&shop.till, "/v1/orders", &order).await.is(201),
+        shop.get(&shop.till, "/v1/orders/o-1").await.is(200),
+        shop.post(&shop.till, "/v1/orders/o-1/returns", &goods_back).await.is(201),
+    ] {
+        assert_eq!((&told["discounts"][0]["code"], &told["discounts"][0]["grant"]), (&json!(grant), &json!(grant)));
+    }
+}
+
+#[tokio::test]
 async fn a_picture_of_a_rotating_code_is_a_qr_code_that_no_cache_keeps() {
     let (shop, token, grant) = shop(rotating()).await;
     let headers = [("authorization", &*format!("Bearer {token}")), ("accept", "image/svg+xml")];
@@ -262,14 +279,16 @@ async fn codes_are_imported_line_by_line_and_duplicates_are_named() {
     let codes = CodeRule { source: CodeSource::Imported, ..CodeRule::default() };
     shop.publish("coupon", Plan::Reward(RewardPlan { codes, ..coupon(Guard::default()) })).await;
     let path = "/v1/rewards/coupon/codes";
-    let text = "code,comment\nPART-0001,a\n\nPART0002\npart 0001\nshort\nPART0003,\"x\"\n";
+    let text = "code,comment\nXIII-0001,a\n\nPART0002\nshort\nx111 0001\nPART0003,\"x\"\nXIII0001\n";
     let told = import(&shop, &shop.integration, path, "text/csv", text).await.is(200);
     assert_eq!((&told["accepted"], &told["known"], &told["left"]), (&json!(3), &json!(0), &json!(3)), "{told}");
     let rejected = told["rejected"].as_array().unwrap();
-    assert_eq!((&rejected[0]["line"], &rejected[0]["reason"]), (&json!(5), &json!("line 2 has the same code")));
-    assert_eq!((&rejected[1]["line"], &told["rejectedTotal"]), (&json!(6), &json!(2)));
+    let lines: Vec<(&Value, &Value)> = rejected.iter().map(|one| (&one["line"], &one["reason"])).collect();
+    let (no_code, again) = (json!("it is no code"), json!("line 2 has the same code"));
+    assert_eq!(lines, [(&json!(5), &no_code), (&json!(6), &again), (&json!(8), &again)], "by line");
+    assert_eq!(told["rejectedTotal"], 3);
 
-    let ndjson = "{\"code\":\"PART0001\"}\n{\"code\":\"PART0004\"}\n{\"kode\":\"PART0005\"}\n";
+    let ndjson = "{\"code\":\"xiii0001\"}\n{\"code\":\"PART0004\"}\n{\"kode\":\"PART0005\"}\n";
     let again = import(&shop, &shop.integration, path, "application/x-ndjson", ndjson).await.is(200);
     assert_eq!((&again["accepted"], &again["known"], &again["left"]), (&json!(1), &json!(1), &json!(4)), "{again}");
     assert_eq!(again["rejected"][0]["line"], 3);
@@ -277,7 +296,7 @@ async fn codes_are_imported_line_by_line_and_duplicates_are_named() {
     let give = || shop.engine.execute(Give("m1".into()));
     let token = shop.login("m1").await;
     let grant = give().await.unwrap().0.unwrap();
-    assert_eq!(code_of(&shop, &token, &grant).await["payload"], "PART0001");
+    assert_eq!(code_of(&shop, &token, &grant).await["payload"], "XIII-0001");
     import(&shop, &shop.till, path, "text/csv", text).await.is_problem(403, "forbidden");
     import(&shop, &shop.integration, path, "image/png", text).await.is_problem(415, "unsupported-media-type");
     import(&shop, &shop.integration, "/v1/rewards/none/codes", "text/csv", text).await.is_problem(404, "not-found");
@@ -317,7 +336,7 @@ async fn a_hundred_thousand_codes_are_imported() {
 }
 
 #[tokio::test]
-async fn vouchers_for_paper_are_made_once_a_key_and_used_by_anyone() {
+async fn vouchers_for_paper_are_made_once_a_batch_and_used_by_anyone() {
     let shop = Shop::open().await;
     shop.publish("coupon", Plan::Reward(coupon(Guard::default()))).await;
     let path = "/v1/rewards/coupon/prints";
@@ -325,6 +344,13 @@ async fn vouchers_for_paper_are_made_once_a_key_and_used_by_anyone() {
     let made = shop.post_with(&shop.integration, "b1", path, &body).await.is(201);
     let again = shop.post_with(&shop.integration, "b1", path, &body).await.is(201);
     assert_eq!(made, again);
+    assert_eq!(shop.post_with(&shop.integration, "b2", path, &body).await.is(201), made, "also under another key");
+    let more = shop.post(&shop.integration, path, &json!({"batch": "leaflet", "part": 2, "count": 3})).await.is(201);
+    assert_ne!(more["vouchers"][0]["code"], made["vouchers"][0]["code"]);
+    let other = json!({"batch": "leaflet", "count": 4});
+    shop.post(&shop.integration, path, &other).await.is_problem(409, "batch-reused");
+    let problem = shop.post(&shop.integration, path, &json!({"batch": "leaflet", "part": 0, "count": 3})).await;
+    assert_eq!(problem.is_problem(422, "invalid")["errors"][0]["pointer"], "/part");
     assert_eq!((made["vouchers"].as_array().unwrap().len(), &made["symbology"]), (3, &json!("Qr")));
     let code = &made["vouchers"][0]["code"];
     shop.post(&shop.till, "/v1/redemptions", &redemption(code)).await.is(201);

@@ -296,7 +296,9 @@ impl<'a> Step<'_, 'a> {
                 let room = decide::room(self.proposal.plan, &scene.visit)?;
                 self.proposal.exhausted |=
                     refusal.reason == Reason::BudgetExhausted && room.lacks(spent.plus(cost)) == Some(Bound::Total);
-                self.reject(None, refusal);
+                let subject = Subject::Campaign(campaign.clone(), Some(mechanic.clone()));
+                let reward = Some(offered.reward);
+                self.proposal.rejected.push(Rejected { reward, ..rejected(subject, refusal) });
                 return Ok(());
             }
         }

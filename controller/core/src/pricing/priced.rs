@@ -66,6 +66,28 @@ impl Priced {
         moves.into_effects()
     }
 
+    /// What an order that reserved this gives back of it when it is committed as `price`. A hold that `price` does without is
+    /// handed back with the units that the order had of it, which stay counted; what the order did without of it is given
+    /// back already. Of a late order the holds are over (`holds_over`): their units were taken again, and all are given back.
+    #[must_use]
+    pub fn to_give_back(&self, price: &Self, holds_over: bool) -> Self {
+        let mut back = self.clone();
+        for consumed in &mut back.consumed {
+            let of = consumed.discount.and_then(|index| self.evaluation.discounts.get(index));
+            let Some(discount) = of.filter(|discount| discount.hold.is_some()) else { continue };
+            if price.evaluation.discounts.iter().any(|kept| kept.hold == discount.hold) {
+                continue;
+            }
+            consumed.counts.retain(|counts| counts.by != CountedBy::Kept);
+            for counts in consumed.counts.iter_mut().filter(|_| holds_over) {
+                if let CountedBy::Units(sku) = &counts.by {
+                    counts.delta = units_of(discount, sku);
+                }
+            }
+        }
+        back
+    }
+
     /// What each campaign's budget has to hold, in the order of their first discount. Vouchers are not in it: what was
     /// issued has its budget already.
     pub fn spends(&self) -> Vec<(Name, Minor)> {

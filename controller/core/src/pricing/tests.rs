@@ -150,6 +150,7 @@ fn two_rewards_of_one_cart_share_the_limit_they_are_under() {
     plan.participation.limits = vec![Limit { count: Counted::Rewards, per: Per::Member, every: Every::Day, max: 1 }];
     let priced = price(&memory, &[&plan], &cart(vec![line("1", "TEA", 1, 300)]));
     assert_eq!((priced.evaluation.earned.len(), reasons(&priced)), (1, vec!["limit-reached"]));
+    assert_eq!(priced.evaluation.rejected[0].reward, Some(name("r")), "it says which reward is not given");
     memory.apply(&priced.effects());
     assert!(!memory.all_zero(), "the reward is counted with the order");
     memory.apply(&priced.undo());

@@ -117,7 +117,7 @@ fn change(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, cart: &Cart
         // Limits that did not hold the late order do not count it, and so have nothing to give back of it.
         price.count_only(&reserved);
     }
-    count_all(tx, &pricing::difference(&reserved, &price))?;
+    count_all(tx, &pricing::difference(&reserved.to_give_back(&price, is_late), &price))?;
     for spend in &mut booking.spends {
         let now = price.spends().into_iter().find(|(campaign, _)| *campaign == spend.campaign);
         spend.amount = now.map_or(Minor::ZERO, |(_, amount)| amount);
@@ -139,7 +139,9 @@ fn change(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, cart: &Cart
         if price.evaluation.discounts.iter().any(|discount| discount.hold.as_ref() == Some(&hold)) {
             kept.push(hold);
         } else {
-            crate::holds::hand_back(tx, &hold)?;
+            let used = order.evaluation.discounts.iter().find(|discount| discount.hold.as_ref() == Some(&hold));
+            let units = used.map_or(0, |discount| discount.units.iter().map(|(_, units)| units).sum());
+            crate::holds::hand_back(tx, &hold, units)?;
         }
     }
     booking.holds = kept;

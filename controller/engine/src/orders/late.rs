@@ -12,11 +12,13 @@ use crate::{
     Halt, budget,
     effects::within_caps,
     exceptions::{self, Exceptional, LATE_COMMIT},
+    shared::{self, Typed},
     touch,
     tx::Tx,
 };
 use fanfare_core::{
-    cart::{Rejected, Subject},
+    cart::{Discount, Rejected, Subject},
+    ids::GrantId,
     mechanic::{Effect, basket::CountedBy},
     money::Minor,
     pricing::{Consumed, Priced},
@@ -36,16 +38,21 @@ pub(crate) fn retake(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) 
         booking.spends.push(spend);
     }
     booking.vouchers.clear();
-    for discount in order.evaluation.discounts.clone() {
+    let mut discounts = std::mem::take(&mut order.evaluation.discounts);
+    for discount in &mut discounts {
+        if let Some(grant) = give_shared_again(tx, order, discount)? {
+            discount.grant = Some(grant);
+        }
         if let Some(grant) = &discount.grant {
             if tx.grant(grant)?.is_some_and(|grant| is_there(grant, discount.amount)) {
-                booking.vouchers.push(take::take_voucher(tx, order, &discount, None)?);
+                booking.vouchers.push(take::take_voucher(tx, order, discount, None)?);
             } else {
                 let (grant, amount) = (grant.clone(), discount.amount);
                 booking.vouchers.push(VoucherUse { grant, redemption: None, amount, returned: Minor::ZERO });
             }
         }
     }
+    order.evaluation.discounts = discounts;
     recount(tx, order, booking)
 }
 
@@ -90,6 +97,21 @@ fn is_there(grant: &Grant, amount: Minor) -> bool {
     grant.state == GrantState::Claimed && grant.usage.card.is_none_or(|card| card.free() >= amount)
 }
 
+/// The use of a shared code that the lapse gave back to the code, given anew; nothing where the code has none left for this
+/// shopper, or the discount is by no such code.
+fn give_shared_again(tx: &mut Tx<'_>, order: &Order, discount: &Discount) -> Result<Option<GrantId>, Halt> {
+    let (Some(id), Some(code)) = (&discount.grant, &discount.code) else { return Ok(None) };
+    if tx.grant(id)?.is_none_or(|grant| grant.terms.shared_code().is_none()) {
+        return Ok(None);
+    }
+    let typed = Typed { code, member: order.cart.member.as_ref(), store: order.cart.store.as_ref() };
+    match shared::give(tx, typed, &shared::cause(&order.id)) {
+        Ok(given) => Ok(given.map(|grant| grant.id)),
+        Err(Halt::Refused(_)) => Ok(None),
+        Err(missing) => Err(missing),
+    }
+}
+
 /// Moves the counters that the lapse moved back once more: those of the price together, within their caps or not at all,
 /// then those of each reward. A reward that does not fit is earned no more. Answers
 /// what did not fit.
@@ -117,7 +139,8 @@ fn recount(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<
         gone.push(format!("reward {}", earned.reward));
         let subject = Subject::Campaign(earned.campaign.clone(), Some(earned.mechanic.clone()));
         let detail = "A limit of this reward was used up before the order was committed.".into();
-        order.evaluation.rejected.push(Rejected { subject, reason: Reason::LimitReached, detail });
+        let reward = Some(earned.reward.clone());
+        order.evaluation.rejected.push(Rejected { subject, reward, reason: Reason::LimitReached, detail });
     }
     Ok(gone)
 }

@@ -18,7 +18,7 @@ use fanfare_core::{
     mechanic::{Effect, State, basket::CountedBy},
     money::Minor,
     pricing::Priced,
-    reason::Reason,
+    reason::{Reason, Refusal},
     time::Ts,
 };
 use fanfare_store::rows::{GrantState, HoldState, Order, Redemption, RedemptionState};
@@ -221,7 +221,8 @@ fn give_earned(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Res
         earned.quantity = count;
         if let Some(refusal) = given.refused {
             let subject = Subject::Campaign(earned.campaign.clone(), Some(earned.mechanic.clone()));
-            order.evaluation.rejected.push(Rejected { subject, reason: refusal.reason, detail: refusal.detail });
+            let (reward, Refusal { reason, detail, .. }) = (Some(earned.reward.clone()), refusal);
+            order.evaluation.rejected.push(Rejected { subject, reward, reason, detail });
         }
     }
     order.evaluation.earned = earned_all;

@@ -82,6 +82,8 @@ impl Command for Redeem {
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Outcome, Halt> {
         carts::check_member(tx, self.member.as_ref())?;
+        // Limits per order count what a till redeems for it.
+        tx.order = self.order.as_ref().map(|order| order.id.clone());
         let Some(grant) = self.find(tx)? else {
             return refuse(Reason::CodeUnknown, "no voucher has this code");
         };
@@ -226,7 +228,11 @@ impl Redeem {
             }
             // The item itself is handed over; what it costs the shop is its estimate where the till says nothing.
             RewardKind::FreeItem { .. } => Ok(self.amount.unwrap_or(grant.terms.unit_cost)),
-            RewardKind::Access { .. } => Ok(grant.terms.unit_cost),
+            // Nothing is taken off, whatever it costs the shop.
+            RewardKind::Access { .. } => {
+                within(tx, self.amount.unwrap_or_default(), Minor::ZERO)?;
+                Ok(grant.terms.unit_cost)
+            }
             RewardKind::Points { .. } | RewardKind::Badge => {
                 refuse(Reason::CodeUnknown, "this is not redeemed at a till")
             }

@@ -2,7 +2,7 @@
 //! follow. It decides nothing.
 
 use fanfare_core::{
-    ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId},
+    ids::{AccountId, Code, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId},
     ledger::Entry,
     model::Kind,
     time::Ts,
@@ -11,8 +11,8 @@ use fanfare_store::{
     Answer, Batch, Keys, News, Page, Position, Result, Rows, SqliteStore, Store, Writes,
     reports::{Asked, Cut, ExceptionsOf, Inspection},
     rows::{
-        Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
-        Redemption, RefreshToken, Run,
+        Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Pooled,
+        Published, Redemption, RefreshToken, Run,
     },
 };
 use futures::stream::BoxStream;
@@ -149,6 +149,9 @@ impl Store for Shared {
         page: Page,
     ) -> Answer<'a, Vec<Grant>> {
         self.inner.grants_of(ns, member, state, page)
+    }
+    fn imported_code<'a>(&'a self, ns: &'a Namespace, code: &'a Code) -> Answer<'a, Option<Pooled>> {
+        self.inner.imported_code(ns, code)
     }
     fn grant<'a>(&'a self, ns: &'a Namespace, id: &'a GrantId) -> Answer<'a, Option<Grant>> {
         self.inner.grant(ns, id)

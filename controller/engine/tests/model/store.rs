@@ -212,6 +212,7 @@ impl Store for ModelStore {
         member(&'a Namespace, &'a MemberId) -> Option<Member>;
         grants_of(&'a Namespace, &'a MemberId, Option<rows::GrantState>, Page) -> Vec<Grant>;
         grant(&'a Namespace, &'a GrantId) -> Option<Grant>;
+        imported_code(&'a Namespace, &'a Code) -> Option<rows::Pooled>;
         order(&'a Namespace, &'a OrderId) -> Option<Order>;
         redemption(&'a Namespace, &'a RedemptionId) -> Option<Redemption>;
         redemptions_of(&'a Namespace, &'a OrderId) -> Vec<Redemption>;

@@ -108,6 +108,7 @@ impl Day {
             count: 1 + self.dice.below(3),
             campaign: (self.dice.below(3) > 0).then(|| Name::from("sale")),
             batch: "leaflet".into(),
+            part: 1 + self.grants.len() as i64,
             actor: "key:k1".into(),
         };
         if let Ok(part) = self.shop.run(print).await {

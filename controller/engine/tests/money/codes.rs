@@ -551,17 +551,22 @@ async fn a_printed_voucher_reserves_the_budget_and_is_whoever_s_uses_it_first() 
     let shop = Shop::open().await;
     shop.publish(Plan::Campaign(campaign("sale", Some(3_000_000)))).await;
     shop.publish(Plan::Reward(voucher("coupon", 20_000, 12_000))).await;
-    let print = |count| Print {
+    let print = |part, count| Print {
         reward: "coupon".into(),
         count,
         campaign: Some("sale".into()),
         batch: "leaflet".into(),
+        part,
         actor: "key:k1".into(),
     };
-    let part = shop.run(print(200)).await.unwrap();
+    let part = shop.run(print(1, 200)).await.unwrap();
     assert_eq!(part.vouchers.len(), 200);
+    assert_eq!(shop.run(print(1, 200)).await.unwrap(), part, "the same part again is the same vouchers");
+    for other in [print(1, 199), Print { campaign: None, ..print(1, 200) }] {
+        assert_eq!(shop.run(other).await.unwrap_err().refusal.reason, Reason::BatchReused);
+    }
     assert_eq!(shop.budget("sale").await, (600_000, 2_400_000, 0));
-    assert_eq!(shop.run(print(51)).await.unwrap_err().refusal.reason, Reason::BudgetExhausted);
+    assert_eq!(shop.run(print(2, 51)).await.unwrap_err().refusal.reason, Reason::BudgetExhausted);
     assert_eq!(shop.budget("sale").await, (600_000, 2_400_000, 0), "all of a part or nothing");
     let code = &part.vouchers[0].code;
     let placed = place("o-1", Mode::Commit, cart(Some("m2"), vec![line("1", 1, 50_000)], vec![code.clone()]));
@@ -571,9 +576,26 @@ async fn a_printed_voucher_reserves_the_budget_and_is_whoever_s_uses_it_first() 
     assert_eq!(shop.grant(&part.vouchers[1].grant).await.member, MemberId::from(""), "nobody said who it was");
     assert_eq!(shop.budget("sale").await.2, 40_000);
     shop.publish(Plan::Reward(RewardPlan { name: "shown".into(), ..rotating(false) })).await;
-    let changing = Print { reward: "shown".into(), ..print(1) };
+    let changing = Print { reward: "shown".into(), ..print(1, 1) };
     assert_eq!(shop.run(changing).await.unwrap_err().refusal.reason, Reason::NotCombinable);
     shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_campaign_pays_for_paper_ahead_of_its_start_and_not_after_its_end() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(voucher("coupon", 20_000, 12_000))).await;
+    let now = shop.engine.clock().now();
+    for (name, start, end, pays) in [("next", 1, 30, true), ("over", -9, -1, false)] {
+        let mut plan = campaign(name, Some(3_000_000));
+        (plan.schedule.start_at, plan.schedule.end_at) =
+            (now + TimeDelta::days(start), Some(now + TimeDelta::days(end)));
+        shop.publish(Plan::Campaign(plan)).await;
+        let (reward, campaign, batch, actor) = ("coupon".into(), Some(name.into()), name.into(), "key:k1".into());
+        let print = Print { reward, count: 1, campaign, batch, part: 1, actor };
+        let made = shop.run(print).await.map_err(|refused| refused.refusal.reason);
+        assert_eq!(made.map(|part| part.vouchers.len()), if pays { Ok(1) } else { Err(Reason::CampaignNotActive) });
+    }
 }
 
 #[tokio::test]
@@ -588,6 +610,7 @@ async fn paper_counts_for_no_member_s_share_of_the_budget_whoever_uses_it() {
         count: 10,
         campaign: Some("sale".into()),
         batch: "leaflet".into(),
+        part: 1,
         actor: "key:k1".into(),
     };
     let part = shop.run(print).await.unwrap();

@@ -124,3 +124,87 @@ async fn a_late_commit_takes_its_units_again_only_while_there_are_some() {
     assert_eq!(shop.run(reserve("m1")).await.unwrap_err().refusal.reason, Reason::SoldOut);
     shop.verify().await;
 }
+
+/// Three units of SKU-a for 50.00 each, in all, of each store and for each member.
+async fn three() -> Shop {
+    let shop = Shop::open().await;
+    let mut plan = campaign("flash", Some(1_000_000));
+    let item = flash_sale::Item { sku: "SKU-a".into(), price: Minor(5_000), stock: 3, stock_per_store: Some(3) };
+    let rule = flash_sale::FlashSale { items: vec![item], per_member: Some(3), reserve_for: Span::seconds(600) };
+    plan.mechanics = vec![mechanic("few", Rule::FlashSale(rule))];
+    shop.publish(Plan::Campaign(plan)).await;
+    shop
+}
+
+/// m1 reserves all three units, and the order "o1" with two of them; m2 buys the third.
+async fn two_of_three(shop: &Shop) -> HoldId {
+    let action = Action::Reserve { sku: "SKU-a".into(), quantity: 3, store: Some("bkk-01".into()) };
+    let hold = shop.run(DoAction { action, ..reserve("m1") }).await.unwrap().unwrap().reservation.unwrap().0;
+    shop.run(place("o1", Mode::Reserve, units("m1", 2, Some(&hold)))).await.unwrap();
+    shop.run(place("o2", Mode::Commit, units("m2", 1, None))).await.unwrap();
+    hold
+}
+
+fn units(member: &str, quantity: i64, hold: Option<&HoldId>) -> Cart {
+    let reservations = hold.into_iter().cloned().collect();
+    Cart { reservations, ..cart(Some(member), vec![line("a", quantity, 20_000)], vec![]) }
+}
+
+fn commit(cart: Cart, occurred_at: Option<fanfare_core::time::Ts>) -> CommitOrder {
+    let (cart, receipt_number, business_date) = (Some(cart), None, None);
+    CommitOrder { id: "o1".into(), cart, receipt_number, business_date, occurred_at }
+}
+
+/// A cart of something that is in no sale.
+fn other() -> Cart {
+    cart(Some("m1"), vec![line("b", 1, 1_000)], vec![])
+}
+
+async fn sold(shop: &Shop) -> i64 {
+    shop.counter(&flash_sale::stock_key(&"flash".into(), &"few".into(), "SKU-a")).await
+}
+
+#[tokio::test]
+async fn a_reservation_that_an_order_does_without_in_the_end_comes_back_with_what_the_order_had_of_it() {
+    let shop = three().await;
+    let hold = two_of_three(&shop).await;
+    assert_eq!(sold(&shop).await, 3);
+    shop.run(commit(other(), None)).await.unwrap().unwrap();
+    assert_eq!(sold(&shop).await, 3, "two are held again, one is sold");
+    let order = shop.run(place("o3", Mode::Commit, units("m1", 3, Some(&hold)))).await.unwrap().order;
+    assert_eq!(order.evaluation.payable, Minor(2 * 5_000 + 20_000), "two of them, and the third at its price");
+    assert_eq!(sold(&shop).await, 3);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_reservation_that_an_order_did_without_lapses_with_what_the_order_had_of_it() {
+    let shop = three().await;
+    two_of_three(&shop).await;
+    shop.run(commit(other(), None)).await.unwrap().unwrap();
+    shop.forward(TimeDelta::seconds(600));
+    shop.work().await;
+    assert_eq!(sold(&shop).await, 1);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_late_order_s_final_cart_uses_its_reservation_or_gives_the_units_back() {
+    for (then, left, is_gone) in [(1, 2, false), (0, 1, false), (1, 3, true)] {
+        let shop = three().await;
+        let paid_at = shop.engine.clock().now();
+        let hold = two_of_three(&shop).await;
+        shop.forward(TimeDelta::seconds(900));
+        shop.work().await;
+        assert_eq!(sold(&shop).await, 1);
+        if is_gone {
+            shop.run(place("o3", Mode::Commit, units("m3", 2, None))).await.unwrap();
+        }
+        let cart = if then > 0 { units("m1", then, Some(&hold)) } else { other() };
+        let order = shop.run(commit(cart, Some(paid_at))).await.unwrap().unwrap().order;
+        assert_eq!(order.exception.is_some(), is_gone, "{then} units");
+        assert_eq!(order.evaluation.discount, Minor(then * 15_000), "the sale stands at its price");
+        assert_eq!(sold(&shop).await, left, "{then} units");
+        shop.verify().await;
+    }
+}

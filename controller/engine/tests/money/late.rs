@@ -1,6 +1,8 @@
 //! Orders whose reservation lapsed and that are committed all the same: what they count, and what they may still give.
 
-use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, points, reward_from, voucher};
+use crate::support::{
+    Shop, campaign, cart, gift_card, line, mechanic, percent_off, place, points, reward_from, voucher,
+};
 use chrono::TimeDelta;
 use fanfare_core::{
     cart::{Cart, Line},
@@ -8,10 +10,11 @@ use fanfare_core::{
     model::{
         Plan,
         campaign::{Budget, Counted, Limit, Per},
+        reward::CodeSource,
     },
     money::Minor,
     reason::Reason,
-    time::Every,
+    time::{Every, Span},
 };
 use fanfare_engine::{
     orders::{CommitOrder, ReturnOrder},
@@ -87,8 +90,8 @@ async fn a_late_order_earns_no_reward_whose_limit_was_used_up_meanwhile() {
     let order = late(&shop, "late", cart(), cart(), None).await;
     assert_eq!(shop.points("m1").await, 50, "the other order's");
     assert_eq!(order.evaluation.earned, vec![]);
-    let rejected = order.evaluation.rejected.iter().map(|rejected| rejected.reason).collect::<Vec<_>>();
-    assert_eq!(rejected, vec![Reason::LimitReached]);
+    let rejected = order.evaluation.rejected.iter().map(|one| (one.reason, one.reward.clone())).collect::<Vec<_>>();
+    assert_eq!(rejected, vec![(Reason::LimitReached, Some("thanks".into()))]);
     assert!(order.exception.is_some(), "the shopper was told of it");
     assert_eq!(counted(&shop).await, (20_100, 1), "both discounts, one reward");
     give_back(&shop, "late", &[("a", 1)]).await;
@@ -125,5 +128,94 @@ async fn a_late_order_takes_again_what_is_still_there() {
     assert_eq!((shop.points("m1").await, counted(&shop).await), (50, (10_100, 1)));
     give_back(&shop, "late", &[("a", 1)]).await;
     assert_eq!((shop.points("m1").await, counted(&shop).await), (0, (0, 0)));
+    shop.verify().await;
+}
+
+/// A code WELCOME10 for everybody, `limits` of it.
+async fn welcome(limits: Vec<Limit>) -> Shop {
+    let shop = Shop::open().await;
+    let mut plan = voucher("welcome", 5_000, 0);
+    plan.codes.source = CodeSource::Shared("WELCOME10".into());
+    plan.quantity = Some(100);
+    plan.limits = limits;
+    shop.publish(Plan::Reward(plan)).await;
+    shop
+}
+
+fn once(per: Per) -> Limit {
+    Limit { count: Counted::Rewards, per, every: Every::Lifetime, max: 1 }
+}
+
+fn with_code(member: &str) -> Cart {
+    cart(Some(member), vec![line("a", 1, 20_000)], vec!["WELCOME10".into()])
+}
+
+#[tokio::test]
+async fn a_late_order_uses_a_shared_code_again_while_there_is_one_left() {
+    let shop = welcome(vec![once(Per::Member), once(Per::Order)]).await;
+    let order = late(&shop, "late", with_code("m1"), with_code("m2"), None).await;
+    assert_eq!((order.exception.clone(), order.evaluation.discount), (None, Minor(5_000)));
+    assert_eq!(shop.balance("stock/welcome/available").await, 98, "both orders used one");
+    let again = shop.run(place("again", Mode::Commit, with_code("m1"))).await.unwrap_err();
+    assert_eq!(again.evaluation.unwrap().rejected[0].reason, Reason::LimitReached, "the late order was m1's one");
+    give_back(&shop, "late", &[("a", 1)]).await;
+    assert_eq!(shop.balance("stock/welcome/available").await, 99);
+    shop.run(place("again", Mode::Commit, with_code("m1"))).await.unwrap();
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_late_order_whose_shared_code_has_none_left_for_its_shopper_is_an_exception() {
+    let shop = welcome(vec![once(Per::Member)]).await;
+    let order = late(&shop, "late", with_code("m1"), with_code("m1"), None).await;
+    assert!(order.exception.is_some());
+    assert_eq!(order.evaluation.discount, Minor(5_000), "the sale stands at its price");
+    assert_eq!(shop.balance("stock/welcome/available").await, 99);
+    give_back(&shop, "late", &[("a", 1)]).await;
+    assert_eq!(shop.balance("stock/welcome/available").await, 99, "it had used none");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_late_order_s_final_cart_keeps_its_voucher_whatever_became_of_it() {
+    for then in ["used", "expired", "left"] {
+        let shop = Shop::open().await;
+        let mut plan = voucher("coupon", 1_000, 1_000);
+        let lasts = if then == "expired" { 1_800 } else { 86_400 };
+        plan.validity.lasts = Some(Span::seconds(lasts));
+        shop.publish(Plan::Reward(plan)).await;
+        let code = shop.voucher("m1", "coupon", None).await.code.unwrap();
+        let with = |lines| cart(Some("m1"), lines, vec![code.clone()]);
+        let both = vec![line("a", 1, 20_000), line("b", 1, 10_000)];
+        let other = if then == "used" { with(both.clone()) } else { of(both.clone()) };
+        let order = late(&shop, "late", with(both), other, Some(with(vec![line("b", 1, 10_000)]))).await;
+        assert_eq!(order.evaluation.discount, Minor(1_000), "{then}: the sale stands at its price");
+        assert_eq!(order.exception.is_some(), then != "left", "{then}");
+        give_back(&shop, "late", &[("b", 1)]).await;
+        shop.verify().await;
+    }
+}
+
+#[tokio::test]
+async fn a_late_order_s_final_cart_keeps_its_shared_code_whether_or_not_one_is_left() {
+    for (other, is_gone, left) in [("m2", false, 98), ("m1", true, 99)] {
+        let shop = welcome(vec![once(Per::Member)]).await;
+        let then = cart(Some("m1"), vec![line("b", 1, 10_000)], vec!["WELCOME10".into()]);
+        let order = late(&shop, "late", with_code("m1"), with_code(other), Some(then)).await;
+        assert_eq!((order.exception.is_some(), order.evaluation.discount), (is_gone, Minor(5_000)));
+        assert_eq!(shop.balance("stock/welcome/available").await, left);
+        shop.verify().await;
+    }
+}
+
+#[tokio::test]
+async fn a_late_order_s_final_cart_is_paid_by_a_gift_card_as_far_as_it_was_reserved() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(gift_card("card", 10_000))).await;
+    let code = shop.voucher("m1", "card", None).await.code.unwrap();
+    let with = |price| cart(Some("m1"), vec![line("a", 1, price)], vec![code.clone()]);
+    let order = late(&shop, "late", with(8_000), with(5_000), Some(with(20_000))).await;
+    assert_eq!(order.evaluation.paid, Minor(8_000), "5,000 of which are not on the card any more");
+    assert!(order.exception.is_some());
     shop.verify().await;
 }

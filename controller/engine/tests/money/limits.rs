@@ -1,6 +1,6 @@
 //! Limits against bursts and per order, and what those who try are told of them.
 
-use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, reward_from, voucher};
+use crate::support::{Shop, campaign, cart, line, mechanic, percent_off, place, redeem, reward_from, voucher};
 use chrono::TimeDelta;
 use fanfare_core::{
     cart::Evaluation,
@@ -9,6 +9,7 @@ use fanfare_core::{
         campaign::{Counted, Limit, Per},
         reward::{CodeRule, CodeSource},
     },
+    money::Minor,
     reason::Reason,
     time::{Every, Span},
 };
@@ -16,7 +17,7 @@ use fanfare_engine::{
     carts::{Asker, EvaluateCart},
     orders::{ReturnOrder, VoidOrder},
     origin::{Brought, Origin},
-    redemptions::Mode,
+    redemptions::{Mode, OrderRef, Redeem, Reverse, Void},
 };
 
 const WITHIN: Every = Every::Within(Span::seconds(600));
@@ -161,5 +162,28 @@ async fn a_code_that_is_limited_per_device_tells_those_who_try_no_number() {
     shop.forward(TimeDelta::minutes(12));
     let later = Brought { by: by("d1"), command: place("o6", Mode::Commit, cart()) };
     shop.run(later).await.unwrap();
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn an_order_redeems_a_shared_code_that_is_limited_per_order_once_however_it_is_sent() {
+    let shop = Shop::open().await;
+    let codes = CodeRule { source: CodeSource::Shared("WELCOME".into()), ..CodeRule::default() };
+    let limits = vec![at_most(1, Counted::Rewards, Per::Order, Every::Lifetime)];
+    shop.publish(Plan::Reward(RewardPlan { codes, limits, ..voucher("welcome", 1_000, 0) })).await;
+    let by = |order: &str| Redeem {
+        order: Some(OrderRef { id: order.into(), total: Minor(20_000) }),
+        ..redeem(&"WELCOME".into(), Mode::Commit)
+    };
+    let first = shop.run(by("A")).await.unwrap().redemption;
+    assert_eq!(shop.run(by("A")).await.unwrap_err().refusal.reason, Reason::LimitReached);
+    shop.run(by("B")).await.unwrap();
+    let (reversal_id, reason) = ("r".to_owned(), "returned".to_owned());
+    shop.run(Reverse { id: first.id, reversal_id, reason, amount: None, store: None }).await.unwrap();
+    let held = shop.run(Redeem { mode: Mode::Reserve, ..by("A") }).await.unwrap().redemption;
+    assert_eq!(shop.run(by("A")).await.unwrap_err().refusal.reason, Reason::LimitReached);
+    shop.run(Void { id: held.id }).await.unwrap();
+    shop.run(by("A")).await.unwrap();
+    assert_eq!(shop.counter("limit-reward|welcome|order:A|ever").await, 1);
     shop.verify().await;
 }

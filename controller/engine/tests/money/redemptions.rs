@@ -1,4 +1,4 @@
-use crate::support::{Shop, campaign, redeem, voucher};
+use crate::support::{Shop, access, campaign, redeem, voucher};
 use chrono::TimeDelta;
 use fanfare_core::{
     ids::Code,
@@ -148,6 +148,19 @@ async fn a_share_is_worth_what_the_order_says_up_to_its_bound() {
             Some(amount) => assert_eq!(told.unwrap().redemption.amount, Minor(amount)),
             None => assert_eq!(told.unwrap_err().refusal.reason, Reason::MinSpendNotMet),
         }
+    }
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn access_takes_nothing_off_an_order_so_an_amount_is_refused() {
+    let shop = Shop::open().await;
+    shop.publish(Plan::Reward(access("lounge", None))).await;
+    let code = shop.voucher("m1", "lounge", None).await.code.unwrap();
+    let entry = |amount: Option<i64>| Redeem { amount: amount.map(Minor), ..redeem(&code, Mode::Commit) };
+    assert_eq!(shop.run(entry(Some(500))).await.unwrap_err().refusal.reason, Reason::ExceedsRemaining);
+    for amount in [None, Some(0)] {
+        shop.run(entry(amount)).await.unwrap();
     }
     shop.verify().await;
 }

@@ -38,6 +38,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "reports", include_str!("../../migrations/postgres/0002_reports.sql")),
     (3, "code pool", include_str!("../../migrations/postgres/0003_code_pool.sql")),
     (4, "uses", include_str!("../../migrations/postgres/0004_uses.sql")),
+    (5, "code spelling", include_str!("../../migrations/postgres/0005_code_spelling.sql")),
 ];
 
 /// Hands the list over.

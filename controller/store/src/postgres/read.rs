@@ -11,12 +11,12 @@ use crate::{
     encode::to_json,
     reports::{Asked, Cut, ExceptionsOf, Inspection},
     rows::{
-        Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Published,
-        Redemption, RefreshToken, Run,
+        Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Pooled,
+        Published, Redemption, RefreshToken, Run,
     },
 };
 use fanfare_core::{
-    ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId, StoreId},
+    ids::{AccountId, Code, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId, StoreId},
     ledger::{Entry, account},
     model::Kind,
     time::Ts,
@@ -208,6 +208,14 @@ impl Store for PostgresStore {
     fn grant<'a>(&'a self, ns: &'a Namespace, id: &'a GrantId) -> Answer<'a, Option<Grant>> {
         let sql = in_ns!(concat!("SELECT ", grant_columns!(), " FROM grants WHERE id = $2 AND ns"), "");
         Box::pin(async move { Ok(self.grants_by(ns, query(sql, ns).bind(id.as_str())).await?.pop()) })
+    }
+
+    fn imported_code<'a>(&'a self, ns: &'a Namespace, code: &'a Code) -> Answer<'a, Option<Pooled>> {
+        let sql = in_ns!("SELECT place, code, spelling FROM code_pool WHERE code = $2 AND ns", "");
+        Box::pin(async move {
+            let found = self.maybe(query(sql, ns).bind(code.as_str()), decode::pooled).await?;
+            Ok(found.map(|(_, row)| row))
+        })
     }
 
     fn order<'a>(&'a self, ns: &'a Namespace, id: &'a OrderId) -> Answer<'a, Option<Order>> {

@@ -6,11 +6,11 @@ use crate::{
     encode::{self, Put},
     fence::Fence,
     fold, retention,
-    rows::{Credential, Hold, Member, Message, Participation, Published, RefreshToken, Run},
+    rows::{Credential, Hold, Member, Message, Participation, Pooled, Published, RefreshToken, Run},
     terms::Distinct,
 };
 use fanfare_core::{
-    ids::{Code, MemberId, Name, Namespace},
+    ids::{MemberId, Name, Namespace},
     model::Kind,
 };
 use sqlx::PgConnection;
@@ -200,9 +200,10 @@ pub(super) async fn refresh_tokens(
 }
 
 /// Puts imported codes into their pools.
-pub(super) async fn pool(conn: &mut PgConnection, ns: i64, rows: &[(String, Code)]) -> Result<()> {
-    let rows = Bulk::of(rows.iter().map(|(place, code)| (place, code)), encode::pair);
-    let sql = "INSERT INTO code_pool (ns, place, code) SELECT $1, * FROM unnest($2::text[], $3::text[])";
+pub(super) async fn pool(conn: &mut PgConnection, ns: i64, rows: &[(String, Pooled)]) -> Result<()> {
+    let rows = Bulk::of(rows.iter().map(|(place, row)| (place, row)), encode::pooled);
+    let sql = "INSERT INTO code_pool (ns, place, code, spelling)
+        SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])";
     rows.run_each(conn, ns, "imported codes", sql).await
 }
 

@@ -118,7 +118,7 @@ impl Batch for SqliteBatch<'_> {
 }
 
 async fn commit(batch: SqliteBatch<'_>, mut writes: Writes) -> Result<Position> {
-    let SqliteBatch { store: _, namespace, mut transaction, lane, holders } = batch;
+    let SqliteBatch { store, namespace, mut transaction, lane, holders } = batch;
     if writes.is_empty() {
         return Ok(Position(lane.seq));
     }
@@ -130,6 +130,7 @@ async fn commit(batch: SqliteBatch<'_>, mut writes: Writes) -> Result<Position> 
     let lane = write::write(&mut transaction, namespace, ns, lane, &writes, &holders).await?;
     fault_points::reach("written-not-committed");
     transaction.commit().await.map_err(refused)?;
+    store.checkpoints.committed();
     fault_points::reach("committed");
     Ok(Position(lane.seq))
 }

@@ -89,9 +89,9 @@ pub(super) async fn load(store: &SqliteStore, conn: &mut SqliteConnection, ns: i
 }
 
 const POOL_BY_PLACE: &str =
-    "SELECT place, code FROM code_pool WHERE ns = ?1 AND place IN (SELECT value FROM json_each(?2))";
+    "SELECT place, code, spelling FROM code_pool WHERE ns = ?1 AND place IN (SELECT value FROM json_each(?2))";
 const POOL_BY_CODE: &str =
-    "SELECT place, code FROM code_pool WHERE ns = ?1 AND code IN (SELECT value FROM json_each(?2))";
+    "SELECT place, code, spelling FROM code_pool WHERE ns = ?1 AND code IN (SELECT value FROM json_each(?2))";
 const COUNTERS: &str = "SELECT key, value FROM counters WHERE ns = ?1 AND key IN (SELECT value FROM json_each(?2))";
 const IDENTITIES: &str = by_pair!("t.type, t.value, t.member", "identities", "type", "value");
 const BALANCES: &str = by_pair!("t.account, t.unit, t.amount", "balances", "account", "unit");

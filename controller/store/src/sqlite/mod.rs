@@ -5,6 +5,7 @@
 //! `lane`, its statements in `load` and `write`, what needs no transaction in `read`, the invariants in `verify`.
 
 mod bulk;
+mod checkpoint;
 mod error;
 mod lane;
 mod load;
@@ -18,6 +19,7 @@ mod verify;
 mod write;
 
 use crate::{Error, Result, fault_points, terms::Cache};
+use checkpoint::Checkpoints;
 use error::{not_migrated, refused};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
@@ -41,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "reports", include_str!("../../migrations/sqlite/0002_reports.sql")),
     (3, "code pool", include_str!("../../migrations/sqlite/0003_code_pool.sql")),
     (4, "uses", include_str!("../../migrations/sqlite/0004_uses.sql")),
+    (5, "code spelling", include_str!("../../migrations/sqlite/0005_code_spelling.sql")),
 ];
 
 /// Hands the list over.
@@ -62,8 +65,8 @@ const READERS_MAX: u32 = 8;
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a statement waits for a lock that another program holds.
 const BUSY_MAX: Duration = Duration::from_secs(5);
-/// Pages of 4 KiB that the write-ahead log grows to before a commit copies them into the database.
-const CHECKPOINT_PAGES: &str = "4000";
+/// Pages of 4 KiB that the write-ahead log grows to before a commit copies what is left of it into the database.
+const LOG_MAX_PAGES: &str = "16000";
 /// Memory that each connection caches pages in, as SQLite writes it: negative, in KiB.
 const CACHE_KIB: &str = "-32768";
 /// The mark that migrations leave in a database of Fanfare.
@@ -73,6 +76,7 @@ const APPLICATION_ID: i64 = 1_178_684_998;
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    checkpoints: Checkpoints,
     /// What `PRAGMA data_version` said when the writer connected; 0 when it has to be asked.
     data_version: Arc<AtomicI64>,
     incarnation: i64,
@@ -117,9 +121,10 @@ impl SqliteStore {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
-            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+            .pragma("wal_autocheckpoint", LOG_MAX_PAGES)
             .thread_name(|_| "sqlite-writer".into());
         let incarnation = prepare(&writing, path).await?;
+        let checkpoints = Checkpoints::start(writing.clone());
 
         let data_version = Arc::new(AtomicI64::new(0));
         let writer = lane::pool(writing, Arc::clone(&data_version));
@@ -133,6 +138,7 @@ impl SqliteStore {
         Ok(Self {
             writer,
             readers,
+            checkpoints,
             data_version,
             incarnation,
             rewards: Cache::default(),
@@ -145,6 +151,7 @@ impl SqliteStore {
     /// Ends every connection, so that the write-ahead log is copied into the database file, and frees the lock.
     pub async fn close(self) {
         self.readers.close().await;
+        self.checkpoints.close().await;
         self.writer.close().await;
     }
 }

@@ -5,11 +5,11 @@ use crate::{
     Result, encode,
     fence::Fence,
     fold, retention,
-    rows::{Credential, Hold, Member, Message, Participation, Published, RefreshToken, Run},
+    rows::{Credential, Hold, Member, Message, Participation, Pooled, Published, RefreshToken, Run},
     terms::Distinct,
 };
 use fanfare_core::{
-    ids::{Code, MemberId, Name, Namespace},
+    ids::{MemberId, Name, Namespace},
     model::Kind,
 };
 use sqlx::SqliteConnection;
@@ -216,10 +216,10 @@ pub(super) async fn refresh_tokens(
 }
 
 /// Puts imported codes into their pools.
-pub(super) async fn pool(conn: &mut SqliteConnection, ns: i64, rows: &[(String, Code)]) -> Result<()> {
-    let rows = Bulk::of(rows.iter().map(|(place, code)| (place, code)), encode::pair);
-    let sql = "INSERT INTO code_pool (ns, place, code)
-        SELECT ?1, value->>'$[0]', value->>'$[1]' FROM jsonb_each(?2)";
+pub(super) async fn pool(conn: &mut SqliteConnection, ns: i64, rows: &[(String, Pooled)]) -> Result<()> {
+    let rows = Bulk::of(rows.iter().map(|(place, row)| (place, row)), encode::pooled);
+    let sql = "INSERT INTO code_pool (ns, place, code, spelling)
+        SELECT ?1, value->>'$[0]', value->>'$[1]', value->>'$[2]' FROM jsonb_each(?2)";
     rows.run_each(conn, ns, "imported codes", sql).await
 }
 

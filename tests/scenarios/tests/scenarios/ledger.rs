@@ -94,6 +94,14 @@ async fn an_export_goes_on_where_it_ended_and_sums_to_zero() -> Result<()> {
     ensure!(sum == 0, "THB sums to {sum}");
     let csv = shop.verb(&["ledger", "export", "--output", "csv"]).await?.code(0)?;
     ensure!(csv.starts_with("position,line,at,rule,") && csv.lines().count() > whole.len(), "{csv}");
+    let data = shop.data().display().to_string();
+    let unread = tools::verb_unread(&["ledger", "export", "--data", &data]).await?;
+    ensure!(unread.code == 0 && unread.err.is_empty(), "whoever reads no further has what he wants: {unread:?}");
+    let wrong = as_person(&shop, "wrong", &["export"]).await?;
+    ensure!(
+        wrong.code == 1 && wrong.err.starts_with("error: --api-key: ") && wrong.err.lines().count() == 1,
+        "{wrong:?}"
+    );
     for name in ["trial-balance", "liability", "breakage", "exceptions"] {
         let table = shop.verb(&["ledger", "report", name]).await?.code(0)?;
         ensure!(table.starts_with("position,"), "{name}: {table}");
@@ -115,6 +123,10 @@ async fn an_audit_names_the_first_transaction_that_was_changed() -> Result<()> {
     buy_big(&shop, "ann", "order-1").await?;
     let live = shop.verb(&["audit", "verify"]).await?.code(0)?;
     ensure!(live.contains("all holds; the chain ends in "), "{live}");
+    let nowhere = shop.verb(&["audit", "verify", "--namespace", "nowhere"]).await?;
+    let named = format!("name one of: {}", shop.credentials().namespace);
+    ensure!(nowhere.code == 1 && nowhere.out.is_empty() && nowhere.err.contains(&named), "{nowhere:?}");
+    shop.verb(&["audit", "verify", "--namespace", &shop.credentials().namespace]).await?.code(0)?;
     shop.stop().await?;
     let copy = Scratch::new()?;
     for file in ["fanfare.db", "fanfare.db-wal"].map(|name| (shop.data().join(name), copy.path().join(name))) {

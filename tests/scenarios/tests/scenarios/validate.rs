@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use fanfare_scenarios::{
     folder::{example, fixture, root},
-    tools::verb,
+    tools::{verb, verb_unread},
 };
 use serde_json::Value;
 use std::{
@@ -38,6 +38,17 @@ async fn every_example_repository_is_valid() -> Result<()> {
     for folder in folders {
         let path = folder.display().to_string();
         verb(&["validate", &path], None).await?.code(0).with_context(|| path.clone())?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_check_that_nobody_reads_to_its_end_still_tells_by_its_exit_code() -> Result<()> {
+    for (folder, code) in [(example("invalid"), 1), (fixture("shop"), 0)] {
+        for output in ["json", "text"] {
+            let ended = verb_unread(&["validate", &folder.display().to_string(), "--output", output]).await?;
+            ensure!(ended.code == code && ended.err.is_empty(), "{ended:?}");
+        }
     }
     Ok(())
 }

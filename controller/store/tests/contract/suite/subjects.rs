@@ -7,7 +7,7 @@ use fanfare_core::{
 };
 use fanfare_store::{
     Error, Fence, Keys, PAGE_MAX, Page, Store, Writes,
-    rows::{GrantState, MessageState, RunState},
+    rows::{GrantState, MessageState, Pooled, RunState},
 };
 use futures::{TryStreamExt, future::join_all};
 use std::collections::BTreeSet;
@@ -264,8 +264,11 @@ pub(crate) async fn answers_are_kept_seven_days(store: &dyn Store) {
 }
 
 pub(crate) async fn imported_codes_stand_at_their_place_and_once(store: &dyn Store) {
-    let row = |place: &str, code: &str| (place.to_owned(), Code::from(code));
-    let pool = |rows: Vec<(String, Code)>| Writes { new_pool: rows, ..writes() };
+    let row = |place: &str, code: &str| {
+        let spelling = (code == "BBB").then(|| "b-b-b".to_owned());
+        (place.to_owned(), Pooled { code: Code::from(code), spelling })
+    };
+    let pool = |rows: Vec<(String, Pooled)>| Writes { new_pool: rows, ..writes() };
     commit(store, pool(vec![row("partner|1", "AAA"), row("partner|2", "BBB")])).await.unwrap();
     for taken in [row("partner|1", "CCC"), row("partner|3", "AAA")] {
         assert!(matches!(commit(store, pool(vec![taken])).await, Err(Error::Conflict(_))));
@@ -274,4 +277,6 @@ pub(crate) async fn imported_codes_stand_at_their_place_and_once(store: &dyn Sto
     assert_eq!(load(store, by_place).await.pool, [row("partner|2", "BBB")]);
     let by_code = Keys { pool_codes: [Code::from("AAA"), Code::from("CCC")].into(), ..Keys::default() };
     assert_eq!(load(store, by_code).await.pool, [row("partner|1", "AAA")]);
+    let read = async |code: &str| store.imported_code(&shop(), &Code::from(code)).await.unwrap();
+    assert_eq!((read("BBB").await, read("CCC").await), (Some(row("", "BBB").1), None));
 }
