@@ -1,7 +1,7 @@
 //! Voids a reserved order: everything that it holds is given back.
 
 use super::{
-    Booking, Placed, placed,
+    Booking, Placed, is_awaited, placed,
     take::{let_go, want},
     wrong_state,
 };
@@ -29,7 +29,9 @@ impl Command for VoidOrder {
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Answer, Halt> {
-        let Some(mut order) = tx.order(&self.id)?.cloned() else { return Ok(None) };
+        let Some(mut order) = tx.order(&self.id)?.filter(|order| !is_awaited(order)).cloned() else {
+            return Ok(None);
+        };
         match order.state {
             OrderState::Reserved => {}
             OrderState::Voided => return placed(tx, order, false).map(Some),

@@ -9,7 +9,7 @@ use fanfare_core::{
 use fanfare_engine::{
     ingest::{Incoming, Sender, Status},
     join::Join,
-    orders::{CommitOrder, ReturnOrder},
+    orders::{CommitOrder, ReturnOrder, VoidOrder},
     redemptions::Mode,
 };
 use fanfare_store::rows::{GrantState, OrderState};
@@ -222,6 +222,7 @@ async fn a_till_books_its_order_also_where_a_refund_of_it_came_first() {
         let commit =
             CommitOrder { id: "o1".into(), cart: None, receipt_number: None, business_date: None, occurred_at: None };
         assert_eq!(shop.run(commit.clone()).await.unwrap(), None, "nobody knows the order yet");
+        assert_eq!(shop.run(VoidOrder { id: "o1".into() }).await.unwrap(), None);
         let basket = cart(Some("m1"), vec![line("a", 2, 10_000)], vec![]);
         let placed = shop.run(place("o1", mode, basket.clone())).await.unwrap();
         assert!(placed.created, "{mode:?}");
