@@ -245,6 +245,7 @@ pub struct Clawback {
     pub reward: Name,
     /// How many of it; at least 1.
     pub quantity: i64,
-    /// Counted for *each* one that was really taken back.
+    /// Counted for *each* one that was really taken back. Not in it is what an event's decision counted against limits
+    /// ([`crate::decide::grant_counts`]): that depends on the order that brought the one that is taken.
     pub each: Vec<Effect>,
 }

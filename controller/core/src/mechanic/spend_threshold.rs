@@ -300,10 +300,8 @@ fn cost_of(scene: &Scene<'_>, reward: &Name, quantity: i64) -> Minor {
 }
 
 fn clawback(scene: &Scene<'_>, reward: &Name, quantity: i64) -> Clawback {
-    let each =
-        scene.visit.world.catalogue.reward(reward).map_or_else(Vec::new, |plan| decide::grant_counts(scene, plan, -1));
     let (campaign, mechanic) = (scene.campaign.name.clone(), scene.mechanic.name.clone());
-    Clawback { campaign, mechanic, reward: reward.clone(), quantity, each }
+    Clawback { campaign, mechanic, reward: reward.clone(), quantity, each: Vec::new() }
 }
 
 fn spend_key(scene: &Scene<'_>, member: &MemberId) -> String {
