@@ -147,7 +147,7 @@ pub(crate) fn call_back(
 ) -> Result<Called, Halt> {
     let negative = tx.plans.runtime.as_ref().map_or(Negative::Forbid, |runtime| runtime.points.negative);
     let mut open = open(tx, wallet)?;
-    let taken = open.held.take(points, own.map(|own| own.as_of(tx.now())), negative);
+    let taken = open.held.take(points, own.map(|own| own.as_of(tx.now)), negative);
     open.post(tx, why, &taken_from(&taken.lines));
     open.close(tx);
     let (from, to) = (account::points_short_source(), account::points_short());

@@ -248,6 +248,7 @@ pub struct Clawback {
     /// Whether several orders earned it together, so that it may have been given for another order than the one that
     /// comes back.
     pub together: bool,
-    /// Counted for *each* one that was really taken back.
+    /// Counted for *each* one that was really taken back. Not in it is what an event's decision counted against limits
+    /// ([`crate::decide::grant_counts`]): that depends on the order that brought the one that is taken.
     pub each: Vec<Effect>,
 }

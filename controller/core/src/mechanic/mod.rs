@@ -117,6 +117,15 @@ pub mod key {
         format!("limit|{campaign}|{mechanic}|{counted}|{holder}|{stretch}")
     }
 
+    /// A limit's counter without the part of time that it counts, where its limit looks back over a length that moves with
+    /// time: two of them with the same are one limit.
+    pub fn moving(key: &str) -> Option<&str> {
+        let (limit, slot) = key.rsplit_once('@')?;
+        let length = limit.rsplit_once('|')?.1.strip_suffix('s')?;
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number(slot) && is_number(length)).then_some(limit)
+    }
+
     /// What a mechanic counts for itself, such as stock of a SKU or a member's entries.
     pub fn mechanic(campaign: &Name, mechanic: &Name, what: &str) -> String {
         format!("mechanic|{campaign}|{mechanic}|{what}")

@@ -300,11 +300,9 @@ fn cost_of(scene: &Scene<'_>, reward: &Name, quantity: i64) -> Minor {
 }
 
 fn clawback(scene: &Scene<'_>, per: SpendPer, reward: &Name, quantity: i64) -> Clawback {
-    let each =
-        scene.visit.world.catalogue.reward(reward).map_or_else(Vec::new, |plan| decide::grant_counts(scene, plan, -1));
     let (campaign, mechanic) = (scene.campaign.name.clone(), scene.mechanic.name.clone());
     let together = per == SpendPer::Campaign;
-    Clawback { campaign, mechanic, reward: reward.clone(), quantity, together, each }
+    Clawback { campaign, mechanic, reward: reward.clone(), quantity, together, each: Vec::new() }
 }
 
 fn spend_key(scene: &Scene<'_>, member: &MemberId) -> String {

@@ -114,6 +114,7 @@ fn change(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, cart: &Cart
         return refuse_with(Reason::OrderRefused, detail, price.evaluation);
     }
     if is_late {
+        late::count_now(tx, cart, &price.evaluation, &mut price.consumed)?;
         // Limits that did not hold the late order do not count it, and so have nothing to give back of it.
         price.count_only(&reserved);
     }

@@ -12,17 +12,21 @@ use crate::{
     Halt, budget,
     effects::within_caps,
     exceptions::{self, Exceptional, LATE_COMMIT},
+    knowledge::{self, Coming},
     shared::{self, Typed},
     touch,
     tx::Tx,
 };
 use fanfare_core::{
-    cart::{Discount, Rejected, Subject},
+    cart::{Cart, Discount, Evaluation, Rejected, Subject},
     ids::GrantId,
-    mechanic::{Effect, basket::CountedBy},
+    mechanic::{Effect, basket::CountedBy, key},
+    model::campaign::Counted,
     money::Minor,
     pricing::{Consumed, Priced},
+    qualify,
     reason::Reason,
+    reward,
     time::Ts,
 };
 use fanfare_store::rows::{Grant, GrantState, Order};
@@ -112,11 +116,57 @@ fn give_shared_again(tx: &mut Tx<'_>, order: &Order, discount: &Discount) -> Res
     }
 }
 
+/// Names the counters of limits that look back over a length of time as of now, since a late order is given now: what
+/// others were given after its reservation counts with it.
+pub(crate) fn count_now(
+    tx: &mut Tx<'_>,
+    cart: &Cart,
+    evaluation: &Evaluation,
+    all: &mut [Consumed],
+) -> Result<(), Halt> {
+    for consumed in all {
+        if consumed.counts.iter().all(|counts| key::moving(&counts.key).is_none()) {
+            continue;
+        }
+        let Some(plan) = budget::served(tx, &consumed.campaign) else { continue };
+        let mechanic = plan.mechanics.iter().find(|own| consumed.mechanic.as_ref() == Some(&own.name));
+        let earned = earned_by(consumed).and_then(|index| evaluation.earned.get(index));
+        let reward = earned.and_then(|earned| tx.plans.rewards.get(&earned.reward)).cloned();
+        let (member, store) = (cart.member.as_ref(), cart.store.as_ref());
+        let coming = Coming { member, store, channel: None, at: tx.now, points: 0 };
+        let now = knowledge::visit(tx, coming, |visit| {
+            let mut now = Vec::new();
+            for counted in [Counted::Orders, Counted::Rewards] {
+                now.extend(qualify::consumes(&plan, None, counted, 1, visit));
+                now.extend(
+                    mechanic.map_or_else(Vec::new, |own| qualify::consumes(&plan, Some(own), counted, 1, visit)),
+                );
+            }
+            now.extend(
+                reward.map_or_else(Vec::new, |plan| reward::consumes(&plan, 1, Some(&consumed.campaign), visit)),
+            );
+            now
+        })?;
+        for counts in &mut consumed.counts {
+            let Some(limit) = key::moving(&counts.key) else { continue };
+            let same = now.iter().find_map(|effect| match effect {
+                Effect::Count { key, cap, .. } if key::moving(key) == Some(limit) => Some((key.clone(), *cap)),
+                _ => None,
+            });
+            if let Some((key, cap)) = same {
+                (counts.key, counts.cap) = (key, cap);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Moves the counters that the lapse moved back once more: those of the price together, within their caps or not at all,
 /// then those of each reward. A reward that does not fit is earned no more. Answers
 /// what did not fit.
 fn recount(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking) -> Result<Vec<String>, Halt> {
     let mut gone = Vec::new();
+    count_now(tx, &order.cart, &order.evaluation, &mut booking.consumed)?;
     let all = booking.consumed.clone();
     touch::counters(tx, &again(order, &all))?;
     booking.counted = true;

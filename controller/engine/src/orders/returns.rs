@@ -20,7 +20,7 @@ use fanfare_core::{
     decide,
     ids::{GrantId, MemberId, OrderId, StoreId},
     mechanic::{
-        Paid,
+        Paid, Scene as Decision,
         behaviour::{Clawback, Returned},
         key,
     },
@@ -350,9 +350,15 @@ fn claw_back(tx: &mut Tx<'_>, order: &Order, clawback: &Clawback) -> Result<Claw
     take_back(tx, order, grants, clawback).map(|(clawed, _)| clawed)
 }
 
-/// Takes grants back; answers their worth and how many are still to be taken back.
-fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Clawback) -> Result<(Clawed, i64), Halt> {
+/// Takes grants back; answers their worth and which were taken.
+fn take_back(
+    tx: &mut Tx<'_>,
+    order: &Order,
+    grants: Vec<Grant>,
+    clawback: &Clawback,
+) -> Result<(Clawed, Vec<Grant>), Halt> {
     let mut left = clawback.quantity;
+    let mut taken = Vec::new();
     let mut clawed = Clawed::default();
     let scene = Scene { order: Some(&order.id), reason: Some("order-returned"), ..Scene::default() };
     for grant in grants {
@@ -364,18 +370,19 @@ fn take_back(tx: &mut Tx<'_>, order: &Order, grants: Vec<Grant>, clawback: &Claw
             _ if grant.usage.card.is_some_and(|card| card.given <= Minor::ZERO) => continue,
             (GrantState::Pending | GrantState::Granted | GrantState::Claimed, _) if grant.usage.held == 0 => {
                 clawed.worth = clawed.worth.plus(worth_left(tx, &grant)?);
-                vouchers::revoke(tx, grant, scene)?;
+                vouchers::revoke(tx, grant.clone(), scene)?;
             }
             (GrantState::Redeemed, RewardKind::Points { .. }) => {
-                clawed = clawed.and(vouchers::revoke_points(tx, grant, scene)?);
+                clawed = clawed.and(vouchers::revoke_points(tx, grant.clone(), scene)?);
             }
             // Held or used: an issued voucher is honoured.
             _ => continue,
         }
         left -= 1;
         count_all(tx, &clawback.each)?;
+        taken.push(grant);
     }
-    Ok((clawed, left))
+    Ok((clawed, taken))
 }
 
 /// What a grant that nobody holds can still give of what was given with it.
@@ -436,11 +443,39 @@ fn claw_back_any(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &C
             grants.push(other);
         }
     }
-    let (mut clawed, left) = take_back(tx, order, grants, clawback)?;
+    let (mut clawed, taken) = take_back(tx, order, grants, clawback)?;
+    for grant in &taken {
+        uncount(tx, order, member, clawback, grant.cause.strip_prefix("order:").map(OrderId::from))?;
+    }
+    let left = clawback.quantity - i64::try_from(taken.len()).unwrap_or(i64::MAX);
     for _ in 0..left {
         clawed = clawed.and(take_points(tx, order, member, clawback)?);
     }
     Ok(clawed)
+}
+
+/// Gives back what one that is taken counted against limits, where and when the order counted that `brought` it; as of the
+/// order that comes back, where that is not known.
+fn uncount(
+    tx: &mut Tx<'_>,
+    back: &Order,
+    member: &MemberId,
+    clawback: &Clawback,
+    brought: Option<OrderId>,
+) -> Result<(), Halt> {
+    let other = brought.filter(|id| *id != back.id).map(|id| tx.order(&id)).transpose()?.flatten().cloned();
+    let order = other.as_ref().unwrap_or(back);
+    let Some(plan) = budget::served(tx, &clawback.campaign) else { return Ok(()) };
+    let Some(reward) = tx.plans.rewards.get(&clawback.reward).cloned() else { return Ok(()) };
+    let Some(mechanic) = plan.mechanics.iter().find(|own| own.name == clawback.mechanic) else { return Ok(()) };
+    let at = order.committed_at.unwrap_or(order.occurred_at);
+    let coming = Coming { member: Some(member), store: order.cart.store.as_ref(), channel: None, at, points: 0 };
+    let at_hand = tx.order.replace(order.id.clone());
+    let counts = knowledge::visit(tx, coming, |visit| {
+        decide::grant_counts(&Decision { campaign: &plan, mechanic, visit: *visit }, &reward, -1)
+    });
+    tx.order = at_hand;
+    count_all(tx, &counts?)
 }
 
 /// Points that another order brought are in the wallet, whichever grant they came by: they are taken from there.
@@ -455,6 +490,8 @@ fn take_points(tx: &mut Tx<'_>, order: &Order, member: &MemberId, clawback: &Cla
     budget::spend(tx, &clawback.campaign, spent, why)?;
     tx.tally(&key::reward(&clawback.reward, "cost"), -worth.0);
     count_all(tx, &clawback.each)?;
+    // Which order brought them is not kept with the wallet.
+    uncount(tx, order, member, clawback, None)?;
     Ok(Clawed { worth, short: called.short })
 }
 

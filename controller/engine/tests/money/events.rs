@@ -1,10 +1,16 @@
 //! Orders that a till only reports, and a till's commit as an event.
 
 use crate::support::{Shop, campaign, cart, line, mechanic, place, points, redeem, reward_from, voucher};
+use chrono::TimeDelta;
 use fanfare_core::{
+    cart::Cart,
     mechanic::{Rule, key, spend_threshold::SpendPer},
-    model::Plan,
+    model::{
+        Plan,
+        campaign::{Counted, Limit, Per},
+    },
     money::Minor,
+    time::Every,
 };
 use fanfare_engine::{
     ingest::{Incoming, Sender, Status},
@@ -234,4 +240,36 @@ async fn a_till_books_its_order_also_where_a_refund_of_it_came_first() {
         assert_eq!((again.created, again.order), (false, order));
         shop.verify().await;
     }
+}
+#[tokio::test]
+async fn what_an_order_s_return_takes_back_is_given_back_to_the_store_and_the_day_that_counted_it() {
+    let shop = Shop::open().await;
+    let limit = |per, every| Limit { count: Counted::Rewards, per, every, max: 10 };
+    let mut thanks = voucher("thanks", 1_000, 1_000);
+    thanks.limits = vec![limit(Per::Store, Every::Lifetime), limit(Per::Reward, Every::Day)];
+    shop.publish(Plan::Reward(thanks)).await;
+    let mut plan = campaign("spend", Some(100_000));
+    let Rule::SpendThreshold(mut rule) = reward_from(20_000, "thanks") else { unreachable!() };
+    rule.per = SpendPer::Campaign;
+    plan.mechanics = vec![mechanic("more", Rule::SpendThreshold(rule))];
+    shop.publish(Plan::Campaign(plan)).await;
+    let join = Join { campaign: "spend".into(), member: "m1".into(), store: None, channel: None };
+    shop.run(join).await.unwrap();
+    let sold =
+        |store: &str, price| Cart { store: Some(store.into()), ..cart(Some("m1"), vec![line("a", 1, price)], vec![]) };
+    shop.run(place("o1", Mode::Commit, sold("s1", 15_000))).await.unwrap();
+    shop.forward(TimeDelta::days(1));
+    shop.run(place("o2", Mode::Commit, sold("s2", 10_000))).await.unwrap();
+    assert_eq!(shop.budget("spend").await, (99_000, 1_000, 0));
+    let counted =
+        async |holder: &str, stretch: &str| shop.counter(&key::reward_limit(&"thanks".into(), holder, stretch)).await;
+    assert_eq!((counted("store:s2", "ever").await, counted("reward", "2026-11-12").await), (1, 1));
+    let (id, return_id) = ("o1".into(), "r1".to_owned());
+    let lines = vec![("a".to_owned(), 1)];
+    let back = ReturnOrder { id, return_id, lines, reason: "size".into(), store: None, business_date: None };
+    shop.run(back).await.unwrap();
+    assert_eq!(shop.budget("spend").await, (100_000, 0, 0), "the voucher is taken back");
+    assert_eq!((counted("store:s1", "ever").await, counted("reward", "2026-11-11").await), (0, 0));
+    assert_eq!((counted("store:s2", "ever").await, counted("reward", "2026-11-12").await), (0, 0));
+    shop.verify().await;
 }

@@ -219,3 +219,46 @@ async fn a_late_order_s_final_cart_is_paid_by_a_gift_card_as_far_as_it_was_reser
     assert!(order.exception.is_some());
     shop.verify().await;
 }
+
+/// 50 points from 100.00 on, of which each member may have one within two hours.
+async fn hurried() -> Shop {
+    let shop = Shop::open().await;
+    let mut thanks = points("thanks", 50);
+    let every = Every::Within(Span::seconds(7_200));
+    thanks.limits = vec![Limit { count: Counted::Rewards, per: Per::Member, every, max: 1 }];
+    shop.publish(Plan::Reward(thanks)).await;
+    let mut plan = campaign("more", Some(1_000_000));
+    plan.mechanics = vec![mechanic("more", reward_from(10_000, "thanks"))];
+    shop.publish(Plan::Campaign(plan)).await;
+    shop
+}
+
+fn by(member: &str) -> Cart {
+    cart(Some(member), vec![line("a", 1, 20_000)], vec![])
+}
+
+#[tokio::test]
+async fn a_late_order_counts_within_a_length_of_time_what_was_given_after_its_reservation() {
+    for then in [None, Some(cart(Some("m1"), vec![line("a", 1, 15_000)], vec![]))] {
+        let shop = hurried().await;
+        let order = late(&shop, "late", by("m1"), by("m1"), then).await;
+        assert_eq!((shop.points("m1").await, order.exception.is_some()), (50, true), "the other order's alone");
+        shop.verify().await;
+    }
+}
+
+#[tokio::test]
+async fn a_late_order_counts_within_a_length_of_time_from_when_it_is_given() {
+    for then in [None, Some(cart(Some("m1"), vec![line("a", 1, 15_000)], vec![]))] {
+        let shop = hurried().await;
+        let order = late(&shop, "late", by("m1"), by("m2"), then).await;
+        assert_eq!((shop.points("m1").await, order.exception), (50, None));
+        shop.forward(TimeDelta::minutes(80));
+        shop.run(place("soon", Mode::Commit, by("m1"))).await.unwrap();
+        assert_eq!(shop.points("m1").await, 50, "within two hours of the late one");
+        shop.forward(TimeDelta::minutes(60));
+        shop.run(place("later", Mode::Commit, by("m1"))).await.unwrap();
+        assert_eq!(shop.points("m1").await, 100);
+        shop.verify().await;
+    }
+}
