@@ -4,8 +4,9 @@ use crate::problem::ProblemSchema;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self, ContentBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
-        path::Operation,
+        self, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, Type,
+        path::{Operation, Parameter},
+        schema::AnyOf,
         security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -56,9 +57,49 @@ pub(crate) fn finish(mut document: openapi::OpenApi) -> openapi::OpenApi {
             describe(operation);
             leave_out(operation);
             may_fail(operation);
+            tell_headers(operation);
         }
     }
+    for schema in document.components.iter_mut().flat_map(|components| components.schemas.values_mut()) {
+        any_fits(schema);
+    }
     document
+}
+
+/// Of views that stand for each other without a mark, several may fit: two empty lists look alike.
+fn any_fits(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::OneOf(choice)) = schema else { return };
+    if choice.items.iter().all(|item| matches!(item, RefOr::Ref(_))) {
+        let mut any = AnyOf::new();
+        (any.items, any.description) = (std::mem::take(&mut choice.items), choice.description.take());
+        *schema = RefOr::T(Schema::AnyOf(any));
+    }
+}
+
+/// Says which headers tell of time, position and patience.
+fn tell_headers(operation: &mut Operation) {
+    let text = |description: &str| {
+        let of = ObjectBuilder::new().schema_type(Type::String);
+        RefOr::T(HeaderBuilder::new().schema(Some(of)).description(Some(description)).build())
+    };
+    let is_key = |one: &RefOr<Parameter>| matches!(one, RefOr::T(one) if one.name == "Idempotency-Key");
+    let takes_key = operation.parameters.iter().flatten().any(is_key);
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let time = "The business time of the answer, RFC 3339";
+        response.headers.insert("Fanfare-Time".into(), text(time));
+        if status == "default" {
+            let wait = "In how many seconds to try again; with 429 and 503";
+            response.headers.insert("Retry-After".into(), text(wait));
+        } else {
+            let position = "How far the ledger has come; send it as `Fanfare-Min-Position` to read nothing older";
+            response.headers.insert("Fanfare-Position".into(), text(position));
+        }
+        let again = "`true` where an `Idempotency-Key` was used before and this is its first answer";
+        if takes_key {
+            response.headers.insert("Idempotency-Replayed".into(), text(again));
+        }
+    }
 }
 
 /// OpenAPI asks for a description of each response.

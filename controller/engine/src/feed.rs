@@ -269,6 +269,7 @@ impl Reader<'_> {
         let mut found: Vec<(&Campaign, Phase)> = matching.collect();
         found.sort_by(|(left, _), (right, _)| place(left).cmp(&place(right)));
         let limit = query.limit.clamp(1, PAGE_MAX);
+        let mut skipped = 0;
         let (page, more) = match query.sort {
             Sort::StartAt => {
                 let after = query.after.as_deref().and_then(read_cursor);
@@ -284,7 +285,8 @@ impl Reader<'_> {
                 all.sort_by_key(|shown| self.rank(shown));
                 let after = query.after.as_deref().and_then(read_cursor);
                 let skip = after.and_then(|(_, name)| all.iter().position(|s| s.campaign.plan.name == name));
-                let rest = all.split_off(skip.map_or(0, |at| at + 1));
+                skipped = skip.map_or(0, |at| at + 1);
+                let rest = all.split_off(skipped);
                 let more = rest.len() > limit;
                 (rest.into_iter().take(limit).collect(), more)
             }
@@ -300,7 +302,7 @@ impl Reader<'_> {
                 put(
                     &mut body,
                     "recommendation",
-                    &serde_json::json!({ "rank": at + 1, "reason": self.why_ranked(shown) }),
+                    &serde_json::json!({ "rank": skipped + at + 1, "reason": self.why_ranked(shown) }),
                 );
             }
             body.push(b'}');

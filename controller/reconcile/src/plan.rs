@@ -94,8 +94,8 @@ pub fn base_claims(verdict: &Verdict) -> Vec<Claim> {
 /// The conditions that a Campaign has beside those.
 pub fn campaign_claims(verdict: &Verdict, phase: Phase, standing: &Standing) -> Vec<Claim> {
     let visible = match phase {
-        Phase::Teaser | Phase::Active | Phase::CoolDown => true,
-        Phase::Draft | Phase::Scheduled | Phase::Paused | Phase::Settling | Phase::Ended => false,
+        Phase::Teaser | Phase::Active | Phase::CoolDown | Phase::Settling | Phase::Ended => true,
+        Phase::Draft | Phase::Scheduled | Phase::Paused => false,
     };
     let served = matches!(verdict, Verdict::Serve(..)) || phase != Phase::Draft;
     let published = served && visible;

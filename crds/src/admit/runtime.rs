@@ -25,6 +25,7 @@ const RESERVE_DEFAULT: Span = Span::seconds(900);
 pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mut Context<'_>) -> Option<RuntimePlan> {
     let wire::CampaignRuntimeSpec {
         time_zone,
+        prices: None | Some(wire::Prices::TaxIncluded),
         currency,
         margin,
         locales,

@@ -1,6 +1,6 @@
 //! Reading authors' files: YAML with many documents, JSON, folders and standard input, and judging what they hold.
 //!
-//! `fanfare validate`, `lint`, `plan` and `up` read through here. Every fault has its file, line and column. What kubectl
+//! `fanfare validate` and `fanfare up` read through here. Every fault has its file, line and column. What kubectl
 //! would read differently is refused. Nothing is written, and only the paths that were asked for are read (and the
 //! neighbours of a single file, so that its references resolve).
 

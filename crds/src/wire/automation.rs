@@ -129,7 +129,8 @@ pub struct Wait {
     /// How long to wait, for example 3d.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub lasts: Option<Span>,
-    /// Then go on at this time of day, for example "10:00", in the Runtime's time zone.
+    /// Then go on at this time of day, for example "10:00", in the member's time zone; the Runtime's
+    /// where none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<ClockTime>,
 }

@@ -36,6 +36,9 @@ pub struct CampaignRuntimeSpec {
     pub time_zone: Zone,
     /// The one currency of all amounts in this namespace, for example THB. It cannot change once money has moved.
     pub currency: Currency,
+    /// What amounts of carts and orders are: they contain the tax. Default: TaxIncluded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
     /// How much of the revenue is left after the cost of goods, for the return on investment. Default: "100%".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<Percent>,
@@ -166,6 +169,12 @@ pub struct AttributeType {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100))]
     pub values: Option<Vec<Label>>,
+}
+
+/// What prices contain. Tills send what the shopper pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Prices {
+    TaxIncluded,
 }
 
 /// The type of an attribute.

@@ -290,7 +290,7 @@ pub struct SegmentStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RewardStatus {
-    /// Points, Voucher or FreeItem.
+    /// points, voucher, freeItem, access, badge or giftCard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub kind: Option<String>,
@@ -380,7 +380,7 @@ pub struct MessageTemplateStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageChannelStatus {
-    /// Smtp or InApp.
+    /// smtp or inApp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub kind: Option<String>,

@@ -21,6 +21,7 @@ const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 
 /// A line of the ledger.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LedgerLine)]
 pub(crate) struct LineView {
     /// Of its transaction; go on with `?from=` this, once all its lines have come.
     position: i64,

@@ -57,19 +57,22 @@ pub(crate) struct ValidationView {
     #[serde(skip_serializing_if = "Option::is_none")]
     amount: Option<String>,
     /// What it is: its title, kind, state, what is left of it, its conditions and what happened to it.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    about: Option<About>,
+    #[serde(flatten)]
+    about: About,
 }
 
-/// A voucher as a till is shown it: nothing of whose it is.
-#[derive(Serialize, ToSchema)]
+/// A voucher as a till is shown it: nothing of whose it is. Empty for a code that nobody has.
+#[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct About {
-    title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     /// `voucher`, `freeItem`, `access` or `giftCard`.
-    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
     /// `Pending`, `Granted`, `Claimed`, `Reserved`, `Redeemed`, `Expired` or `Revoked`.
-    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     valid_until: Option<String>,
     /// How often it can still be used; left out where there is no end of uses.
@@ -78,21 +81,23 @@ pub(crate) struct About {
     /// What is left on a gift card.
     #[serde(skip_serializing_if = "Option::is_none")]
     balance: Option<String>,
-    conditions: Vec<Condition>,
-    history: Vec<HappeningView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conditions: Option<Vec<Condition>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<HappeningView>>,
 }
 
 impl About {
     fn of(row: &Grant, now: Ts, view: &View) -> Self {
         Self {
-            title: row.terms.title.clone(),
-            kind: row.terms.kind.as_str().into(),
-            state: grant::state_at(row, now).as_str().into(),
+            title: Some(row.terms.title.clone()),
+            kind: Some(row.terms.kind.as_str().into()),
+            state: Some(grant::state_at(row, now).as_str().into()),
             valid_until: row.valid_until.map(|at| view.time(at)),
             uses_left: redemptions::uses_left(row),
             balance: grant::balance(row).map(|amount| view.amount(amount)),
-            conditions: grant::conditions(row, view),
-            history: row.history.iter().map(|one| grant::happening(one, view)).collect(),
+            conditions: Some(grant::conditions(row, view)),
+            history: Some(row.history.iter().map(|one| grant::happening(one, view)).collect()),
         }
     }
 }
@@ -107,7 +112,7 @@ impl ValidationView {
             detail: refusal.as_ref().map(|no| no.detail.clone()),
             valid_stores: refusal.map(|no| no.valid_stores).unwrap_or_default(),
             amount: amount.map(|amount| view.amount(amount)),
-            about: grant.as_ref().map(|row| About::of(row, now, view)),
+            about: grant.as_ref().map(|row| About::of(row, now, view)).unwrap_or_default(),
             grant: grant.map(|row| row.id.to_string()),
         }
     }

@@ -164,8 +164,15 @@ pub(crate) struct AdjustmentView {
     id: String,
     /// `Pending` waits for a second person, `Posted` stands in the ledger, `Rejected` was turned down.
     state: String,
-    #[serde(flatten)]
-    what: AdjustBody,
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    points: Option<PointsBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<CostBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<BudgetBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stock: Option<StockBody>,
     /// By which its approval is asked for; none where it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     worth: Option<Money>,
@@ -184,10 +191,10 @@ pub(crate) struct AdjustmentView {
 /// How it is written.
 pub(crate) fn view(one: &Adjustment, at: &View) -> AdjustmentView {
     let Adjustment { id, state, change, reason, worth, proposed_by, proposed_at, decided } = one;
-    let mut what = AdjustBody { reason: reason.clone(), points: None, cost: None, budget: None, stock: None };
+    let (mut points, mut cost, mut budget, mut stock) = (None, None, None, None);
     match change {
         Change::Points { member, amount } => {
-            what.points = Some(PointsBody { member_id: member.to_string(), amount: *amount });
+            points = Some(PointsBody { member_id: member.to_string(), amount: *amount });
         }
         Change::Cost { campaign, category, amount } => {
             let category = match category {
@@ -195,19 +202,23 @@ pub(crate) fn view(one: &Adjustment, at: &View) -> AdjustmentView {
                 Category::Messages => CategoryBody::Messages,
                 Category::Discounts => CategoryBody::Discounts,
             };
-            what.cost = Some(CostBody { campaign: campaign.to_string(), category, amount: at.amount(*amount) });
+            cost = Some(CostBody { campaign: campaign.to_string(), category, amount: at.amount(*amount) });
         }
         Change::Budget { campaign, amount } => {
-            what.budget = Some(BudgetBody { campaign: campaign.to_string(), amount: at.amount(*amount) });
+            budget = Some(BudgetBody { campaign: campaign.to_string(), amount: at.amount(*amount) });
         }
         Change::Stock { reward, quantity } => {
-            what.stock = Some(StockBody { reward: reward.to_string(), quantity: *quantity });
+            stock = Some(StockBody { reward: reward.to_string(), quantity: *quantity });
         }
     }
     AdjustmentView {
         id: id.clone(),
         state: state.as_str().into(),
-        what,
+        reason: reason.clone(),
+        points,
+        cost,
+        budget,
+        stock,
         worth: worth.map(|worth| at.money(worth)),
         proposed_by: proposed_by.clone(),
         proposed_at: at.time(*proposed_at),

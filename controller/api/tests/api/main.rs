@@ -16,6 +16,7 @@ mod openapi;
 mod operations;
 mod origin;
 mod points;
+mod promised;
 mod rewards;
 mod server;
 mod support;

@@ -1,5 +1,6 @@
 //! A namespace with a Runtime, a till and an integration, and short ways to call it.
 
+use crate::promised;
 use axum::{Router, body::Body};
 use fanfare_api::{ApiConfig, FieldError, Scope};
 use fanfare_core::{
@@ -171,6 +172,7 @@ impl Shop {
         let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+        promised::check(method, path, parts.status, &parts.headers, &bytes);
         Answer { status: parts.status, headers: parts.headers, bytes }
     }
 
