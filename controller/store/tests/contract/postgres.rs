@@ -246,7 +246,9 @@ async fn of_four_that_start_at_once_one_migrates() {
     let stores = join_all((0..4).map(async |_| database.open().await)).await;
     let mut conn = database.raw().await;
     let applied: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut conn).await.unwrap();
-    assert_eq!(applied, 4, "each migration once");
+    let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres");
+    let known = i64::try_from(std::fs::read_dir(migrations).unwrap().count()).unwrap();
+    assert_eq!(applied, known, "each migration once");
     for (number, store) in (1..).zip(&stores) {
         let position = commit(store, Writes { counters: vec![("c".into(), 1)], ..writes() }).await.unwrap();
         assert_eq!(position, Position(number), "each sees the others");
