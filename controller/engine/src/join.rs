@@ -3,7 +3,6 @@
 use crate::{
     Command, Halt, Refused, attribution,
     effects::{self, Decided},
-    journeys::{self, Heard},
     knowledge::{Coming, visit},
     members,
     plans::Plans,
@@ -16,7 +15,6 @@ use fanfare_core::{
     reason::{Reason, Refusal},
 };
 use fanfare_store::{Keys, rows::Participation};
-use serde_json::json;
 use std::sync::Arc;
 
 /// A member joins a campaign.
@@ -77,9 +75,6 @@ impl Command for Join {
         effects::apply(tx, of, &effects)?;
         let now = tx.now;
         attribution::start(tx, &plan, &self.member, now);
-        let data = json!({ "campaign": self.campaign });
-        let kind = "campaign.joined";
-        journeys::heard(tx, Heard { member: &self.member, kind, at: now, data: &data, late: false })?;
         let participation = tx.participation(&self.campaign, &self.member)?.cloned();
         Ok(participation.map(|participation| Joined { participation, created: true }))
     }

@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod days;
 pub(crate) mod earn;
 pub(crate) mod effects;
+mod emitted;
 pub mod exceptions;
 pub mod export;
 pub mod fault;

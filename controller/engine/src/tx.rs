@@ -1,6 +1,7 @@
 //! A batch as its commands see it: rows that were loaded, what earlier commands of the batch changed, and what the
 //! command at hand changes, which is kept only when it comes to an answer.
 
+mod changes;
 mod lots;
 mod table;
 

@@ -5,7 +5,7 @@
 use crate::{
     CallError, Command, Halt, Keyed, Refused, Replied, Shared, StoreFault, audience,
     audience::Audience,
-    concurrency, memory,
+    concurrency, emitted, memory,
     mint::{Draw, Mint},
     news::News,
     plans::Plans,
@@ -151,7 +151,7 @@ fn decide<C: Command>(
     let Scene { plans, now, wanted, .. } = *scene;
     let origin = crate::origin::Origin::default();
     let mut tx = Tx { now, namespace, plans, audience, origin, order: None, incarnation, base, draw, wanted };
-    match command.run(&mut tx) {
+    match command.run(&mut tx).and_then(|answer| emitted::tell(&mut tx).map(|()| answer)) {
         Ok(answer) => Some(Ok(answer)),
         Err(Halt::Refused(refused)) => {
             base.discard();

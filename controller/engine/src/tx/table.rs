@@ -44,6 +44,12 @@ impl<K: Eq + Hash + Clone, V> Table<K, V> {
         self.mine.insert(key, row);
     }
 
+    /// The rows of the command at hand, each behind what it was before.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (Option<&V>, &V)> {
+        let before = |key| self.changed.get(key).or_else(|| self.loaded.get(key).and_then(Option::as_ref));
+        self.mine.iter().map(move |(key, row)| (before(key), row))
+    }
+
     pub(super) fn keep(&mut self) {
         self.inserted.extend(self.mine_inserted.drain());
         self.changed.extend(self.mine.drain());

@@ -12,6 +12,7 @@ mod codes;
 mod database;
 mod days;
 mod dice;
+mod emitted;
 mod events;
 mod grants;
 mod holds;

@@ -87,7 +87,10 @@ impl Shop {
         let name = match &plan {
             Plan::Campaign(plan) => plan.name.clone(),
             Plan::Reward(plan) => plan.name.clone(),
-            _ => Name::from("runtime"),
+            Plan::Automation(plan) => plan.name.clone(),
+            Plan::MessageTemplate(plan) => plan.name.clone(),
+            Plan::MessageChannel(plan) => plan.name.clone(),
+            Plan::CampaignRuntime(_) | Plan::Segment(_) => Name::from("runtime"),
         };
         let revision = Revision::from(format!("r-{name}"));
         self.run(Publish { name, revision, plan, generation: 1, author: None }).await.unwrap();

@@ -1,0 +1,114 @@
+//! What the system does is an event that Automations hear: a member joins or converts, a reward is issued, claimed, over or
+//! taken back, a redemption committed or reversed. Each is told once, in the transaction that makes it, from the rows that
+//! the command changed: no command has to think of it.
+
+use crate::{
+    Halt,
+    journeys::{Heard, heard},
+    tx::Tx,
+};
+use fanfare_core::{
+    ids::MemberId,
+    journey::{exits, starts},
+};
+use fanfare_store::rows::{Grant, GrantState, Happening, Participation, Redemption, RedemptionState};
+use serde_json::{Value, json};
+
+const JOINED: &str = "campaign.joined";
+const CONVERTED: &str = "campaign.converted";
+const ISSUED: &str = "grant.issued";
+const CLAIMED: &str = "grant.claimed";
+const EXPIRED: &str = "grant.expired";
+const REVOKED: &str = "grant.revoked";
+const COMMITTED: &str = "redemption.committed";
+const REVERSED: &str = "redemption.reversed";
+
+/// Every type that is told here.
+const KINDS: [&str; 8] = [JOINED, CONVERTED, ISSUED, CLAIMED, EXPIRED, REVOKED, COMMITTED, REVERSED];
+
+/// One event.
+#[derive(Clone, Debug)]
+struct Told {
+    member: MemberId,
+    /// The row that it is about.
+    of: String,
+    kind: &'static str,
+    data: Value,
+}
+
+/// Tells what the command at hand changed.
+///
+/// # Errors
+/// Missing when rows are not loaded.
+pub(crate) fn tell(tx: &mut Tx<'_>) -> Result<(), Halt> {
+    let is_heard = |kind: &&str| tx.plans.automations.values().any(|plan| starts(plan, kind) || exits(plan, kind));
+    if !KINDS.iter().any(is_heard) {
+        return Ok(());
+    }
+    let mut all: Vec<Told> = tx.changed_grants().filter_map(|(before, row)| of_grant(before, row)).collect();
+    all.extend(tx.changed_participations().flat_map(|(before, row)| of_participation(before, row)));
+    for (before, row) in tx.changed_redemptions() {
+        all.extend(of_redemption(tx, before, row)?);
+    }
+    // The same rows tell in the same order, however often a command is decided.
+    all.sort_by(|one, other| (&one.member, &one.of, one.kind).cmp(&(&other.member, &other.of, other.kind)));
+    for Told { member, kind, data, of: _ } in &all {
+        heard(tx, Heard { member, kind, at: tx.now, data, late: false })?;
+    }
+    Ok(())
+}
+
+fn of_grant(before: Option<&Grant>, row: &Grant) -> Option<Told> {
+    let was = before.map(|before| before.state);
+    let kind = match (was, row.state) {
+        (None, GrantState::Granted | GrantState::Claimed)
+        | (Some(GrantState::Pending), GrantState::Granted | GrantState::Claimed) => ISSUED,
+        (Some(GrantState::Granted), GrantState::Claimed) => CLAIMED,
+        (Some(was), GrantState::Expired) if was != GrantState::Expired => EXPIRED,
+        (Some(was), GrantState::Revoked) if was != GrantState::Revoked => REVOKED,
+        _ => return None,
+    };
+    let last = row.history.last();
+    Some(told(row, kind, row.id.as_str(), last, json!({})))
+}
+
+fn of_redemption(tx: &Tx<'_>, before: Option<&Redemption>, row: &Redemption) -> Result<Option<Told>, Halt> {
+    let was = before.map(|before| before.state);
+    let kind = match row.state {
+        RedemptionState::Committed if was != Some(RedemptionState::Committed) => COMMITTED,
+        RedemptionState::Reversed if was != Some(RedemptionState::Reversed) => REVERSED,
+        _ => return Ok(None),
+    };
+    let Some(grant) = tx.grant(&row.grant)? else { return Ok(None) };
+    let amount = tx.runtime()?.currency.format(row.amount);
+    let more = json!({ "orderId": row.order, "storeId": row.store, "amount": amount });
+    Ok(Some(told(grant, kind, row.id.as_str(), None, more)))
+}
+
+fn told(grant: &Grant, kind: &'static str, of: &str, last: Option<&Happening>, more: Value) -> Told {
+    let mut data = json!({
+        "grant": grant.id,
+        "reward": grant.terms.name,
+        "campaign": grant.campaign,
+        "mechanic": grant.mechanic,
+        "storeId": last.and_then(|last| last.store.as_ref()),
+        "orderId": last.and_then(|last| last.order.as_ref()),
+    });
+    if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
+        data.extend(more);
+        data.retain(|_, value| !value.is_null());
+    }
+    Told { member: grant.member.clone(), of: of.to_owned(), kind, data }
+}
+
+fn of_participation(before: Option<&Participation>, row: &Participation) -> Vec<Told> {
+    let joined = before.is_none().then_some(JOINED);
+    let converted = (row.converted && !before.is_some_and(|before| before.converted)).then_some(CONVERTED);
+    let told = |kind| Told {
+        member: row.member.clone(),
+        of: row.campaign.to_string(),
+        kind,
+        data: json!({ "campaign": row.campaign }),
+    };
+    [joined, converted].into_iter().flatten().map(told).collect()
+}

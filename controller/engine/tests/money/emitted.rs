@@ -1,0 +1,111 @@
+//! What the system does to a member's rewards starts and ends Automations.
+
+use crate::support::{Shop, campaign, redeem, voucher};
+use chrono::TimeDelta;
+use fanfare_core::{
+    ids::MemberId,
+    model::{
+        AutomationPlan, ChannelPlan, Plan, RewardPlan, TemplatePlan,
+        automation::{Action, OnAmbiguous, Reentry, Step},
+        message::{Category, Means, Medium, Source},
+        reward::{Claim, Validity},
+    },
+    money::Minor,
+    time::Span,
+};
+use fanfare_engine::{
+    grants,
+    join::Join,
+    redemptions::{Mode, Reverse},
+    worker::work_off,
+};
+use fanfare_store::Page;
+
+const KINDS: [&str; 7] = [
+    "campaign.joined",
+    "grant.issued",
+    "grant.claimed",
+    "grant.expired",
+    "grant.revoked",
+    "redemption.committed",
+    "redemption.reversed",
+];
+
+/// A shop in which an Automation of its own writes down each event in the member's inbox.
+async fn shop() -> Shop {
+    let shop = Shop::open().await;
+    shop.publish(Plan::MessageChannel(ChannelPlan { name: "app".into(), means: Means::InApp, unit_cost: Minor::ZERO }))
+        .await;
+    let source = Source { subject: "{{event.type}}".into(), body: "-".into() };
+    let template = TemplatePlan {
+        name: "told".into(),
+        category: Category::Transactional,
+        medium: Medium::InApp,
+        locales: [("th".into(), source.clone()), ("en".into(), source)].into(),
+    };
+    shop.publish(Plan::MessageTemplate(template)).await;
+    for kind in KINDS {
+        let send = Action::Send { channel: "app".into(), template: "told".into(), on_ambiguous: OnAmbiguous::Skip };
+        let plan = AutomationPlan {
+            name: kind.to_lowercase().as_str().into(),
+            revision: "r1".into(),
+            trigger: kind.into(),
+            reentry: Reentry::AfterExit,
+            exit: Vec::new(),
+            steps: vec![Step { name: "tell".into(), action: send, next: 1 }],
+        };
+        shop.publish(Plan::Automation(plan)).await;
+    }
+    shop
+}
+
+async fn told(shop: &Shop, member: &str) -> Vec<String> {
+    while work_off(&shop.engine).await.unwrap() > 0 {}
+    let page = Page { limit: 100, after: None };
+    let mut all: Vec<String> = shop
+        .engine
+        .inbox(&MemberId::from(member), page)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|message| message.subject.trim().to_owned())
+        .collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn each_change_of_a_reward_is_heard_once() {
+    let shop = shop().await;
+    let manual = RewardPlan {
+        claim: Claim::Manual,
+        validity: Validity { lasts: Some(Span::days(7)), ..voucher("cup", 1_000, 0).validity },
+        ..voucher("cup", 1_000, 0)
+    };
+    shop.publish(Plan::Reward(manual)).await;
+    let grant = shop.voucher("m1", "cup", None).await;
+    assert_eq!(told(&shop, "m1").await, ["grant.issued"]);
+    shop.run(grants::Claim { member: "m1".into(), grant: grant.id.clone() }).await.unwrap().unwrap();
+    let code = shop.grant(&grant.id).await.code.unwrap();
+    let used = shop.run(redeem(&code, Mode::Commit)).await.unwrap();
+    assert_eq!(told(&shop, "m1").await, ["grant.claimed", "grant.issued", "redemption.committed"]);
+    let id = used.redemption.id;
+    let reverse = Reverse { id, reversal_id: "r1".into(), reason: "wrong".into(), amount: None, store: None };
+    shop.run(reverse).await.unwrap().unwrap();
+    assert_eq!(told(&shop, "m1").await.last().unwrap(), "redemption.reversed");
+    shop.forward(TimeDelta::days(8));
+    assert!(told(&shop, "m1").await.contains(&"grant.expired".to_owned()));
+    assert_eq!(told(&shop, "m1").await.len(), 5, "each once");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_member_who_joins_is_heard_whichever_way_it_joined() {
+    let shop = shop().await;
+    shop.publish(Plan::Campaign(campaign("sale", None))).await;
+    let join = Join { campaign: "sale".into(), member: "m1".into(), store: None, channel: None };
+    assert!(shop.run(join.clone()).await.unwrap().unwrap().created);
+    shop.run(join).await.unwrap();
+    assert_eq!(told(&shop, "m1").await, ["campaign.joined"]);
+    shop.verify().await;
+}
