@@ -4,6 +4,7 @@
 
 use crate::{
     Halt,
+    give::is_nobody,
     journeys::{Heard, heard},
     tx::Tx,
 };
@@ -50,6 +51,8 @@ pub(crate) fn tell(tx: &mut Tx<'_>) -> Result<(), Halt> {
     for (before, row) in tx.changed_redemptions() {
         all.extend(of_redemption(tx, before, row)?);
     }
+    // Paper is held by nobody until somebody uses it.
+    all.retain(|one| !is_nobody(&one.member));
     // The same rows tell in the same order, however often a command is decided.
     all.sort_by(|one, other| (&one.member, &one.of, one.kind).cmp(&(&other.member, &other.of, other.kind)));
     for Told { member, kind, data, of: _ } in &all {
@@ -60,10 +63,10 @@ pub(crate) fn tell(tx: &mut Tx<'_>) -> Result<(), Halt> {
 
 fn of_grant(before: Option<&Grant>, row: &Grant) -> Option<Told> {
     let was = before.map(|before| before.state);
+    use GrantState::{Claimed, Granted, Pending, Redeemed, Reserved};
     let kind = match (was, row.state) {
-        (None, GrantState::Granted | GrantState::Claimed)
-        | (Some(GrantState::Pending), GrantState::Granted | GrantState::Claimed) => ISSUED,
-        (Some(GrantState::Granted), GrantState::Claimed) => CLAIMED,
+        (None | Some(Pending), Granted | Claimed | Reserved | Redeemed) => ISSUED,
+        (Some(Granted), Claimed | Redeemed) => CLAIMED,
         (Some(was), GrantState::Expired) if was != GrantState::Expired => EXPIRED,
         (Some(was), GrantState::Revoked) if was != GrantState::Revoked => REVOKED,
         _ => return None,

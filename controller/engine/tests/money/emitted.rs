@@ -1,6 +1,6 @@
 //! What the system does to a member's rewards starts and ends Automations.
 
-use crate::support::{Shop, campaign, redeem, voucher};
+use crate::support::{Shop, campaign, points, redeem, voucher};
 use chrono::TimeDelta;
 use fanfare_core::{
     ids::MemberId,
@@ -96,6 +96,19 @@ async fn each_change_of_a_reward_is_heard_once() {
     shop.forward(TimeDelta::days(8));
     assert!(told(&shop, "m1").await.contains(&"grant.expired".to_owned()));
     assert_eq!(told(&shop, "m1").await.len(), 5, "each once");
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn points_are_issued_at_once_or_claimed() {
+    let shop = shop().await;
+    shop.publish(Plan::Reward(points("ten", 10))).await;
+    shop.publish(Plan::Reward(RewardPlan { claim: Claim::Manual, ..points("later", 10) })).await;
+    shop.give("m1", "ten", 1, None).await;
+    assert_eq!(told(&shop, "m1").await, ["grant.issued"]);
+    let grant = shop.voucher("m2", "later", None).await;
+    shop.run(grants::Claim { member: "m2".into(), grant: grant.id }).await.unwrap().unwrap();
+    assert_eq!(told(&shop, "m2").await, ["grant.claimed", "grant.issued"]);
     shop.verify().await;
 }
 
