@@ -2,7 +2,7 @@
 //! two of its steps.
 
 use fanfare_core::{
-    ids::{AccountId, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId},
+    ids::{AccountId, Code, GrantId, MemberId, Name, Namespace, OrderId, RedemptionId},
     ledger::Entry,
     model::Kind,
     time::Ts,
