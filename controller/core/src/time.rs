@@ -254,8 +254,8 @@ mod tests {
         let start = resolve(parse_local("2026-11-11T00:00").unwrap(), zone);
         for (length, part) in [(600, 60), (86_400, 8_640), (7, 1), (605, 60)] {
             let every = Every::Within(Span::seconds(length));
-            for now in [0, 1, part - 1, part, 12_345] {
-                let now = start + TimeDelta::seconds(now);
+            for since in [0, 1, part - 1, part, 12_345] {
+                let now = start + TimeDelta::seconds(since);
                 let counted = every.buckets(now, zone);
                 assert_eq!(counted[0], every.bucket(now, zone));
                 for ago in [0, 1, length / 2, length - 1, length] {

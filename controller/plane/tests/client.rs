@@ -344,12 +344,12 @@ async fn a_plane_that_was_stopped_has_everything_when_it_starts_again() {
     assert!(next.resource_version().unwrap().parse::<u64>().unwrap() > old_version.parse::<u64>().unwrap());
 }
 
-/// Not a test by itself: the process that the next test kills. It prints each name after its creation was acknowledged.
-#[tokio::test]
-#[ignore = "run by the test that kills it"]
-async fn writes_until_it_is_killed() {
-    let dir = std::env::var("FANFARE_PLANE_TEST_DIR").unwrap();
-    let plane = Plane::start(config(dir.as_ref())).await.unwrap();
+/// In which folder the process writes that [`what_was_acknowledged_survives_kill_9`] starts of itself and kills.
+const KILLED_IN: &str = "FANFARE_PLANE_TEST_DIR";
+
+/// Prints each name after its creation was acknowledged.
+async fn write_until_killed(dir: &std::path::Path) {
+    let plane = Plane::start(config(dir)).await.unwrap();
     let api = widgets(&plane.client());
     stream::iter(0..100_000)
         .for_each_concurrent(32, |n| {
@@ -365,10 +365,13 @@ async fn writes_until_it_is_killed() {
 #[tokio::test]
 async fn what_was_acknowledged_survives_kill_9() {
     use tokio::io::{AsyncBufReadExt, BufReader};
+    if let Some(dir) = std::env::var_os(KILLED_IN) {
+        return write_until_killed(dir.as_ref()).await;
+    }
     let dir = scratch_dir();
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "writes_until_it_is_killed", "--ignored", "--nocapture"])
-        .env("FANFARE_PLANE_TEST_DIR", &dir)
+        .args(["--exact", "what_was_acknowledged_survives_kill_9", "--nocapture"])
+        .env(KILLED_IN, &dir)
         .stdout(std::process::Stdio::piped())
         .kill_on_drop(true)
         .spawn()

@@ -48,18 +48,18 @@ fn one_member_s_evaluator_says_what_the_definition_says() {
             dice.thin(&mut times, 10);
             at_edges += times.len() as u64;
             times.push(now);
-            for now in times {
-                let asked = Asked { facts: &facts, catalogue: &segments, now, zone };
-                let expect = naive::holds(&condition, &person, now, zone, &segments.0);
+            for at in times {
+                let asked = Asked { facts: &facts, catalogue: &segments, now: at, zone };
+                let expect = naive::holds(&condition, &person, at, zone, &segments.0);
                 let found = holds(&condition, &asked);
-                assert_eq!(found, expect, "{}", case(seed, &condition, &person, now, zone, &segments.0));
+                assert_eq!(found, expect, "{}", case(seed, &condition, &person, at, zone, &segments.0));
                 let told = why(&condition, &asked);
                 let all = told.iter().all(|part| part.holds);
-                assert_eq!(all, expect, "why: {told:#?}\n{}", case(seed, &condition, &person, now, zone, &segments.0));
+                assert_eq!(all, expect, "why: {told:#?}\n{}", case(seed, &condition, &person, at, zone, &segments.0));
                 compared += 1;
                 held += u64::from(expect);
                 generate::count_kinds(&condition, &mut |kind, leaf| {
-                    let yes = naive::holds(leaf, &person, now, zone, &segments.0);
+                    let yes = naive::holds(leaf, &person, at, zone, &segments.0);
                     let (asked, held) = kinds.entry(kind).or_default();
                     *asked += 1;
                     *held += u64::from(yes);
