@@ -77,7 +77,7 @@ async fn shop(asked: &Asked, seed: u64, cycles: usize, report: &mut Report) -> R
     }
     running.kill()?;
     for cycle in 0..cycles {
-        let end = how(&mut chance, cycle, product.disk.is_some());
+        let end = how(&mut chance, cycle, asked.fault);
         let crash_at = match &end {
             End::Place(name, nth) => Some(format!("{name}:{nth}")),
             End::Kill(_) => None,
@@ -97,8 +97,8 @@ async fn shop(asked: &Asked, seed: u64, cycles: usize, report: &mut Report) -> R
             (None, End::Kill(_)) => bail!("a process that nobody killed ended:\n{}", product.log_tail()),
         };
         *report.places.entry(place).or_default() += 1;
-        cut(&product, &mut chance, report)?;
-        in_vain(&product, &mut chance, cycle, report).await?;
+        cut(&product, asked.fault, &mut chance, report)?;
+        in_vain(&product, asked.fault, &mut chance, cycle, report).await?;
 
         running = product.start().await?;
         report.slowest_start = report.slowest_start.max(running.took);
@@ -132,9 +132,13 @@ async fn shop(asked: &Asked, seed: u64, cycles: usize, report: &mut Report) -> R
 }
 
 /// The power goes with the process.
-fn cut(product: &Product, chance: &mut ChaCha8Rng, report: &mut Report) -> Result<()> {
+fn cut(product: &Product, fault: Fault, chance: &mut ChaCha8Rng, report: &mut Report) -> Result<()> {
     let Some(disk) = &product.disk else { return Ok(()) };
-    let leaves = [Leaves::Nothing, Leaves::Everything, Leaves::SomeBlocks, Leaves::SomeBlocks];
+    // What a disk that lies has kept by chance would hide what it lost.
+    let leaves: &[Leaves] = match fault {
+        Fault::LyingDisk => &[Leaves::Nothing],
+        _ => &[Leaves::Nothing, Leaves::Everything, Leaves::SomeBlocks, Leaves::SomeBlocks],
+    };
     let leaves = leaves[chance.random_range(0..leaves.len())];
     let taken = disk.cut(&product.data, leaves, chance)?;
     let what = match leaves {
@@ -149,10 +153,14 @@ fn cut(product: &Product, chance: &mut ChaCha8Rng, report: &mut Report) -> Resul
 }
 
 /// Every place in turn, each at another time; every third crash is a kill at random.
-fn how(chance: &mut ChaCha8Rng, cycle: usize, disk: bool) -> End {
+fn how(chance: &mut ChaCha8Rng, cycle: usize, fault: Fault) -> End {
     let after = Duration::from_millis(chance.random_range(20..LOAD_MAX_MS));
     let nth = chance.random_range(1..=NTH_MAX);
-    if disk && cycle % 3 != 1 {
+    if fault == Fault::LyingDisk {
+        // Late enough that tills were answered, so that there is something to lose.
+        return End::Kill(Duration::from_millis(LOAD_MAX_MS));
+    }
+    if fault == Fault::Power && cycle % 3 != 1 {
         // A start alone takes some; in a commit there are more writes than syncs.
         let sync = chance.random_ratio(1, 2);
         return End::Place(points::ON_DISK[usize::from(!sync)], nth * if sync { 4 } else { 24 });
@@ -165,7 +173,13 @@ fn how(chance: &mut ChaCha8Rng, cycle: usize, disk: bool) -> End {
 }
 
 /// Some starts are ended too, before they serve.
-async fn in_vain(product: &Product, chance: &mut ChaCha8Rng, cycle: usize, report: &mut Report) -> Result<()> {
+async fn in_vain(
+    product: &Product,
+    fault: Fault,
+    chance: &mut ChaCha8Rng,
+    cycle: usize,
+    report: &mut Report,
+) -> Result<()> {
     let after = Duration::from_millis(chance.random_range(1..800));
     let at = match cycle % 6 {
         1 => Some(points::AT_START[0]),
@@ -176,7 +190,7 @@ async fn in_vain(product: &Product, chance: &mut ChaCha8Rng, cycle: usize, repor
     let crash_at = at.map(|name| format!("{name}:1"));
     let most = if at.is_some() { Duration::from_secs(60) } else { after };
     let by_itself = product.start_in_vain(crash_at.as_deref(), most).await?;
-    cut(product, chance, report)?;
+    cut(product, fault, chance, report)?;
     ensure!(by_itself || at.is_none(), "the place {at:?} was not reached at a start");
     let place = at.map_or_else(|| "SIGKILL while it starts".to_owned(), |name| format!("{name} (at start)"));
     *report.places.entry(place).or_default() += 1;

@@ -22,7 +22,7 @@ enum Fault {
     Kill,
     /// So it is, and what was not synced is gone.
     Power,
-    /// The same on a disk that says it has synced and has not: losses are expected.
+    /// The same on a disk that says it has synced and has not: the run fails unless a loss is noticed.
     LyingDisk,
     /// The disk is full, or fails, and heals.
     Disk,
@@ -99,5 +99,13 @@ async fn main() -> Result<ExitCode> {
     }
     let report = cycle::run(&asked).await?;
     report.print(&asked);
+    if asked.fault == Fault::LyingDisk {
+        if report.lost() {
+            println!("\nas it must: a disk that lies about its syncs was noticed");
+            return Ok(ExitCode::SUCCESS);
+        }
+        println!("\na disk that lies about its syncs was not noticed: power cuts that lose nothing show nothing");
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -33,6 +33,11 @@ impl Report {
         self.seen.losses.is_empty() && self.seen.findings.is_empty()
     }
 
+    /// Whether something that was acknowledged is gone.
+    pub(crate) fn lost(&self) -> bool {
+        !self.seen.losses.is_empty()
+    }
+
     /// Prints it, and the command that repeats it.
     pub(crate) fn print(&self, asked: &Asked) {
         println!("\n{:<44} {:>8}", "ended at", "times");
