@@ -304,18 +304,23 @@ impl<C: Command> Work for Many<C> {
     }
 }
 
-/// Waits for work and takes what has gathered, up to about [`BATCH_MAX`] commands; `false` when nobody is left to send any.
+/// Waits for work and takes what has gathered; `false` when nobody is left to send any.
 async fn gather(queue: &mut mpsc::Receiver<Queued>, works: &mut Vec<Box<dyn Work>>) -> bool {
     let Some(first) = queue.recv().await else { return false };
-    let mut next = Some(first);
-    let mut weight = 0;
-    while let Some(queued) = next {
+    works.extend(first.in_time());
+    fill(queue, works);
+    true
+}
+
+/// Takes what waits, until the batch has about [`BATCH_MAX`] commands.
+fn fill(queue: &mut mpsc::Receiver<Queued>, works: &mut Vec<Box<dyn Work>>) {
+    let mut weight: usize = works.iter().map(|work| work.weight()).sum();
+    while weight < BATCH_MAX {
         concurrency::turn();
+        let Ok(queued) = queue.try_recv() else { return };
         weight += queued.work.weight();
         works.extend(queued.in_time());
-        next = if weight < BATCH_MAX { queue.try_recv().ok() } else { None };
     }
-    true
 }
 
 /// Runs until the engine is dropped.
@@ -326,7 +331,7 @@ pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Queued>,
         if works.is_empty() {
             continue;
         }
-        let done = batch(&shared, &mut works, &mut mint).await;
+        let done = batch(&shared, &mut works, Some(&mut queue), &mut mint).await;
         if let Err(fault) = &done {
             shared.stats.failed();
             log(fault, works.len());
@@ -354,13 +359,12 @@ pub(crate) async fn run(shared: Weak<Shared>, mut queue: mpsc::Receiver<Queued>,
 /// Decides a command in a batch of its own, so that one that cannot be written does not take others with it.
 async fn alone(shared: &Shared, mut work: Box<dyn Work>, mint: &mut Mint) {
     work.restart();
-    let mut only = [work];
-    let done = batch(shared, &mut only, mint).await;
+    let mut only = vec![work];
+    let done = batch(shared, &mut only, None, mint).await;
     if let Err(fault) = &done {
         log(fault, 1);
     }
-    let [work] = only;
-    work.answer(done);
+    only.into_iter().for_each(|work| work.answer(done.clone()));
 }
 
 fn log(fault: &CallFault, commands: usize) {
@@ -372,8 +376,14 @@ fn log(fault: &CallFault, commands: usize) {
     tracing::error!(commands, reason, "a batch was not written");
 }
 
-/// Folds the commands over one transaction and commits it.
-async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) -> Result<Position, CallFault> {
+/// Folds the commands over one transaction and commits it. What came into `queue` while another process held the lane is
+/// taken too: each of several processes would else write a few commands and leave many waiting for its next turn.
+async fn batch(
+    shared: &Shared,
+    works: &mut Vec<Box<dyn Work>>,
+    queue: Option<&mut mpsc::Receiver<Queued>>,
+    mint: &mut Mint,
+) -> Result<Position, CallFault> {
     let fault = |error: StoreError| CallFault::Store(StoreFault(Arc::new(error)));
     let mut keys = Keys::default();
     let expected = shared.memory.plans.load();
@@ -383,6 +393,13 @@ async fn batch(shared: &Shared, works: &mut [Box<dyn Work>], mint: &mut Mint) ->
     let mut tx = memory::begin(shared).await.map_err(fault)?;
     fault_points::reach("lane-held");
     let plans = shared.memory.plans.load();
+    if let Some(queue) = queue {
+        let before = works.len();
+        fill(queue, works);
+        for work in &works[before..] {
+            work.prefetch(&plans, &shared.memory.audience, &mut keys);
+        }
+    }
     // Business time is read after the lane is held, so that it never runs backwards along the lane.
     let now = shared.clock.now();
     let now = if shared.store.shared() { shared.memory.instant(now) } else { now };

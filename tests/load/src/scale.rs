@@ -135,6 +135,9 @@ async fn fill(file: &Path, count: u64) -> Result<()> {
         let rows = serde_json::Value::Array(rows.collect()).to_string();
         sqlx::query(AssertSqlSafe(sql.clone())).bind(rows).execute(&mut db).await?;
     }
+    let counted = "UPDATE counters SET value = value + ?1 WHERE key = 'reward|voucher|issued'";
+    let counted = sqlx::query(counted).bind(i64::try_from(count)?).execute(&mut db).await?;
+    ensure!(counted.rows_affected() == 1, "the counter of issued vouchers is not there");
     sqlx::query("COMMIT").execute(&mut db).await?;
     let written = total(&mut db).await?;
     ensure!(written == count + 1, "{written} vouchers are there instead of {}", count + 1);

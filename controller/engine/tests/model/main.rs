@@ -202,5 +202,5 @@ fn the_checker_does_try_different_orders() {
         });
     });
     let seen = seen.lock().unwrap();
-    assert!(seen.len() > 3, "all commands came in the same batches: {seen:?}");
+    assert!(seen.len() > 2, "the commands always came in the same batches: {seen:?}");
 }
