@@ -163,13 +163,19 @@ fn spread(engine: &Engine, passes: u64) -> Duration {
 }
 
 async fn pass(engine: &Engine, sender: &dyn Sender, outbox: &mut Outbox) -> Result<bool, CallError> {
-    work_off(engine).await?;
+    // What falls due waits: a voucher that a restore brought back unused may have been used.
+    if !engine.look_at_restore().await? {
+        work_off(engine).await?;
+    }
     outbox.pass(engine, sender).await
 }
 
 /// How long until the next job falls due.
 async fn until_next(engine: &Engine) -> Duration {
     let longest = Duration::from_millis(LOOK_AGAIN_MS);
+    if engine.awaits_reconciliation() {
+        return longest;
+    }
     match engine.store().next_due(engine.namespace()).await {
         Ok(Some(due)) => (due - engine.clock().now()).to_std().unwrap_or(Duration::ZERO).min(longest),
         Ok(None) | Err(_) => longest,

@@ -129,6 +129,22 @@ impl Runtime {
         bail!("runtime did not end within {} s:\n{}", STOP_LIMIT.as_secs(), self.log())
     }
 
+    /// Waits until it has ended by itself, not well; answers what it wrote.
+    ///
+    /// # Errors
+    /// When it goes on, or ends as if all were well.
+    pub async fn gives_up(mut self) -> Result<String> {
+        let began = Instant::now();
+        while began.elapsed() < STOP_LIMIT {
+            if let Some(status) = self.process.try_wait()? {
+                ensure!(!status.success(), "runtime ended with {status}:\n{}", self.log());
+                return Ok(self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("runtime goes on after {} s:\n{}", STOP_LIMIT.as_secs(), self.log())
+    }
+
     /// What it has written so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
