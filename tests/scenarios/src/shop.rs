@@ -134,9 +134,17 @@ impl Shop {
     /// # Errors
     /// As [`Shop::open`].
     pub async fn start_again(&mut self) -> Result<()> {
+        self.start_again_at(Start::default()).await
+    }
+
+    /// The same at a later business time.
+    ///
+    /// # Errors
+    /// As [`Shop::open`].
+    pub async fn start_again_at(&mut self, start: Start) -> Result<()> {
         ensure!(self.process.is_none(), "it still runs");
         let (process, credentials) =
-            launch(self.folder.path(), self.data.path(), self.database.as_ref(), &Start::default()).await?;
+            launch(self.folder.path(), self.data.path(), self.database.as_ref(), &start).await?;
         self.process = Some(process);
         self.anyone = Caller::anyone(&credentials.api_url)?;
         self.credentials = credentials;
