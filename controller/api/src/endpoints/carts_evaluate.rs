@@ -5,7 +5,7 @@ use crate::{
     auth::{Shopper, guess::Guesser},
     input::{json::Body, origin::Came},
     output::{Answer, View, execute, ok},
-    problem::{Code, Problem},
+    problem::{Code, FieldError, Problem},
     wire::{
         cart::CartBody,
         evaluation::{self, EvaluationView},
@@ -60,6 +60,10 @@ fn owned(mut cart: Cart, caller: &Shopper) -> Result<Cart, Problem> {
                 return Err(Problem::new(Code::Forbidden, "a member evaluates its own cart; leave memberId out"));
             }
             cart.member = Some(member.clone());
+            if let Some(index) = cart.lines.iter().position(|line| line.cost.is_some()) {
+                let at = FieldError::new(format!("/lines/{index}/cost"), "a shopper knows no cost", "leave it out");
+                return Err(Problem::new(Code::Invalid, "what goods cost is between tills and the shop").at(at));
+            }
         }
         Shopper::Desk(desk) => cart.store = desk.store_of(cart.store)?,
     }

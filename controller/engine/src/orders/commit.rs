@@ -109,7 +109,7 @@ impl CommitOrder {
 fn change(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, cart: &Cart, is_late: bool) -> Result<(), Halt> {
     let reserved = booking.priced(order);
     let mut price = carts::recompute(tx, order, cart, &reserved)?;
-    if let Some(rejected) = price.evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
+    if let Some(rejected) = price.evaluation.refused() {
         let detail = format!("a code or reservation that it names does not apply: {}", rejected.detail);
         return refuse_with(Reason::OrderRefused, detail, price.evaluation);
     }

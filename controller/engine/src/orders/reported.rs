@@ -110,6 +110,7 @@ fn read(event: &Event, currency: &Currency) -> Result<(Data, Option<Minor>, Vec<
             unit_price,
             category: line.category.clone(),
             brand: line.brand.clone(),
+            cost: None,
         });
     }
     Ok((data, total, lines))

@@ -173,6 +173,7 @@ pub(crate) fn order(id: &str) -> Order {
         unit_price: Minor(4_500),
         category: None,
         brand: Some("b".into()),
+        cost: Some(Minor(7)),
     };
     Order {
         id: id.into(),
