@@ -78,6 +78,9 @@ pub struct Cart {
     pub codes: Vec<Code>,
     /// Flash-sale reservations to use; at most [`CODES_MAX`].
     pub reservations: Vec<HoldId>,
+    /// The card that pays, hashed; an order keeps it beside its cart, with where it comes from.
+    #[serde(skip)]
+    pub card: Option<String>,
 }
 
 /// One line of a cart.

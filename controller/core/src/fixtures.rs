@@ -140,7 +140,7 @@ pub(crate) fn line(id: &str, sku: &str, quantity: i64, unit_price: i64) -> Line 
 pub(crate) fn cart(lines: Vec<Line>) -> Cart {
     let member = Some(MemberId::from("m1"));
     let (codes, reservations) = (Vec::new(), Vec::new());
-    Cart { member, store: None, channel: "pos".into(), at: None, lines, codes, reservations }
+    Cart { member, store: None, channel: "pos".into(), at: None, lines, codes, reservations, card: None }
 }
 
 /// Everything that a decision reads, in memory.

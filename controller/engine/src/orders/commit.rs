@@ -70,6 +70,8 @@ impl Command for CommitOrder {
         promises::end(tx, &order.id, &mut booking, "order-committed")?;
         if let Some(cart) = self.cart.as_ref().filter(|cart| **cart != order.cart) {
             change(tx, &mut order, &mut booking, cart, is_late)?;
+            // The card that pays in the end may be another one.
+            booking.origin = tx.origin.clone();
         }
         if is_late {
             late::except(tx, &mut order, &booking, gone, at)?;

@@ -142,6 +142,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         lines,
         codes: Vec::new(),
         reservations: Vec::new(),
+        card: None,
     };
     let sale =
         attribution::Sale { order: &id, member: event.member.as_ref(), net, at: event.time, on_it: &BTreeSet::new() };
@@ -335,6 +336,7 @@ fn known_by_its_refund(id: &OrderId, event: &Event, booking: &Booking) -> Order 
         lines: Vec::new(),
         codes: Vec::new(),
         reservations: Vec::new(),
+        card: None,
     };
     Order {
         id: id.clone(),

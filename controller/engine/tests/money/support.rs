@@ -415,6 +415,7 @@ pub(crate) fn cart(member: Option<&str>, lines: Vec<Line>, codes: Vec<Code>) -> 
         lines,
         codes,
         reservations: Vec::new(),
+        card: None,
     }
 }
 

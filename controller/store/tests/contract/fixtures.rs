@@ -187,6 +187,7 @@ pub(crate) fn order(id: &str) -> Order {
             lines: vec![line],
             codes: vec!["CODE".into()],
             reservations: Vec::new(),
+            card: None,
         },
         evaluation: Evaluation {
             total: Minor(9_000),
