@@ -184,7 +184,8 @@ pub struct GiftCardReward {
 #[schemars(extend("x-kubernetes-validations" = rules::limit_of_reward()))]
 pub struct RewardLimit {
     /// For whom it is counted: each Member, each Store, each Campaign, each Order (without a period), the whole Reward, or,
-    /// against abuse, each Device or each network Address from which shoppers themselves act in the app.
+    /// against abuse, each Device or each network Address from which shoppers themselves act in the app, or each Card
+    /// that a till says pays.
     pub per: RewardLimitPer,
     /// In which calendar period it is counted, in the Runtime's time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -208,6 +209,7 @@ pub enum RewardLimitPer {
     Reward,
     Device,
     Address,
+    Card,
 }
 
 /// How codes come into being: exactly one of generate, import and shared.

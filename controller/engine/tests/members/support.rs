@@ -174,6 +174,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         zone: BANGKOK,
         currency: Currency::parse("THB").unwrap(),
         margin: BasisPoints::FULL,
+        margin_floor: None,
         default_locale: "th".into(),
         other_locales: vec!["en".into()],
         attributes: attributes.into_iter().map(|(name, kind)| (name.into(), kind)).collect(),

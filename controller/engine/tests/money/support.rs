@@ -265,6 +265,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         zone: Tz::UTC,
         currency: Currency::parse("THB").unwrap(),
         margin: BasisPoints::FULL,
+        margin_floor: None,
         default_locale: "en".into(),
         other_locales: Vec::new(),
         attributes: BTreeMap::new(),
@@ -403,7 +404,7 @@ pub(crate) fn points(name: &str, amount: i64) -> RewardPlan {
 
 pub(crate) fn line(id: &str, quantity: i64, price: i64) -> Line {
     let sku = format!("SKU-{id}");
-    Line { id: id.into(), sku, quantity, unit_price: Minor(price), category: None, brand: None }
+    Line { id: id.into(), sku, quantity, unit_price: Minor(price), category: None, brand: None, cost: None }
 }
 
 pub(crate) fn cart(member: Option<&str>, lines: Vec<Line>, codes: Vec<Code>) -> Cart {
@@ -415,6 +416,7 @@ pub(crate) fn cart(member: Option<&str>, lines: Vec<Line>, codes: Vec<Code>) -> 
         lines,
         codes,
         reservations: Vec::new(),
+        card: None,
     }
 }
 

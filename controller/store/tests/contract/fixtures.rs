@@ -174,6 +174,7 @@ pub(crate) fn order(id: &str) -> Order {
         unit_price: Minor(4_500),
         category: None,
         brand: Some("b".into()),
+        cost: Some(Minor(7)),
     };
     Order {
         id: id.into(),
@@ -187,6 +188,7 @@ pub(crate) fn order(id: &str) -> Order {
             lines: vec![line],
             codes: vec!["CODE".into()],
             reservations: Vec::new(),
+            card: None,
         },
         evaluation: Evaluation {
             total: Minor(9_000),
