@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 
 use crate::decode::Decoded;
-use crate::event_view;
 use crate::field_path::FieldPath;
 use crate::object::meta_str;
 use crate::patch::{self, managers::Manager};
@@ -12,6 +11,7 @@ use crate::registry::Resource;
 use crate::request::Subresource;
 use crate::schema::prune;
 use crate::status::{ApiError, FieldError};
+use crate::view;
 use crate::write::{Change, FieldValidation, PatchKind, WriteRequest};
 
 pub(crate) fn body(change: &Change) -> &Decoded {
@@ -27,6 +27,21 @@ pub(crate) fn check_identity(request: &WriteRequest<'_>, name: &str) -> Result<(
         Change::Create(body) | Change::Replace(body) | Change::Patch(PatchKind::Apply, body) => &body.value,
         Change::Patch(..) => return Ok(()),
     };
+    if let Change::Patch(PatchKind::Apply, _) = &request.change {
+        let text = |key: &str| value[key].as_str().unwrap_or_default();
+        if text("apiVersion").is_empty() || text("kind").is_empty() {
+            return Err(ApiError::bad_request(format!(
+                "invalid object type: {}, Kind={}",
+                if text("apiVersion").is_empty() { "/" } else { text("apiVersion") },
+                text("kind")
+            )));
+        }
+        if meta_str(value, "name").is_empty() {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+            )));
+        }
+    }
     let differs = |given: &str, expected: &str| !given.is_empty() && given != expected;
     let (api_version, kind) = (resource.api_version(), &resource.kind);
     let given = value["apiVersion"].as_str().unwrap_or_default();
@@ -42,14 +57,18 @@ pub(crate) fn check_identity(request: &WriteRequest<'_>, name: &str) -> Result<(
             resource.version
         )));
     }
+    check_names(resource, value, name, request.namespace)
+}
+
+fn check_names(resource: &Resource, value: &Value, name: &str, namespace: &str) -> Result<(), ApiError> {
+    let differs = |given: &str, expected: &str| !given.is_empty() && given != expected;
     let given = meta_str(value, "name");
     if differs(given, name) {
         return Err(ApiError::bad_request(format!(
             "the name of the object ({given}) does not match the name on the URL ({name})"
         )));
     }
-    let given = meta_str(value, "namespace");
-    if resource.namespaced && differs(given, request.namespace) {
+    if resource.namespaced && differs(meta_str(value, "namespace"), namespace) {
         return Err(ApiError::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
@@ -67,7 +86,7 @@ pub(crate) fn desired(
 ) -> Result<Value, ApiError> {
     let resource = &**request.resource;
     findings.duplicates.clone_from(&body(&request.change).duplicates);
-    let stored = |value: &Value| event_view::to_stored(resource, value.clone());
+    let stored = |value: &Value| view::to_stored(resource, value.clone());
     let mut value = match (&request.change, old) {
         (Change::Create(_), Some(_)) => return Err(ApiError::already_exists(resource, name)),
         (Change::Create(body), None) => {
@@ -82,13 +101,14 @@ pub(crate) fn desired(
         (Change::Replace(_) | Change::Patch(..), None) => return Err(ApiError::not_found(resource, name)),
         (Change::Replace(body), Some(_)) => stored(&body.value),
         (Change::Patch(kind, body), Some(old)) => {
-            let mut shown = event_view::to_shown(resource, old.clone());
+            let mut shown = view::to_shown(resource, old.clone());
             match kind {
                 PatchKind::Json => patch::json(&mut shown, body.value.clone())?,
                 PatchKind::Strategic => patch::strategic_merge(&mut shown, &body.value, Some(resource.schema())),
                 PatchKind::Merge | PatchKind::Apply => patch::merge(&mut shown, &body.value),
             }
-            event_view::to_stored(resource, shown)
+            check_names(resource, &shown, name, request.namespace)?;
+            view::to_stored(resource, shown)
         }
     };
     prune(&mut value, resource.schema(), &FieldPath::Root, &mut findings.unknown);

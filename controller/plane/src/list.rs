@@ -13,7 +13,7 @@ use crate::plane::Inner;
 use crate::request::{ApiRequest, Shape};
 use crate::respond::{self, Response};
 use crate::selector::Selector;
-use crate::status::ApiError;
+use crate::status::{ApiError, FieldError};
 use crate::table::{self, Include};
 
 /// Where the next page begins; opaque to clients.
@@ -53,19 +53,31 @@ pub(crate) fn get(inner: &Inner, request: &ApiRequest, name: &str) -> Result<Res
 /// Answers GET of a collection.
 pub(crate) fn list(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
     let page = page(inner, request)?;
-    let resource = &*request.resource;
     let mut metadata = json!({"resourceVersion": page.version.to_string()});
     if let Some(next) = &page.next {
         metadata["continue"] = json!(next);
         if let Some(remaining) = page.remaining {
             metadata["remainingItemCount"] = json!(remaining);
         }
+    } else if request.query.get("continue").is_some() {
+        metadata["continue"] = json!("");
     }
+    respond_with(inner, request, &page.objects, metadata)
+}
+
+/// Objects in the shape that was asked for.
+pub(crate) fn respond_with(
+    inner: &Inner,
+    request: &ApiRequest,
+    objects: &[Arc<Stored>],
+    metadata: serde_json::Value,
+) -> Result<Response, ApiError> {
+    let resource = &*request.resource;
     let value = |o: &Stored| o.value().map_err(|e| ApiError::internal(&e));
     if request.shape == Shape::Table {
         let include = Include::parse(request.query.get("includeObject"));
         let now = inner.now();
-        let rows = page.objects.iter().map(|o| Ok(table::row(resource, &value(o)?, include, now)));
+        let rows = objects.iter().map(|o| Ok(table::row(resource, &value(o)?, include, now)));
         let rows = rows.collect::<Result<_, ApiError>>()?;
         return Ok(respond::json(200, &table::table(metadata, table::column_definitions(resource), rows)));
     }
@@ -73,13 +85,13 @@ pub(crate) fn list(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiE
         Shape::Partial => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
         Shape::Plain | Shape::Table => (resource.list_kind.as_str(), resource.api_version()),
     };
-    let size: usize = page.objects.iter().map(|o| o.bytes.len() + 1).sum();
+    let size: usize = objects.iter().map(|o| o.bytes.len() + 1).sum();
     let mut body = BytesMut::with_capacity(size + 256);
     body.put(
         format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata},\"items\":[")
             .as_bytes(),
     );
-    for (i, object) in page.objects.iter().enumerate() {
+    for (i, object) in objects.iter().enumerate() {
         if i > 0 {
             body.put_u8(b',');
         }
@@ -125,15 +137,65 @@ pub(crate) fn require_reached(inner: &Inner, version: u64) -> Result<(), ApiErro
     Ok(())
 }
 
+/// `resourceVersion`, 0 where none is given.
+fn version(request: &ApiRequest) -> Result<u64, ApiError> {
+    let text = request.query.get("resourceVersion").unwrap_or("0");
+    text.parse().map_err(|_| {
+        let why = "Invalid value: \"{}\": strconv.ParseUint: parsing \"{}\": invalid syntax".replace("{}", text);
+        ApiError::invalid_options("ListOptions", FieldError::new("FieldValueInvalid", "resourceVersion", why))
+    })
+}
+
+/// Which options of lists and watches go together.
+pub(crate) fn check_options(request: &ApiRequest) -> Result<(), ApiError> {
+    let query = &request.query;
+    let refuse = |error| Err(ApiError::invalid_options("ListOptions", error));
+    let forbid = |field: &str, why: &str| refuse(FieldError::forbidden(field, why));
+    let watches = query.is_true("watch");
+    let given = query.get("resourceVersion");
+    if query.get("sendInitialEvents").is_some() {
+        if !watches {
+            return forbid("sendInitialEvents", "sendInitialEvents is forbidden for list");
+        }
+        return match query.get("resourceVersionMatch") {
+            None => forbid(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            ),
+            Some("NotOlderThan") => Ok(()),
+            Some(other) => refuse(FieldError::unsupported("resourceVersionMatch", other, &["NotOlderThan"])),
+        };
+    }
+    match query.get("resourceVersionMatch") {
+        None => Ok(()),
+        Some(_) if watches => forbid(
+            "resourceVersionMatch",
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        ),
+        Some(_) if given.is_none() => {
+            forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
+        }
+        Some(_) if query.get("continue").is_some() => {
+            forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
+        }
+        Some("Exact") if given == Some("0") => {
+            forbid("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
+        }
+        Some("Exact" | "NotOlderThan") => Ok(()),
+        Some(other) => refuse(FieldError::unsupported("resourceVersionMatch", other, &["Exact", "NotOlderThan", ""])),
+    }
+}
+
 fn page(inner: &Inner, request: &ApiRequest) -> Result<Page, ApiError> {
     let selector = selector(request)?;
-    let limit = request
-        .query
-        .number("limit")
-        .filter(|l| *l > 0)
-        .map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
+    let limit = request.query.integer("limit")?.and_then(|l| usize::try_from(l).ok());
+    let limit = limit.filter(|l| *l > 0).unwrap_or(usize::MAX);
+    check_options(request)?;
     let token = request.query.get("continue").map(Continue::decode).transpose()?;
-    let asked = request.query.number("resourceVersion").unwrap_or(0);
+    let asked = version(request)?;
+    if token.is_some() && asked != 0 {
+        return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
+    }
     require_reached(inner, asked)?;
     let at = match (&token, request.query.get("resourceVersionMatch")) {
         (Some(token), _) => Some(token.version),

@@ -48,6 +48,25 @@ pub(crate) fn validate(resource: &Resource, object: &Value, errors: &mut Vec<Fie
             errors.push(FieldError::invalid("metadata.labels", value, LABEL_VALUE));
         }
     }
+    let owners = object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for owner in owners {
+        for field in ["apiVersion", "kind", "name", "uid"] {
+            if owner[field].as_str().is_some_and(str::is_empty) {
+                let at = format!("metadata.ownerReferences.{field}");
+                errors.push(FieldError::invalid(at, &owner[field], "must not be empty"));
+            }
+        }
+    }
+    let mut controllers = owners.iter().filter(|o| o["controller"] == true);
+    if let (Some(first), Some(second)) = (controllers.next(), controllers.next()) {
+        let named = |o: &Value| format!("{}/{}", text(&o["kind"]), text(&o["name"]));
+        let why = format!(
+            "Only one reference can have Controller set to true. Found \"true\" in references for {} and {}",
+            named(first),
+            named(second)
+        );
+        errors.push(FieldError::invalid("metadata.ownerReferences", &object["metadata"]["ownerReferences"], why));
+    }
     let mut size = 0;
     for (key, value) in object["metadata"]["annotations"].as_object().into_iter().flatten() {
         if !is_qualified(&key.to_lowercase()) {
@@ -59,6 +78,10 @@ pub(crate) fn validate(resource: &Resource, object: &Value, errors: &mut Vec<Fie
         let message = format!("Too long: may not be more than {ANNOTATIONS_MAX} bytes");
         errors.push(FieldError::new("FieldValueTooLong", "metadata.annotations", message));
     }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn is_subdomain(text: &str) -> bool {

@@ -62,10 +62,14 @@ fn model(resource: &Resource) -> (String, Value) {
 fn with_object_fields(mut schema: Value) -> Value {
     let text = |description: &str| json!({"type": "string", "description": description});
     let properties = &mut schema["properties"];
-    properties["apiVersion"] = text("APIVersion defines the versioned schema of this representation of an object.");
-    properties["kind"] = text("Kind is a string value representing the REST resource this object represents.");
+    properties["apiVersion"] = text(
+        "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+    );
+    properties["kind"] = text(
+        "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+    );
     properties["metadata"] = json!({
-        "description": "Standard object's metadata.",
+        "description": "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
         "allOf": [{"$ref": format!("#/components/schemas/{}", builtin::OBJECT_META)}],
     });
     schema

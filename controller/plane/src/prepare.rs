@@ -105,7 +105,7 @@ fn replace(value: &mut Value, key: &str, new: Value) {
 
 fn stamp(context: &Context<'_>, old: Option<&Value>, object: &mut Value) {
     let resource = context.resource;
-    object["apiVersion"] = json!(context.manager.api_version);
+    object["apiVersion"] = json!(resource.stored_as);
     object["kind"] = json!(resource.kind);
     let Some(meta) = object["metadata"].as_object_mut() else { return };
     meta.retain(|key, value| key == "managedFields" || !is_nothing(value));
@@ -146,11 +146,19 @@ fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Valu
     meta::validate(resource, object, &mut errors);
     validate(object, resource.schema(), &FieldPath::Root, &mut errors);
     // Rules are written for values of the right types.
-    if let (true, Some(rules)) = (errors.is_empty(), resource.rules()) {
-        errors = rules.check(object, old.as_mut());
+    if let Some(rules) = resource.rules() {
+        if errors.iter().any(FieldError::blocks_rules) {
+            errors.push(FieldError::unchecked());
+        } else {
+            errors.extend(rules.check(object, old.as_mut()));
+        }
     }
     if let Some(old) = old.as_ref() {
         errors.retain(|e| !unchanged(old, object, &e.field, e.reason));
+        if matches!(&errors[..], [only] if *only == FieldError::unchecked()) {
+            // All that blocked the rules was wrong before, and stays.
+            errors.clear();
+        }
         errors.extend(new_finalizers(old, object));
         if let Some(error) = immutable_data(resource, old, object) {
             errors.push(error);
@@ -166,14 +174,19 @@ fn new_finalizers(old: &Value, object: &Value) -> Option<FieldError> {
     old["metadata"].get("deletionTimestamp")?;
     let before = old["metadata"]["finalizers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let now = object["metadata"]["finalizers"].as_array()?;
-    let added: Vec<&Value> = now.iter().filter(|f| !before.contains(f)).collect();
-    let why =
-        format!("no new finalizers can be added if the object is being deleted, found new finalizers {}", json!(added));
+    let added: Vec<String> = now.iter().filter(|f| !before.contains(f)).map(Value::to_string).collect();
+    let found = added.join(", ");
+    let why = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{found}}}"
+    );
     (!added.is_empty()).then(|| FieldError::forbidden("metadata.finalizers", &why))
 }
 
 /// ConfigMaps and Secrets that were declared immutable.
 fn immutable_data(resource: &Resource, old: &Value, object: &Value) -> Option<FieldError> {
+    if resource.is_builtin() && resource.kind == "Secret" && old["type"] != object["type"] {
+        return Some(FieldError::invalid("type", &object["type"], "field is immutable"));
+    }
     let applies = resource.is_builtin() && matches!(resource.kind.as_str(), "ConfigMap" | "Secret");
     if !applies || old["immutable"] != true {
         return None;
@@ -206,7 +219,7 @@ mod tests {
             "group": "test.dev", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
             "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
                 "schema": {"openAPIV3Schema": document}}]}});
-        let resource = crd::compile(&crd, 1).unwrap();
+        let resource = crd::compile(&crd, 1).unwrap().remove(0);
         let manager = Manager { name: "m", subresource: "", api_version: "test.dev/v1", now: NOW };
         let context = Context {
             resource: &resource,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::registry::Resource;
+use crate::status::ApiError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subresource {
@@ -30,8 +31,12 @@ impl Query {
         matches!(self.get(key), Some("true" | "1"))
     }
 
-    pub(crate) fn number(&self, key: &str) -> Option<u64> {
-        self.get(key)?.parse().ok()
+    /// # Errors
+    /// 400 for what is no whole number.
+    pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.get(key) else { return Ok(None) };
+        let why = || format!("strconv.ParseInt: parsing {text:?}: invalid syntax");
+        text.parse().map(Some).map_err(|_| ApiError::bad_request(why()))
     }
 }
 

@@ -45,7 +45,7 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
     let (group, version, rest) = match &segments[..] {
         ["api", version, rest @ ..] => ("", *version, rest),
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
-        _ => return Err(ApiError::no_such_path()),
+        _ => return Ok(respond::bytes(404, "text/plain; charset=utf-8", "404 page not found\n")),
     };
     let target = Target::of(group, rest)?;
     if request.method() == Method::POST && review::is_review(group, target.plural) {
@@ -79,7 +79,7 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
 async fn answer(inner: &Arc<Inner>, method: &Method, asked: &ApiRequest) -> Result<Response, ApiError> {
     let main = asked.subresource == Subresource::Main;
     match (method.as_str(), asked.name.as_deref()) {
-        ("GET", _) if asked.query.is_true("watch") => watch::watch(inner, asked),
+        ("GET", None) if asked.query.is_true("watch") => watch::watch(inner, asked),
         ("GET", Some(name)) => list::get(inner, asked, name),
         ("GET", None) => list::list(inner, asked),
         ("POST", None) => write::create(inner, asked).await,
@@ -131,7 +131,7 @@ fn describe(inner: &Inner, request: &Request<Body>, segments: &[&str]) -> Result
         respond::bytes(200, &content_type, body)
     };
     let response = match segments {
-        ["healthz" | "livez" | "readyz"] => respond::bytes(200, "text/plain", "ok"),
+        ["healthz" | "livez" | "readyz"] => respond::bytes(200, "text/plain; charset=utf-8", "ok"),
         ["version"] => respond::json(200, &discovery::version()),
         ["api"] => match discovery::aggregated_version(&accept) {
             Some(version) => aggregated(Half::Core, version),

@@ -57,12 +57,6 @@ impl Selector {
         Ok(Self { labels, fields })
     }
 
-    /// Adds that the object has this name: a watch of one object.
-    pub(crate) fn named(mut self, name: &str) -> Self {
-        self.fields.push(Field { label: "metadata.name".into(), equal: true, value: name.into() });
-        self
-    }
-
     pub(crate) fn is_everything(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::admission::{AdmissionRequest, Denial, Operation};
 use crate::decode::{Decoded, decode};
 use crate::desired::{Findings, body, check_identity, desired};
-use crate::event_view;
 use crate::namespace;
 use crate::object::{Key, Stored, has_finalizers, meta_str};
 use crate::patch::{apply::Conflicts, managers::Manager};
@@ -120,17 +119,23 @@ pub(crate) async fn patch(inner: &Inner, request: &ApiRequest) -> Result<Respons
     };
     if kind == PatchKind::Apply && request.query.get("fieldManager").is_none() {
         let error = FieldError::required("fieldManager", "is required for apply patch");
-        let mut refusal = ApiError::invalid(&request.resource, "", &[error]);
-        refusal.message =
-            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"
-                .into();
-        return Err(refusal);
+        return Err(ApiError::invalid_options("PatchOptions", error));
+    }
+    if kind != PatchKind::Apply && request.query.get("force").is_some() {
+        let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
+        return Err(ApiError::invalid_options("PatchOptions", error));
     }
     let body = decode(&request.body, media)?;
     respond_to(inner, request, Change::Patch(kind, body)).await
 }
 
 async fn respond_to(inner: &Inner, request: &ApiRequest, change: Change) -> Result<Response, ApiError> {
+    let kind = match change {
+        Change::Create(_) => "CreateOptions",
+        Change::Replace(_) => "UpdateOptions",
+        Change::Patch(..) => "PatchOptions",
+    };
+    check_options(request, kind)?;
     let options = WriteOptions {
         dry_run: request.is_dry_run(),
         manager: request.manager(),
@@ -158,6 +163,21 @@ async fn respond_to(inner: &Inner, request: &ApiRequest, change: Change) -> Resu
         Outcome::WouldUpdate(value) => respond::value(inner, request, 200, value)?,
     };
     Ok(respond::with_warnings(response, &warnings))
+}
+
+/// Refuses values of query parameters that mean nothing.
+pub(crate) fn check_options(request: &ApiRequest, kind: &str) -> Result<(), ApiError> {
+    let known: [(&str, &[&str]); 2] = [("dryRun", &["All"]), ("fieldValidation", &["", "Ignore", "Strict", "Warn"])];
+    for (key, values) in known {
+        if let Some(value) = request.query.get(key).filter(|v| !values.contains(v)) {
+            // A list of values in one case, one value in the other: upstream shows each in its own way.
+            let shown = if key == "dryRun" { format!("[\"{value}\"]") } else { format!("\"{value}\"") };
+            let supported: Vec<String> = values.iter().map(|v| format!("\"{v}\"")).collect();
+            let message = format!("Unsupported value: {shown}: supported values: {}", supported.join(", "));
+            return Err(ApiError::invalid_options(kind, FieldError::new("FieldValueNotSupported", key, message)));
+        }
+    }
+    Ok(())
 }
 
 /// # Errors
@@ -191,7 +211,7 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
     }
     let mut old = current.as_ref().map(|c| c.value()).transpose().map_err(|e| ApiError::internal(&e))?;
     let now = inner.now_text();
-    let api_version = if event_view::applies_to(resource) { "v1".to_owned() } else { resource.api_version() };
+    let api_version = if resource.is_builtin() { resource.stored_as.clone() } else { resource.api_version() };
     let manager = Manager {
         name: &request.options.manager,
         subresource: if request.subresource == Subresource::Status { "status" } else { "" },
@@ -263,7 +283,9 @@ fn object_name(inner: &Inner, request: &WriteRequest<'_>) -> Result<String, ApiE
     match (meta_str(value, "name"), meta_str(value, "generateName")) {
         ("", "") => {
             let error = FieldError::required("metadata.name", "name or generateName is required");
-            Err(ApiError::invalid(request.resource, "", &[error]))
+            let unchecked = request.resource.rules().map(|_| FieldError::unchecked());
+            let errors: Vec<FieldError> = std::iter::once(error).chain(unchecked).collect();
+            Err(ApiError::invalid(request.resource, "", &errors))
         }
         ("", prefix) => {
             let uid = (inner.uids)();
@@ -286,7 +308,7 @@ fn check_preconditions(
     if version.is_empty() && matches!(request.change, Change::Replace(_)) && !resource.is_builtin() {
         let zero = json!(0);
         let error = FieldError::invalid("metadata.resourceVersion", &zero, "must be specified for an update");
-        return Err(ApiError::invalid(resource, name, &[error]));
+        return Err(ApiError::invalid_as(&resource.qualified(), name, &[error]));
     }
     if !version.is_empty() && version != current.version.to_string() {
         return Err(ApiError::modified(resource, name));

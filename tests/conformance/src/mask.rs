@@ -82,6 +82,11 @@ impl Masks {
             Value::Object(map) => {
                 let is_list = map.contains_key("items") || map.contains_key("rows");
                 let is_bookmark = map.get("type").is_some_and(|t| t == "BOOKMARK");
+                // Keys of managed fields name the uids of owners.
+                for key in map.keys().filter(|k| UID.is_match(k)).cloned().collect::<Vec<_>>() {
+                    let value = map.remove(&key).unwrap_or_default();
+                    map.insert(self.text(&key), value);
+                }
                 for (key, value) in map.iter_mut() {
                     match key.as_str() {
                         "metadata" if is_list => self.list_metadata(value),

@@ -9,7 +9,7 @@ use crate::schema::{ListKind, Schema};
 /// Fields of `metadata` that no manager owns.
 #[rustfmt::skip]
 const UNOWNED_METADATA: &[&str] = &[
-    "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
     "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink",
 ];
 
@@ -60,9 +60,13 @@ impl FieldSet {
         match value {
             Value::Object(map) if !map.is_empty() && !schema.is_some_and(|s| s.atomic) => {
                 let children = map.iter().map(|(key, child)| {
-                    (format!("f:{key}"), Self::of_value(child, schema.and_then(|s| s.child(key)), parents))
+                    let mut set = Self::of_value(child, schema.and_then(|s| s.child(key)), parents);
+                    // What no schema declares is a field of its own, whatever is in it.
+                    set.member |= !schema.is_some_and(|s| s.properties.contains_key(key));
+                    (format!("f:{key}"), set)
                 });
-                Self { member: parents == Parents::Owned, children: children.collect() }
+                let member = parents == Parents::Owned && !schema.is_some_and(|s| s.inline);
+                Self { member, children: children.collect() }
             }
             Value::Array(items) if !items.is_empty() => match schema.map_or(&ListKind::Atomic, |s| &s.list) {
                 ListKind::Atomic => Self::leaf(),

@@ -23,6 +23,10 @@ pub(crate) fn compile_custom(
 ) -> Result<Schema, Vec<FieldError>> {
     let mut compiler = Compiler::new(None);
     let mut schema = compiler.node(document, root, &mut Vec::new());
+    if document.get("type").is_none() {
+        compiler.errors.push(FieldError::required(format!("{root}.type"), "must not be empty at the root"));
+        return Err(compiler.errors);
+    }
     if schema.kind != Some(Type::Object) {
         compiler.errors.push(FieldError::invalid(
             format!("{root}.type"),
@@ -115,12 +119,13 @@ impl<'a> Compiler<'a> {
             min_properties: v["minProperties"].as_u64(),
             max_properties: v["maxProperties"].as_u64(),
             list: self.list_kind(v, path, field),
-            atomic: v["x-kubernetes-map-type"] == "atomic" || v["x-kubernetes-struct-type"] == "atomic",
+            atomic: v["x-kubernetes-map-type"] == "atomic" || self.is_atomic(field),
+            inline: self.models.is_some() && field.last().is_some_and(|f| INLINE.contains(&f.as_str())),
             ..Schema::default()
         };
         for (key, child) in v["properties"].as_object().into_iter().flatten() {
             field.push(key.clone());
-            let child = self.node(child, &join(&join(path, "properties"), key), field);
+            let child = self.node(child, &format!("{}[{key}]", join(path, "properties")), field);
             field.pop();
             schema.properties.insert(key.clone(), Arc::new(child));
         }
@@ -138,6 +143,10 @@ impl<'a> Compiler<'a> {
             schema.items = Some(Arc::new(self.node(&v["items"], &join(path, "items"), field)));
             field.pop();
         }
+        if schema.embedded_resource {
+            add_object_fields(&mut schema, &crate::builtin::object_meta().clone());
+            schema.required.extend(["kind".to_owned(), "apiVersion".to_owned()]);
+        }
         if self.models.is_some() && schema.properties.is_empty() && matches!(schema.additional, Additional::Unsaid) {
             // Raw JSON, such as `fieldsV1`.
             schema.preserve_unknown = true;
@@ -149,6 +158,12 @@ impl<'a> Compiler<'a> {
             schema.not = Some(Box::new(self.node(&v["not"], &join(path, "not"), field)));
         }
         schema
+    }
+
+    fn is_atomic(&self, field: &[String]) -> bool {
+        let name = self.open.last().and_then(|name| name.rsplit('.').next()).unwrap_or_default();
+        let selects = self.models.is_some() && field.last().is_some_and(|f| f == "selector");
+        selects || (ATOMIC.contains(&name) && field.last().is_none_or(|f| f != "matchLabels"))
     }
 
     fn reference(&mut self, reference: &str, path: &str, field: &mut Vec<String>) -> Schema {
@@ -229,6 +244,35 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// The models of k8s-openapi carry no such hints either: structs that are replaced as a whole.
+const ATOMIC: &[&str] = &[
+    "OwnerReference",
+    "LabelSelector",
+    "ObjectReference",
+    "LocalObjectReference",
+    "TypedLocalObjectReference",
+    "ConfigMapKeySelector",
+    "SecretKeySelector",
+    "ObjectFieldSelector",
+    "ResourceFieldSelector",
+    "NodeSelector",
+    "NodeSelectorTerm",
+];
+
+/// Fields whose struct is no pointer in Go.
+const INLINE: &[&str] = &[
+    "spec",
+    "status",
+    "template",
+    "metadata",
+    "strategy",
+    "source",
+    "resources",
+    "loadBalancer",
+    "names",
+    "acceptedNames",
+];
+
 /// The models of k8s-openapi carry no list hints; these are the ones upstream's types declare.
 fn builtin_list_kind(field: &[String]) -> ListKind {
     let keys: &[&str] = match field.last().map(String::as_str) {
@@ -303,7 +347,7 @@ fn require_structural(v: &Value, path: &str, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::required(join(path, "items"), "must be specified"));
     }
     for (key, child) in v["properties"].as_object().into_iter().flatten() {
-        require_structural(child, &join(&join(path, "properties"), key), errors);
+        require_structural(child, &format!("{}[{key}]", join(path, "properties")), errors);
     }
     for key in ["items", "additionalProperties"] {
         if v[key].is_object() {

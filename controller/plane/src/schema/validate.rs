@@ -351,7 +351,7 @@ mod tests {
         let errors = compile_custom(&document, &Arc::new(Schema::default()), "root").unwrap_err();
         let fields: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert!(
-            fields.contains(&"root.properties.spec.type") && fields.contains(&"root.properties.s.$ref"),
+            fields.contains(&"root.properties[spec].type") && fields.contains(&"root.properties[s].$ref"),
             "{fields:?}"
         );
     }
