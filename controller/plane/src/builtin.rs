@@ -279,8 +279,11 @@ fn involved(event: &Value) -> String {
 }
 
 fn source(event: &Value) -> Value {
-    let source = [&event["source"]["component"], &event["reportingComponent"]];
-    json!(source.into_iter().filter_map(Value::as_str).find(|s| !s.is_empty()).unwrap_or_default())
+    let part = |value: &Value| value.as_str().filter(|s| !s.is_empty()).map(str::to_owned);
+    let of_source = [&event["source"]["component"], &event["source"]["host"]];
+    let reporting = [&event["reportingComponent"], &event["reportingInstance"]];
+    let named = if part(of_source[0]).is_some() { of_source } else { reporting };
+    json!(named.into_iter().filter_map(part).collect::<Vec<_>>().join(", "))
 }
 
 fn count(event: &Value) -> i64 {

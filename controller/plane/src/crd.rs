@@ -11,6 +11,7 @@ use crate::schema::compile_custom;
 use crate::status::FieldError;
 use crate::table::Column;
 
+const NOT_SIMPLE: &str = "must be a simple json path starting with .";
 /// Selectable fields of one version, as upstream bounds them.
 const SELECTABLE_FIELDS_MAX: usize = 8;
 
@@ -145,6 +146,11 @@ fn check_names(crd: &Value) -> Vec<FieldError> {
         let message = format!("Unsupported value: {}: supported values: \"Cluster\", \"Namespaced\"", spec["scope"]);
         errors.push(FieldError::new("FieldValueNotSupported", "spec.scope", message));
     }
+    if spec["preserveUnknownFields"] == true {
+        let why =
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+        errors.push(FieldError::invalid("spec.preserveUnknownFields", &json!(true), why));
+    }
     if builtin::resources().iter().any(|r| r.group == text(&spec["group"])) {
         errors.push(FieldError::forbidden("spec.group", "this group is built in"));
     }
@@ -172,7 +178,7 @@ fn columns(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<Col
             Err(why) => errors.push(FieldError::invalid(
                 format!("{path}.additionalPrinterColumns[{i}].JSONPath"),
                 &column["jsonPath"],
-                why,
+                if text(&column["jsonPath"]).starts_with('.') { why } else { NOT_SIMPLE.to_owned() },
             )),
         }
     }
@@ -195,7 +201,14 @@ fn selectable(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<
     let mut fields = Vec::new();
     for (i, field) in given.iter().enumerate() {
         let json_path = text(&field["jsonPath"]);
+        let steps = json_path.split('.').skip(1);
+        let document = &version["schema"]["openAPIV3Schema"];
         match JsonPath::parse(&json_path) {
+            Ok(_) if steps.fold(document, |schema, step| &schema["properties"][step]).is_null() => {
+                let why = "is an invalid path: does not refer to a valid field";
+                let at = format!("{path}.selectableFields[{i}].jsonPath");
+                errors.push(FieldError::invalid(at, &field["jsonPath"], why));
+            }
             Ok(parsed) => fields.push((json_path.trim_start_matches('.').to_owned(), parsed)),
             Err(why) => errors.push(FieldError::invalid(
                 format!("{path}.selectableFields[{i}].jsonPath"),

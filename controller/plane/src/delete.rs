@@ -61,7 +61,7 @@ impl DeleteOptions {
             Some(other) => {
                 let supported = ["Foreground", "Background", "Orphan", "nil"];
                 let error = FieldError::unsupported("propagationPolicy", other, &supported);
-                return Err(ApiError::invalid_options("DeleteOptions", error));
+                return Err(ApiError::invalid_options("DeleteOptions", &[error]));
             }
         };
         Ok(Self {
@@ -154,7 +154,7 @@ async fn attempt(
     check_preconditions(resource, name, &current, options)?;
     if resource.is_namespace() && namespace::FIRST.contains(&name) {
         let why = format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
-        return Err(ApiError::new(403, "Forbidden", why));
+        return Err(ApiError::new(403, "Forbidden", why).about(resource, name));
     }
     if options.dry_run {
         return Ok(Some(Deleted::WouldDelete(current)));
@@ -167,7 +167,7 @@ async fn attempt(
     add_finalizer(resource, options.propagation, &mut value);
     let waits = has_finalizers(&value) || resource.is_namespace();
     let action = if waits {
-        mark(&mut value, &inner.now_text());
+        mark(resource, &mut value, &inner.now_text());
         Action::Put(value)
     } else {
         Action::Delete
@@ -196,7 +196,7 @@ fn add_finalizer(resource: &Resource, propagation: Propagation, value: &mut Valu
     }
 }
 
-fn mark(value: &mut Value, now: &str) {
+fn mark(resource: &Resource, value: &mut Value, now: &str) {
     let generation = value["metadata"]["generation"].as_i64();
     let meta = &mut value["metadata"];
     meta["deletionTimestamp"] = json!(now);
@@ -207,6 +207,13 @@ fn mark(value: &mut Value, now: &str) {
         value["metadata"]["deletionGracePeriodSeconds"] = json!(0);
     } else {
         value["status"] = json!({"phase": "Terminating"});
+    }
+    if resource.is_crd()
+        && let Some(Value::Array(conditions)) = value.pointer_mut("/status/conditions")
+    {
+        let why = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+        conditions.push(json!({"type": "Terminating", "status": "True", "lastTransitionTime": now,
+            "reason": "InstanceDeletionPending", "message": why}));
     }
 }
 

@@ -84,7 +84,10 @@ fn verbs(r: &Resource) -> &'static [&'static str] {
 
 /// As upstream makes it: clients compare it to see that the stored version changed.
 fn storage_hash(r: &Resource) -> String {
-    let digest = Sha256::digest(format!("{}/{}", r.stored_as, r.kind));
+    // That of CRDs is stored in its first version upstream.
+    let stored_as = if r.is_crd() { "apiextensions.k8s.io/v1beta1" } else { &r.stored_as };
+    let core = if stored_as.contains('/') { "" } else { "/" };
+    let digest = Sha256::digest(format!("{core}{stored_as}/{}", r.kind));
     base64::engine::general_purpose::STANDARD.encode(&digest[..8])
 }
 

@@ -59,8 +59,6 @@ pub(crate) fn list(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiE
         if let Some(remaining) = page.remaining {
             metadata["remainingItemCount"] = json!(remaining);
         }
-    } else if request.query.get("continue").is_some() {
-        metadata["continue"] = json!("");
     }
     respond_with(inner, request, &page.objects, metadata)
 }
@@ -70,9 +68,13 @@ pub(crate) fn respond_with(
     inner: &Inner,
     request: &ApiRequest,
     objects: &[Arc<Stored>],
-    metadata: serde_json::Value,
+    mut metadata: serde_json::Value,
 ) -> Result<Response, ApiError> {
     let resource = &*request.resource;
+    if request.shape == Shape::Plain && !resource.is_builtin() && metadata.get("continue").is_none() {
+        // Lists of custom kinds always say it, those of built-in kinds leave out what is empty.
+        metadata["continue"] = json!("");
+    }
     let value = |o: &Stored| o.value().map_err(|e| ApiError::internal(&e));
     if request.shape == Shape::Table {
         let include = Include::parse(request.query.get("includeObject"));
@@ -97,6 +99,12 @@ pub(crate) fn respond_with(
         }
         match request.shape {
             Shape::Partial => body.put(table::partial(&value(object)?).to_string().as_bytes()),
+            Shape::Plain | Shape::Table if resource.is_builtin() => {
+                let mut shown = respond::shown_value(resource, object)?;
+                // The list says it for all.
+                shown.as_object_mut().into_iter().for_each(|map| map.retain(|k, _| k != "kind" && k != "apiVersion"));
+                body.put(shown.to_string().as_bytes());
+            }
             Shape::Plain | Shape::Table => body.put(respond::shown_bytes(resource, object)?),
         }
     }
@@ -140,50 +148,36 @@ pub(crate) fn require_reached(inner: &Inner, version: u64) -> Result<(), ApiErro
 /// `resourceVersion`, 0 where none is given.
 fn version(request: &ApiRequest) -> Result<u64, ApiError> {
     let text = request.query.get("resourceVersion").unwrap_or("0");
-    text.parse().map_err(|_| {
-        let why = "Invalid value: \"{}\": strconv.ParseUint: parsing \"{}\": invalid syntax".replace("{}", text);
-        ApiError::invalid_options("ListOptions", FieldError::new("FieldValueInvalid", "resourceVersion", why))
-    })
+    text.parse().map_err(|_| ApiError::bad_request(format!("resourceVersion: {text:?} is no version")))
 }
 
 /// Which options of lists and watches go together.
 pub(crate) fn check_options(request: &ApiRequest) -> Result<(), ApiError> {
-    let query = &request.query;
-    let refuse = |error| Err(ApiError::invalid_options("ListOptions", error));
-    let forbid = |field: &str, why: &str| refuse(FieldError::forbidden(field, why));
-    let watches = query.is_true("watch");
-    let given = query.get("resourceVersion");
-    if query.get("sendInitialEvents").is_some() {
-        if !watches {
-            return forbid("sendInitialEvents", "sendInitialEvents is forbidden for list");
-        }
-        return match query.get("resourceVersionMatch") {
-            None => forbid(
-                "resourceVersionMatch",
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            ),
-            Some("NotOlderThan") => Ok(()),
-            Some(other) => refuse(FieldError::unsupported("resourceVersionMatch", other, &["NotOlderThan"])),
-        };
-    }
-    match query.get("resourceVersionMatch") {
-        None => Ok(()),
-        Some(_) if watches => forbid(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        ),
-        Some(_) if given.is_none() => {
-            forbid("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided")
-        }
-        Some(_) if query.get("continue").is_some() => {
-            forbid("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided")
-        }
-        Some("Exact") if given == Some("0") => {
-            forbid("resourceVersionMatch", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
-        }
-        Some("Exact" | "NotOlderThan") => Ok(()),
-        Some(other) => refuse(FieldError::unsupported("resourceVersionMatch", other, &["Exact", "NotOlderThan", ""])),
-    }
+    let has = |key: &str| request.query.get(key).is_some();
+    let (initial, continues) = (has("sendInitialEvents"), has("continue"));
+    let wanted = request.query.get("resourceVersionMatch");
+    let matches = wanted.is_some();
+    let at_zero = wanted == Some("Exact") && request.query.get("resourceVersion") == Some("0");
+    let watches = request.query.is_true("watch");
+    let known: &[&str] = if watches { &["NotOlderThan"] } else { &["Exact", "NotOlderThan", ""] };
+    let of_match = |why: &str| FieldError::forbidden("resourceVersionMatch", why);
+    let unknown =
+        wanted.filter(|w| !known.contains(w)).map(|w| FieldError::unsupported("resourceVersionMatch", w, known));
+    let errors: Vec<FieldError> = if watches {
+        let needs = of_match("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        let alone = of_match("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        let needs = (initial && wanted != Some("NotOlderThan")).then_some(needs);
+        needs.into_iter().chain((matches && !initial).then_some(alone)).chain(unknown).collect()
+    } else {
+        let needs = of_match("resourceVersionMatch is forbidden unless resourceVersion is provided");
+        let continues_too = of_match("resourceVersionMatch is forbidden when continue is provided");
+        let zero = of_match("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+        let listed = FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
+        let needs = (matches && !has("resourceVersion")).then_some(needs);
+        let found = needs.into_iter().chain((matches && continues).then_some(continues_too)).chain(unknown);
+        found.chain(at_zero.then_some(zero)).chain(initial.then_some(listed)).collect()
+    };
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid_options("ListOptions", &errors)) }
 }
 
 fn page(inner: &Inner, request: &ApiRequest) -> Result<Page, ApiError> {

@@ -38,9 +38,15 @@ pub(crate) struct Context<'a> {
     pub(crate) uid: String,
 }
 
+/// What would be stored, and warnings.
+///
 /// # Errors
-/// 400 when `desired` is no object, 422 with every field that is refused.
-pub(crate) fn prepare(context: &Context<'_>, old: &mut Option<Value>, desired: Value) -> Result<Value, ApiError> {
+/// 400 when `desired` is no object or not of its kind's types, 422 with every field that is refused.
+pub(crate) fn prepare(
+    context: &Context<'_>,
+    old: &mut Option<Value>,
+    desired: Value,
+) -> Result<(Value, Vec<String>), ApiError> {
     let resource = context.resource;
     if !desired.is_object() || !desired["metadata"].is_object() {
         return Err(ApiError::bad_request("the object must be a JSON object with metadata"));
@@ -55,7 +61,14 @@ pub(crate) fn prepare(context: &Context<'_>, old: &mut Option<Value>, desired: V
         crd::complete(&mut object);
         object["status"] = crd::established_status(&object, context.manager.now);
     }
-    let errors = find_errors(context, old, &mut object);
+    let Findings { errors, warnings } = find_errors(context, old, &mut object);
+    // Go reads these into structs, and fails before anything is validated.
+    let is_typed = |e: &&FieldError| (resource.is_builtin() && !resource.is_crd()) || e.field.starts_with("metadata");
+    if let Some(error) = errors.iter().filter(is_typed).find(|e| e.reason == "FieldValueTypeInvalid") {
+        let Resource { kind, version, .. } = resource;
+        let why = format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {}", error.message);
+        return Err(ApiError::bad_request(why));
+    }
     if !errors.is_empty() {
         return Err(ApiError::invalid(resource, context.name, &errors));
     }
@@ -70,9 +83,9 @@ pub(crate) fn prepare(context: &Context<'_>, old: &mut Option<Value>, desired: V
         track_update(old.as_ref(), &mut object, Some(resource.schema()), &context.manager);
     }
     if resource.is_builtin() {
-        builtin_defaults::show_absent(resource, &mut object);
+        builtin_defaults::finish(resource, &mut object);
     }
-    Ok(object)
+    Ok((object, warnings))
 }
 
 /// Keeps a write to the part it is about: everything but status, or status alone.
@@ -140,12 +153,26 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Value) -> Vec<FieldError> {
+/// As upstream says some errors: in two places, so that there are two causes.
+pub(crate) fn twice(error: FieldError) -> [FieldError; 2] {
+    [error.clone(), error]
+}
+
+struct Findings {
+    errors: Vec<FieldError>,
+    warnings: Vec<String>,
+}
+
+fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Value) -> Findings {
     let resource = context.resource;
-    let mut errors = Vec::new();
+    let (mut errors, mut warnings) = (Vec::new(), meta::warnings(object));
     meta::validate(resource, object, &mut errors);
+    if resource.is_builtin() && matches!(resource.kind.as_str(), "ConfigMap" | "Secret") {
+        meta::validate_data_keys(object, &mut errors);
+    }
     validate(object, resource.schema(), &FieldPath::Root, &mut errors);
     // Rules are written for values of the right types.
+    let before_rules = errors.len();
     if let Some(rules) = resource.rules() {
         if errors.iter().any(FieldError::blocks_rules) {
             errors.push(FieldError::unchecked());
@@ -154,12 +181,20 @@ fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Valu
         }
     }
     if let Some(old) = old.as_ref() {
-        errors.retain(|e| !unchanged(old, object, &e.field, e.reason));
+        let mut index = 0;
+        errors.retain(|e| {
+            let forgiven = unchanged(old, object, resource.schema(), e);
+            if forgiven && index >= before_rules && *e != FieldError::unchecked() {
+                warnings.push(format!("{}: {}", e.field, e.message));
+            }
+            index += 1;
+            !forgiven
+        });
         if matches!(&errors[..], [only] if *only == FieldError::unchecked()) {
             // All that blocked the rules was wrong before, and stays.
             errors.clear();
         }
-        errors.extend(new_finalizers(old, object));
+        errors.extend(new_finalizers(old, object).into_iter().flat_map(twice));
         if let Some(error) = immutable_data(resource, old, object) {
             errors.push(error);
         }
@@ -167,7 +202,7 @@ fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Valu
     if resource.is_crd() && errors.is_empty() && old.as_ref().is_none_or(|o| o["spec"] != object["spec"]) {
         errors.extend(crd::compile(object, 0).err().into_iter().flatten());
     }
-    errors
+    Findings { errors, warnings }
 }
 
 fn new_finalizers(old: &Value, object: &Value) -> Option<FieldError> {
@@ -230,7 +265,7 @@ mod tests {
             ownership: Ownership::Track,
             uid: "u1".into(),
         };
-        prepare(&context, &mut old.clone(), desired)
+        prepare(&context, &mut old.clone(), desired).map(|(object, _)| object)
     }
 
     fn created() -> Value {

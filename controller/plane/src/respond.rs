@@ -35,11 +35,17 @@ pub(crate) fn json(code: u16, value: &Value) -> Response {
 }
 
 pub(crate) fn error(error: &ApiError) -> Response {
+    if error.reason.is_empty() {
+        return bytes(error.code, "text/plain; charset=utf-8", error.message.clone());
+    }
     json(error.code, &error.to_value())
 }
 
 /// `Success`, for deletions.
-pub(crate) fn success(details: Value) -> Response {
+pub(crate) fn success(mut details: Value) -> Response {
+    if let Value::Object(map) = &mut details {
+        map.retain(|_, value| *value != "");
+    }
     json(200, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}))
 }
 

@@ -53,12 +53,14 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
         return review::answer(target.plural, &read_body(request).await?, &content_type);
     }
     let resource = inner.registry().get(group, version, target.plural).ok_or_else(ApiError::no_such_path)?;
-    if !resource.namespaced && !target.namespace.is_empty() {
+    let across = request.method() == Method::GET && target.name.is_none();
+    if resource.namespaced == target.namespace.is_empty() && !(resource.namespaced && across) {
         return Err(ApiError::no_such_path());
     }
-    let subresource = match target.subresource {
-        "" => Subresource::Main,
-        "status" if resource.has_status => Subresource::Status,
+    let subresource = match (target.subresource, target.name) {
+        ("", _) => Subresource::Main,
+        ("status", _) if resource.has_status => Subresource::Status,
+        (_, Some(name)) if !resource.is_builtin() => return Err(ApiError::not_found(&resource, name)),
         _ => return Err(ApiError::no_such_path()),
     };
     let method = request.method().clone();
@@ -68,7 +70,7 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
         name: target.name.map(str::to_owned),
         subresource,
         query: Query::parse(request.uri().query().unwrap_or_default()),
-        shape: Shape::of(&header_text(&request, header::ACCEPT)),
+        shape: Shape::of(&header_text(&request, header::ACCEPT))?,
         content_type: header_text(&request, header::CONTENT_TYPE),
         user_agent: header_text(&request, header::USER_AGENT),
         body: read_body(request).await?,
@@ -83,6 +85,7 @@ async fn answer(inner: &Arc<Inner>, method: &Method, asked: &ApiRequest) -> Resu
         ("GET", Some(name)) => list::get(inner, asked, name),
         ("GET", None) => list::list(inner, asked),
         ("POST", None) => write::create(inner, asked).await,
+        ("PUT" | "PATCH", None) => Err(ApiError::bad_request("name must be provided")),
         ("PUT", Some(_)) => write::replace(inner, asked).await,
         ("PATCH", Some(_)) => write::patch(inner, asked).await,
         ("DELETE", Some(name)) if main => delete::delete_one(inner, asked, name).await,
@@ -153,7 +156,7 @@ fn describe(inner: &Inner, request: &Request<Body>, segments: &[&str]) -> Result
             Bytes::from_static(openapi::EMPTY_V2_PROTOBUF),
         ),
         ["openapi", "v2"] => respond::json(200, &openapi::empty_v2()),
-        ["openapi", "v3"] => respond::json(200, &openapi::index(&registry)),
+        ["openapi", "v3"] => respond::bytes(200, "text/plain; charset=utf-8", openapi::index(&registry).to_string()),
         ["openapi", "v3", "api", version] => found(openapi::document(&registry, "", version))?,
         ["openapi", "v3", "apis", group, version] => found(openapi::document(&registry, group, version))?,
         _ => return Ok(None),

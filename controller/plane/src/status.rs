@@ -76,7 +76,7 @@ impl ApiError {
 
     /// The path names no resource that is served.
     pub(crate) fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::new(404, "", "404 page not found\n")
     }
 
     pub(crate) fn not_found(resource: &Resource, name: &str) -> Self {
@@ -108,8 +108,8 @@ impl ApiError {
     }
 
     /// A query parameter or body of options, such as `PatchOptions`, that is refused.
-    pub(crate) fn invalid_options(kind: &str, error: FieldError) -> Self {
-        Self::invalid_as(&format!("{kind}.meta.k8s.io"), "", &[error])
+    pub(crate) fn invalid_options(kind: &str, errors: &[FieldError]) -> Self {
+        Self::invalid_as(&format!("{kind}.meta.k8s.io"), "", errors)
     }
 
     /// Refuses under a kind and group such as `Campaign.fanfare.dev`.
@@ -171,7 +171,7 @@ impl ApiError {
         }
     }
 
-    fn about(mut self, resource: &Resource, name: &str) -> Self {
+    pub(crate) fn about(mut self, resource: &Resource, name: &str) -> Self {
         self.details = json!({"name": name, "group": resource.group, "kind": resource.plural});
         self
     }
@@ -181,10 +181,14 @@ impl ApiError {
         if let Value::Object(map) = &mut details {
             map.retain(|_, value| *value != "");
         }
-        json!({
+        let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "details": details, "code": self.code,
-        })
+            "message": self.message, "reason": self.reason, "code": self.code,
+        });
+        if details != json!({}) {
+            status["details"] = details;
+        }
+        status
     }
 }
 

@@ -105,7 +105,7 @@ impl Include {
 pub(crate) fn row(resource: &Resource, object: &Value, include: Include, now: jiff::Timestamp) -> Value {
     let cells: Vec<Value> = resource.columns.iter().map(|c| c.cell(object, now)).collect();
     match include {
-        Include::None => json!({"cells": cells}),
+        Include::None => json!({"cells": cells, "object": null}),
         Include::Metadata => json!({"cells": cells, "object": partial(object)}),
         Include::Object => json!({"cells": cells, "object": view::to_shown(resource, object.clone())}),
     }

@@ -37,6 +37,12 @@ pub(crate) fn to_shown(resource: &Resource, mut value: Value) -> Value {
     if applies_to(resource) {
         rename(&mut value, fields(resource).iter().map(|(new, core)| (*core, *new)), &resource.api_version());
     }
+    if resource.group == EVENTS_GROUP
+        && let Value::Object(map) = &mut value
+    {
+        // Always there in core/v1, left out here when empty.
+        map.retain(|key, v| !key.starts_with("reporting") || v != "");
+    }
     value
 }
 

@@ -11,7 +11,7 @@ use crate::namespace;
 use crate::object::{Key, Stored, has_finalizers, meta_str};
 use crate::patch::{apply::Conflicts, managers::Manager};
 use crate::plane::Inner;
-use crate::prepare::{Context, Ownership, prepare};
+use crate::prepare::{Context, Ownership, prepare, twice};
 use crate::registry::Resource;
 use crate::request::{ApiRequest, Subresource};
 use crate::respond::{self, Response};
@@ -119,11 +119,11 @@ pub(crate) async fn patch(inner: &Inner, request: &ApiRequest) -> Result<Respons
     };
     if kind == PatchKind::Apply && request.query.get("fieldManager").is_none() {
         let error = FieldError::required("fieldManager", "is required for apply patch");
-        return Err(ApiError::invalid_options("PatchOptions", error));
+        return Err(ApiError::invalid_options("PatchOptions", &[error]));
     }
     if kind != PatchKind::Apply && request.query.get("force").is_some() {
         let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
-        return Err(ApiError::invalid_options("PatchOptions", error));
+        return Err(ApiError::invalid_options("PatchOptions", &[error]));
     }
     let body = decode(&request.body, media)?;
     respond_to(inner, request, Change::Patch(kind, body)).await
@@ -174,7 +174,7 @@ pub(crate) fn check_options(request: &ApiRequest, kind: &str) -> Result<(), ApiE
             let shown = if key == "dryRun" { format!("[\"{value}\"]") } else { format!("\"{value}\"") };
             let supported: Vec<String> = values.iter().map(|v| format!("\"{v}\"")).collect();
             let message = format!("Unsupported value: {shown}: supported values: {}", supported.join(", "));
-            return Err(ApiError::invalid_options(kind, FieldError::new("FieldValueNotSupported", key, message)));
+            return Err(ApiError::invalid_options(kind, &[FieldError::new("FieldValueNotSupported", key, message)]));
         }
     }
     Ok(())
@@ -204,8 +204,11 @@ pub(crate) async fn write(inner: &Inner, request: &WriteRequest<'_>) -> Result<W
 async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Result<Option<Written>, ApiError> {
     let resource = &**request.resource;
     let key = Key::new(&resource.store, request.namespace, name);
-    let current = inner.store.cache.get(&key);
-    let creates = matches!(request.change, Change::Create(_) | Change::Patch(PatchKind::Apply, _));
+    let is_create = matches!(request.change, Change::Create(_));
+    let creates = is_create || matches!(request.change, Change::Patch(PatchKind::Apply, _));
+    // What is wrong with a new object is told before that its name is taken.
+    let found = inner.store.cache.get(&key);
+    let (current, taken) = if is_create { (None, found.is_some()) } else { (found, false) };
     if creates && current.is_none() && resource.namespaced {
         namespace::require_usable(inner, resource, request.namespace, name)?;
     }
@@ -234,7 +237,11 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
         ownership: if is_apply { Ownership::Said } else { Ownership::Track },
         uid: (inner.uids)().to_string(),
     };
-    let object = prepare(&context, &mut old, desired)?;
+    let (object, more) = prepare(&context, &mut old, desired)?;
+    if taken {
+        return Err(ApiError::already_exists(resource, name));
+    }
+    warnings.extend(more);
     warnings.extend(admit(inner, request, name, &object, old.as_ref()).await?);
     if request.options.dry_run {
         let outcome = if old.is_some() { Outcome::WouldUpdate(object) } else { Outcome::WouldCreate(object) };
@@ -245,12 +252,17 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
     }
     let deleting = object["metadata"].get("deletionTimestamp").is_some();
     let finished = deleting && !has_finalizers(&object) && !resource.is_namespace();
-    let action = if finished { Action::Delete } else { Action::Put(object) };
+    // The last finalizer was taken away: the answer is the object without it, as it would have been.
+    let (action, last) = if finished { (Action::Delete, Some(object)) } else { (Action::Put(object), None) };
     let expect = current.as_ref().map_or(Expect::Absent, |c| Expect::Version(c.version));
     match inner.store.commit(key, expect, action).await {
         Ok(stored) => {
             inner.after_write(resource, &stored, finished).await?;
-            let outcome = if current.is_some() { Outcome::Updated(stored) } else { Outcome::Created(stored) };
+            let outcome = match (last, current) {
+                (Some(last), _) => Outcome::WouldUpdate(last),
+                (None, Some(_)) => Outcome::Updated(stored),
+                (None, None) => Outcome::Created(stored),
+            };
             Ok(Some(Written { outcome, warnings }))
         }
         Err(CommitError::Stale) => Ok(None),
@@ -315,6 +327,10 @@ fn check_preconditions(
     }
     let uid = meta_str(desired, "uid");
     if !uid.is_empty() && *uid != *current.uid {
+        if !matches!(request.change, Change::Replace(_)) {
+            let error = FieldError::invalid("metadata.uid", &json!(uid), "field is immutable");
+            return Err(ApiError::invalid(resource, name, &twice(error)));
+        }
         let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", current.uid);
         return Err(ApiError::conflict(resource, name, why));
     }

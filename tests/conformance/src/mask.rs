@@ -20,7 +20,7 @@ static RFC1123: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"));
 /// Versions in running text, such as messages and YAML.
 static VERSION_IN_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"(?i)(resource ?version"?: "?|resourceVersion=|ResourceVersion in [a-z ]+: |current: )(\d+)"#)
+    pattern(r#"(?i)(resource ?version"?: "?|resourceVersion=|ResourceVersion in [a-z ]+(?:: | \()|current: )(\d+)"#)
 });
 static AGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\d+[smh]|<unknown>)$"));
 static AGE_IN_TEXT: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)(?P<before>^|\s)\d{1,2}s(?P<after>\s|$)"));
@@ -96,6 +96,17 @@ impl Masks {
                             *value = self.stable("rv", &text).into();
                         }
                         "cells" => self.cells(value),
+                        "managedFields" => {
+                            self.value(value);
+                            // They are in the order of their times, to the second.
+                            value.as_array_mut().into_iter().for_each(|all| all.sort_by_key(Value::to_string));
+                        }
+                        "resources" => {
+                            // Kinds are listed in no order.
+                            let name = |v: &Value| v["name"].as_str().unwrap_or_default().to_owned();
+                            value.as_array_mut().into_iter().for_each(|items| items.sort_by_key(name));
+                            self.value(value);
+                        }
                         _ => self.value(value),
                     }
                 }

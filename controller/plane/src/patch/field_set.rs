@@ -57,6 +57,7 @@ impl FieldSet {
     }
 
     fn of_value(value: &Value, schema: Option<&Schema>, parents: Parents) -> Self {
+        let is_inline = schema.is_some_and(|s| s.inline);
         match value {
             Value::Object(map) if !map.is_empty() && !schema.is_some_and(|s| s.atomic) => {
                 let children = map.iter().map(|(key, child)| {
@@ -65,8 +66,7 @@ impl FieldSet {
                     set.member |= !schema.is_some_and(|s| s.properties.contains_key(key));
                     (format!("f:{key}"), set)
                 });
-                let member = parents == Parents::Owned && !schema.is_some_and(|s| s.inline);
-                Self { member, children: children.collect() }
+                Self { member: parents == Parents::Owned && !is_inline, children: children.collect() }
             }
             Value::Array(items) if !items.is_empty() => match schema.map_or(&ListKind::Atomic, |s| &s.list) {
                 ListKind::Atomic => Self::leaf(),
@@ -81,7 +81,7 @@ impl FieldSet {
                         set.member = true;
                         (entry_key(item, keys, item_schema), set)
                     });
-                    Self { member: parents == Parents::Owned, children: children.collect() }
+                    Self { member: parents == Parents::Owned && !is_inline, children: children.collect() }
                 }
             },
             _ => Self::leaf(),
@@ -139,8 +139,10 @@ impl FieldSet {
         set
     }
 
+    /// The leaves of both: a container that both know something in belongs to neither alone.
     pub(crate) fn intersection(&self, other: &Self) -> Self {
-        let mut set = Self { member: self.member && other.member, children: BTreeMap::new() };
+        let is_leaf = self.children.is_empty() && other.children.is_empty();
+        let mut set = Self { member: is_leaf && self.member && other.member, children: BTreeMap::new() };
         for (key, child) in &self.children {
             if let Some(o) = other.children.get(key) {
                 set.insert_unless_empty(key, child.intersection(o));

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Additional, Bound, ListKind, Schema, Type, join};
+use super::{Additional, Bound, ListKind, Schema, Type, join, validate};
+use crate::field_path::FieldPath;
 use crate::status::FieldError;
 
 /// Deeper schemas are refused: recursion over them must end.
@@ -35,6 +36,7 @@ pub(crate) fn compile_custom(
         ));
     }
     require_structural(document, root, &mut compiler.errors);
+    check_defaults(&schema, root, &mut compiler.errors);
     if !compiler.errors.is_empty() {
         return Err(compiler.errors);
     }
@@ -59,7 +61,8 @@ pub(crate) fn compile_builtin(
 /// The schema of `metadata`, the same for every kind.
 pub(crate) fn compile_object_meta(model: &Value, models: &BTreeMap<String, Value>) -> Schema {
     let mut compiler = Compiler::new(Some(models));
-    compiler.node(model, "", &mut vec!["metadata".to_owned()])
+    let schema = compiler.node(model, "", &mut vec!["metadata".to_owned()]);
+    Schema { inline: false, ..schema }
 }
 
 fn add_object_fields(schema: &mut Schema, object_meta: &Arc<Schema>) {
@@ -170,7 +173,7 @@ impl<'a> Compiler<'a> {
         let name = reference.rsplit('/').next().unwrap_or(reference).to_owned();
         let anything = Schema { preserve_unknown: true, ..Schema::default() };
         let Some(model) = self.models.and_then(|m| m.get(&name)) else {
-            self.errors.push(FieldError::forbidden(join(path, "$ref"), "$ref is not supported; write the schema out"));
+            self.errors.push(FieldError::forbidden(join(path, "$ref"), "$ref is not supported"));
             return anything;
         };
         if self.open.contains(&name) {
@@ -231,8 +234,10 @@ impl<'a> Compiler<'a> {
             Some("map") => {
                 let keys = strings(&v["x-kubernetes-list-map-keys"]);
                 if keys.is_empty() {
-                    self.errors
-                        .push(FieldError::required(join(path, "x-kubernetes-list-map-keys"), "a map list has keys"));
+                    self.errors.push(FieldError::required(
+                        join(path, "x-kubernetes-list-map-keys"),
+                        "must not be empty if x-kubernetes-list-type is map",
+                    ));
                 }
                 ListKind::Map(keys)
             }
@@ -271,6 +276,7 @@ const INLINE: &[&str] = &[
     "loadBalancer",
     "names",
     "acceptedNames",
+    "containers",
 ];
 
 /// The models of k8s-openapi carry no list hints; these are the ones upstream's types declare.
@@ -318,9 +324,38 @@ fn bound(v: &Value, key: &str, exclusive: &str) -> Option<Bound> {
     v[key].as_f64().map(|at| Bound { at, exclusive: flag(v, exclusive) })
 }
 
+/// A default must be valid itself.
+fn check_defaults(schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+    if let Some(default) = &schema.default {
+        let mut found = Vec::new();
+        validate(default, schema, &FieldPath::Root, &mut found);
+        let below = |e: FieldError| FieldError { field: join(&join(path, "default"), &e.field), ..e };
+        errors.extend(
+            found.into_iter().map(below).map(|e| FieldError { field: e.field.trim_end_matches('.').into(), ..e }),
+        );
+    }
+    for (key, child) in &schema.properties {
+        check_defaults(child, &format!("{}[{key}]", join(path, "properties")), errors);
+    }
+    if let Some(items) = &schema.items {
+        check_defaults(items, &join(path, "items"), errors);
+    }
+}
+
+/// Branches only narrow what the schema around them says: they may not have types of their own.
+fn refuse_types(branch: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    for (key, child) in branch["properties"].as_object().into_iter().flatten() {
+        let path = format!("{}[{key}]", join(path, "properties"));
+        if child.get("type").is_some() {
+            errors.push(FieldError::forbidden(join(&path, "type"), "must be empty to be structural"));
+        }
+        refuse_types(child, &path, errors);
+    }
+}
+
 /// What a real API server refuses in a CRD's schema, beyond what compiling finds.
 fn require_structural(v: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let untyped = v.get("type").is_none();
+    let untyped = v.get("type").is_none() && v.get("$ref").is_none();
     if untyped && !flag(v, "x-kubernetes-int-or-string") && !flag(v, "x-kubernetes-preserve-unknown-fields") {
         errors.push(FieldError::required(join(path, "type"), "must not be empty for specified object fields"));
     }
@@ -348,6 +383,11 @@ fn require_structural(v: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
     for (key, child) in v["properties"].as_object().into_iter().flatten() {
         require_structural(child, &format!("{}[{key}]", join(path, "properties")), errors);
+    }
+    for key in ["allOf", "anyOf", "oneOf"] {
+        for (i, branch) in v[key].as_array().into_iter().flatten().enumerate() {
+            refuse_types(branch, &format!("{}[{i}]", join(path, key)), errors);
+        }
     }
     for key in ["items", "additionalProperties"] {
         if v[key].is_object() {
