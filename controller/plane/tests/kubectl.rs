@@ -86,7 +86,7 @@ async fn what_is_wrong_is_refused_in_the_words_of_a_real_api_server() {
     let unlucky = served.file("unlucky.json", &[widget("b", json!({"owner": "x", "priority": 13}))]);
     holds(
         &served.fails(&["apply", "-f", &unlucky]).await,
-        &["The Widget \"b\" is invalid: spec: Invalid value: \"object\": 13 brings bad luck"],
+        &["The Widget \"b\" is invalid: spec: Invalid value: 13 brings bad luck"],
     );
     let moved = served.file("moved.json", &[widget("a", json!({"owner": "web"}))]);
     holds(
