@@ -22,5 +22,6 @@ mod orders;
 mod points;
 mod redemptions;
 mod reports;
+mod restored;
 mod support;
 mod uses;
