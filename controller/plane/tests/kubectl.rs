@@ -91,7 +91,7 @@ async fn what_is_wrong_is_refused_in_the_words_of_a_real_api_server() {
     let moved = served.file("moved.json", &[widget("a", json!({"owner": "web"}))]);
     holds(
         &served.fails(&["apply", "-f", &moved]).await,
-        &["spec.owner: Invalid value: \"string\": owner is immutable"],
+        &["spec.owner: Invalid value: \"web\": owner is immutable"],
     );
     holds(&served.fails(&["apply", "-f", &moved, "-n", "nowhere"]).await, &["namespaces \"nowhere\" not found"]);
 }
