@@ -3,7 +3,10 @@
 use anyhow::{Context, bail};
 use fanfare_core::ids::Namespace;
 use fanfare_store::{Error, Store};
-use std::{convert::Infallible, fmt, str::FromStr, sync::Arc};
+use std::{convert::Infallible, fmt, str::FromStr, sync::Arc, time::Duration};
+
+/// How often somebody looks whether it is still the same database.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The address of a database. However it is printed, its password stays out.
 #[derive(Clone)]
@@ -71,6 +74,16 @@ pub async fn open(address: &Address) -> anyhow::Result<Arc<dyn Store>> {
         Err(error) => Err(anyhow::anyhow!("{}", without_password(&error.to_string(), &address.0))).with_context(|| {
             format!("--database: {address} cannot be used; check the address, the login and that it runs")
         }),
+    }
+}
+
+/// Waits until the database turns out to be another than the one that was opened, and says so.
+pub async fn until_restored(store: &dyn Store) -> anyhow::Error {
+    loop {
+        if let Err(error @ Error::Restored(_)) = store.ping().await {
+            return error.into();
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

@@ -205,7 +205,7 @@ impl App {
     /// A fault of the database: nothing of it is told.
     pub(crate) fn store_fault(&self, error: &store::Error) -> Problem {
         match error {
-            store::Error::Unavailable(_) | store::Error::Locked(_) => {
+            store::Error::Unavailable(_) | store::Error::Locked(_) | store::Error::Restored(_) => {
                 tracing::warn!(%error, "the database did not answer");
                 Problem::overloaded("the database does not answer now; try again")
             }
@@ -224,6 +224,7 @@ impl App {
                 "this Idempotency-Key was used with another request; use a new key for a new request",
             ),
             CallError::Overloaded => Problem::overloaded("too much is waiting to be decided; try again"),
+            CallError::AwaitingReconciliation => Problem::awaiting_reconciliation(),
             CallError::Stopped => Problem::overloaded("the service is stopping; try again"),
             CallError::Store(StoreFault(error)) => self.store_fault(error),
         }

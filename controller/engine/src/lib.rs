@@ -51,6 +51,7 @@ pub mod progress;
 pub mod publish;
 pub mod redemptions;
 pub mod reports;
+pub mod restored;
 pub mod rollup;
 pub mod segments;
 pub mod settle;
@@ -98,6 +99,12 @@ pub trait Command: Send + 'static {
     /// at the database, never correctness.
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
         let _ = (plans, keys);
+    }
+
+    /// Whether it may move value while nobody knows yet what a restored backup lacks: facts that a till's journal brings,
+    /// and what people publish or correct by name. The rest waits; see [`CallError::AwaitingReconciliation`].
+    fn is_fact(&self) -> bool {
+        false
     }
 
     /// Decides. Whatever it changed on `tx` is undone unless it answers `Ok`. May run more than once.
@@ -168,6 +175,9 @@ pub enum CallError {
     /// The queue is full; nothing was decided.
     #[error("too much is waiting to be decided")]
     Overloaded,
+    /// The database was restored and it is not known yet what it lacks, so that nothing that moves value is decided.
+    #[error("the database was restored and awaits its reconciliation")]
+    AwaitingReconciliation,
     /// The database did not take the batch; a retry with the same key finds out.
     #[error(transparent)]
     Store(#[from] StoreFault),
@@ -244,6 +254,7 @@ pub(crate) struct Shared {
     pub(crate) replica: u64,
     pub(crate) stats: stats::Stats,
     pub(crate) fence: Option<Fence>,
+    pub(crate) awaits: std::sync::atomic::AtomicBool,
     queue: tokio::sync::mpsc::Sender<writer::Queued>,
     room: Arc<tokio::sync::Semaphore>,
 }
@@ -291,7 +302,9 @@ impl Engine {
         let replica = mint::number_of(&seed);
         let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
         let stats = stats::Stats::default();
-        let shared = Arc::new(Shared { namespace, store, clock, memory, wake, replica, stats, fence, queue, room });
+        let awaits = restored::awaits(&*store).await?.is_some().into();
+        let shared =
+            Arc::new(Shared { namespace, store, clock, memory, wake, replica, stats, fence, awaits, queue, room });
         if shared.store.shared() {
             concurrency::spawn(memory::follow(Arc::downgrade(&shared)));
         }

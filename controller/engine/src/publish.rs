@@ -44,6 +44,10 @@ pub enum PublishOutcome {
 impl Command for Publish {
     type Answer = PublishOutcome;
 
+    fn is_fact(&self) -> bool {
+        true
+    }
+
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
         let Some(runtime) = &plans.runtime else { return };
         let money = runtime.currency.code().to_owned();
@@ -163,6 +167,10 @@ pub struct Retire {
 impl Command for Retire {
     /// Whether it was served.
     type Answer = bool;
+
+    fn is_fact(&self) -> bool {
+        true
+    }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<bool, Halt> {
         if !tx.plans.revisions.contains_key(&(self.kind, self.name.clone())) {

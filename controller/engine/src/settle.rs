@@ -33,6 +33,10 @@ pub enum Settlement {
 impl Command for Settle {
     type Answer = Settlement;
 
+    fn is_fact(&self) -> bool {
+        true
+    }
+
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
         keys.counters.insert(key::metric(&self.campaign, SETTLED));
         let Some(runtime) = &plans.runtime else { return };

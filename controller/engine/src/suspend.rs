@@ -105,6 +105,10 @@ impl Command for Resume {
     /// Whether it goes on by this.
     type Answer = bool;
 
+    fn is_fact(&self) -> bool {
+        true
+    }
+
     fn prefetch(&self, _: &Plans, keys: &mut Keys) {
         keys.counters.extend([limit_key(&self.name), resumed_key(&self.name)]);
     }

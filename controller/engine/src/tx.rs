@@ -222,6 +222,17 @@ impl Base {
         self.lots.mine.clear();
     }
 
+    /// Whether the command at hand changed what is worth something: vouchers, orders, what is set aside, or the ledger.
+    pub(crate) fn moves_value(&self) -> bool {
+        let Tables { grants, orders, redemptions, holds, pool, .. } = &self.tables;
+        !(self.logs.postings.mine.is_empty()
+            && grants.mine.is_empty()
+            && orders.mine.is_empty()
+            && redemptions.mine.is_empty()
+            && holds.mine.is_empty()
+            && pool.mine.is_empty())
+    }
+
     /// The answer that is stored under an idempotency key.
     pub(crate) fn stored(&self, key: &(String, String)) -> Result<Option<&Stored>, Missing> {
         self.tables.idempotency.get(key)

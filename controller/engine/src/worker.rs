@@ -16,7 +16,7 @@ use crate::{
 use fanfare_store::{Keys, rows::Job};
 use futures::{FutureExt, future::join_all};
 use std::{pin::pin, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 /// How many due jobs are taken at once; each is one command, and a batch folds them.
 pub const DUE_MAX: usize = 256;
@@ -64,7 +64,7 @@ impl Command for Perform {
             Task::LapseOrder(id) => orders::lapse(tx, id)?,
             Task::LapseRedemption(id) => redemptions::lapse(tx, id)?,
             Task::ReleaseHold(id) => holds::lapse(tx, id)?,
-            Task::CloseGrant(id) => grants::close(tx, id)?,
+            Task::CloseGrant(id) => grants::close(tx, id, self.job.due_at)?,
             Task::Points(id) => points::turn(tx, id)?,
             Task::Step(id) => journeys::step(tx, id)?,
         }
@@ -130,13 +130,13 @@ async fn perform(engine: &Engine, job: Job) -> Result<(), CallError> {
 /// Works until `stop` is set: what is under way is finished first.
 pub async fn run(engine: Engine, sender: Arc<dyn Sender>, mut stop: watch::Receiver<bool>) {
     let mut outbox = Outbox::default();
-    let mut passes = 0_u64;
+    let (mut passes, mut looked) = (0_u64, None);
     while !*stop.borrow() {
         passes += 1;
         let mut woken = pin!(engine.woken().fuse());
         // Registered before it looks, so that what is planned meanwhile wakes it.
         let already = futures::poll!(woken.as_mut()).is_ready();
-        let wait = match pass(&engine, &*sender, &mut outbox).await {
+        let wait = match pass(&engine, &*sender, &mut outbox, &mut looked).await {
             Ok(more) if more || already => continue,
             Ok(_) => until_next(&engine).await,
             Err(error) => {
@@ -162,14 +162,29 @@ fn spread(engine: &Engine, passes: u64) -> Duration {
     Duration::from_millis(mixed % SPREAD_MS)
 }
 
-async fn pass(engine: &Engine, sender: &dyn Sender, outbox: &mut Outbox) -> Result<bool, CallError> {
-    work_off(engine).await?;
+async fn pass(
+    engine: &Engine,
+    sender: &dyn Sender,
+    outbox: &mut Outbox,
+    looked: &mut Option<Instant>,
+) -> Result<bool, CallError> {
+    if looked.is_none_or(|at| at.elapsed() >= Duration::from_millis(LOOK_AGAIN_MS)) {
+        engine.look_at_restore().await?;
+        *looked = Some(Instant::now());
+    }
+    // What falls due waits: a voucher that a restore brought back unused may have been used.
+    if !engine.awaits_reconciliation() {
+        work_off(engine).await?;
+    }
     outbox.pass(engine, sender).await
 }
 
 /// How long until the next job falls due.
 async fn until_next(engine: &Engine) -> Duration {
     let longest = Duration::from_millis(LOOK_AGAIN_MS);
+    if engine.awaits_reconciliation() {
+        return longest;
+    }
     match engine.store().next_due(engine.namespace()).await {
         Ok(Some(due)) => (due - engine.clock().now()).to_std().unwrap_or(Duration::ZERO).min(longest),
         Ok(None) | Err(_) => longest,

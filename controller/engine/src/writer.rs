@@ -14,7 +14,7 @@ use crate::{
 use fanfare_store::{Error as StoreError, Keys, Position, fault_points, rows::Stored};
 use std::{
     cell::RefCell,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
 use tokio::{
@@ -43,6 +43,8 @@ pub(crate) struct Scene<'a> {
     shared: &'a Shared,
     plans: &'a Plans,
     now: fanfare_core::time::Ts,
+    /// Whether the database was restored and awaits its reconciliation.
+    awaits: bool,
     wanted: &'a RefCell<Keys>,
 }
 
@@ -128,7 +130,7 @@ type PlainAnswer<A> = Result<(Result<A, Refused>, Position), CallError>;
 
 struct Plain<C: Command> {
     command: C,
-    outcome: Option<Result<C::Answer, Refused>>,
+    outcome: Option<Outcome<C::Answer>>,
     reply: oneshot::Sender<PlainAnswer<C::Answer>>,
 }
 
@@ -138,13 +140,21 @@ pub(crate) fn plain<C: Command>(command: C) -> (Box<dyn Work>, oneshot::Receiver
     (Box::new(Plain { command, outcome: None, reply }), answer)
 }
 
+/// What a command came to, or that it is not decided yet because of a restore.
+type Outcome<A> = Result<Result<A, Refused>, Awaits>;
+
+/// The command would move value, and nobody knows yet what a restored backup lacks.
+#[derive(Clone, Copy, Debug)]
+struct Awaits;
+
+impl From<Awaits> for CallError {
+    fn from(_: Awaits) -> Self {
+        Self::AwaitingReconciliation
+    }
+}
+
 /// Runs a command on the batch; `None` when rows are missing. Its changes stay in the command's own layer.
-fn decide<C: Command>(
-    command: &C,
-    scene: &Scene<'_>,
-    base: &mut Base,
-    draw: &mut Draw,
-) -> Option<Result<C::Answer, Refused>> {
+fn decide<C: Command>(command: &C, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Option<Outcome<C::Answer>> {
     draw.rewind();
     let incarnation = scene.shared.store.incarnation();
     let (namespace, audience) = (&scene.shared.namespace, &scene.shared.memory.audience);
@@ -152,10 +162,14 @@ fn decide<C: Command>(
     let origin = crate::origin::Origin::default();
     let mut tx = Tx { now, namespace, plans, audience, origin, order: None, incarnation, base, draw, wanted };
     match command.run(&mut tx).and_then(|answer| emitted::tell(&mut tx).map(|()| answer)) {
-        Ok(answer) => Some(Ok(answer)),
+        Ok(_) if scene.awaits && !command.is_fact() && base.moves_value() => {
+            base.discard();
+            Some(Err(Awaits))
+        }
+        Ok(answer) => Some(Ok(Ok(answer))),
         Err(Halt::Refused(refused)) => {
             base.discard();
-            Some(Err(*refused))
+            Some(Ok(Err(*refused)))
         }
         Err(Halt::Missing) => {
             base.discard();
@@ -178,7 +192,8 @@ impl<C: Command> Work for Plain<C> {
 
     fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
         let answer = match (committed, self.outcome) {
-            (Ok(position), Some(outcome)) => Ok((outcome, position)),
+            (Ok(position), Some(Ok(outcome))) => Ok((outcome, position)),
+            (Ok(_), Some(Err(awaits))) => Err(awaits.into()),
             (Ok(_), None) => Err(CallError::Stopped),
             (Err(fault), _) => Err(fault.into()),
         };
@@ -227,7 +242,19 @@ impl<C: Command> Work for WithKey<C> {
             }
             Ok(None) => {}
         }
-        let Some(outcome) = decide(&self.command, scene, base, draw) else { return Ran::Nowhere };
+        let outcome = match decide(&self.command, scene, base, draw) {
+            None => return Ran::Nowhere,
+            // What a restore lost may be what a refusal misses, and a stored answer would outlive it.
+            Some(Ok(Err(_))) if scene.awaits && !self.command.is_fact() => Err(Awaits),
+            Some(outcome) => outcome,
+        };
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(awaits) => {
+                self.outcome = Some(Err(awaits.into()));
+                return Ran::Through;
+            }
+        };
         let (status, body) = render(&outcome);
         let (scope, key) = id;
         base.store_answer(Stored { scope, key, digest: digest.clone(), status, body: body.clone(), at: scene.now });
@@ -252,6 +279,7 @@ type ManyAnswer<C> = Result<(Vec<Result<<C as Command>::Answer, Refused>>, Posit
 struct Many<C: Command> {
     commands: Vec<C>,
     outcomes: Vec<Result<C::Answer, Refused>>,
+    awaits: Option<Awaits>,
     reply: oneshot::Sender<ManyAnswer<C>>,
     _room: OwnedSemaphorePermit,
 }
@@ -264,7 +292,7 @@ pub(crate) fn many<C: Command>(
 ) -> (Box<dyn Work>, oneshot::Receiver<ManyAnswer<C>>) {
     let (reply, answer) = oneshot::channel();
     let outcomes = Vec::with_capacity(commands.len());
-    (Box::new(Many { commands, outcomes, reply, _room: room }), answer)
+    (Box::new(Many { commands, outcomes, awaits: None, reply, _room: room }), answer)
 }
 
 impl<C: Command> Work for Many<C> {
@@ -280,6 +308,7 @@ impl<C: Command> Work for Many<C> {
 
     fn restart(&mut self) {
         self.outcomes.clear();
+        self.awaits = None;
     }
 
     fn run(&mut self, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Ran {
@@ -288,16 +317,25 @@ impl<C: Command> Work for Many<C> {
             let Some(outcome) = decide(command, scene, base, draw) else {
                 return if self.outcomes.len() > before { Ran::Further } else { Ran::Nowhere };
             };
+            match outcome {
+                Ok(outcome) => self.outcomes.push(outcome),
+                Err(awaits) => {
+                    self.awaits = Some(awaits);
+                    return Ran::Through;
+                }
+            }
             base.keep();
             draw.keep();
-            self.outcomes.push(outcome);
         }
         Ran::Through
     }
 
     fn answer(self: Box<Self>, committed: Result<Position, CallFault>) {
         let answer = match committed {
-            Ok(position) => Ok((self.outcomes, position)),
+            Ok(position) => match self.awaits {
+                None => Ok((self.outcomes, position)),
+                Some(awaits) => Err((awaits.into(), self.commands)),
+            },
             Err(fault) => Err((fault.into(), self.commands)),
         };
         drop(self.reply.send(answer));
@@ -403,6 +441,7 @@ async fn batch(
     // Business time is read after the lane is held, so that it never runs backwards along the lane.
     let now = shared.clock.now();
     let now = if shared.store.shared() { shared.memory.instant(now) } else { now };
+    let awaits = shared.awaits.load(Ordering::Relaxed);
     let mut base = Base::default();
     let wanted = RefCell::new(keys);
     for work in works.iter_mut() {
@@ -414,7 +453,7 @@ async fn batch(
                 let rows = tx.load(&keys).await.map_err(fault)?;
                 base.learn(&keys, rows);
             }
-            let scene = Scene { shared, plans: &plans, now, wanted: &wanted };
+            let scene = Scene { shared, plans: &plans, now, awaits, wanted: &wanted };
             match work.run(&scene, &mut base, &mut draw) {
                 Ran::Through => break,
                 Ran::Further => rounds = 0,

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod codes;
 pub mod controller;
 pub mod crds;
+pub mod database;
 pub mod events;
 pub mod explain;
 pub mod keys;
@@ -71,6 +72,9 @@ pub enum Command {
     /// The audit trail and the ledger's chain.
     #[command(subcommand)]
     Audit(audit::Command),
+    /// The database: that it was restored, and that somebody answers for what that may have lost.
+    #[command(subcommand)]
+    Database(database::Command),
     /// The ledger: corrections, reports and the export, over the HTTP API or on a shared database.
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -107,6 +111,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,
         Command::Reconcile(args) => reconcile::run(&args).await,
+        Command::Database(command) => database::run(command).await,
         Command::Events(command) => events::run(command).await,
         Command::Codes(command) => codes::run(command).await,
         Command::Terminal(command) => keys::terminal(command).await,

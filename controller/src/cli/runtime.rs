@@ -67,6 +67,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             outln!("stopping; running requests end first");
             ExitCode::SUCCESS
         }
+        // What is in memory is of the other database; started anew, it reads this one.
+        restored = database::until_restored(&*store) => return Err(restored),
         Some(ended) = tasks.join_next() => {
             ended.context("a part of fanfare ended")??;
             ExitCode::FAILURE

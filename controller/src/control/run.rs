@@ -165,13 +165,24 @@ fn name_of_this_process() -> anyhow::Result<String> {
     Ok(format!("{}_{tail}", host.trim()))
 }
 
-/// Leads whenever it may, until it is dropped.
-async fn work(parts: Parts, database: Address) {
-    let store = open(&database, &parts.health).await;
+/// Leads whenever it may, until it is dropped; with what memory keeps read anew where the database is another.
+async fn work(parts: Parts, address: Address) {
+    loop {
+        let store = open(&address, &parts.health).await;
+        tokio::select! {
+            () = tend(&parts, &store) => {}
+            restored = database::until_restored(&*store) => tracing::warn!(%restored, "the database is opened anew"),
+        }
+        parts.health.leads(false);
+    }
+}
+
+/// Leads whenever it may on one database, until it is dropped.
+async fn tend(parts: &Parts, store: &Arc<dyn Store>) {
     let mut tasks = JoinSet::new();
     tasks.spawn(checks::follow_database(store.clone(), parts.health.clone()));
     let clocks = loop {
-        match clocks(&store).await {
+        match clocks(store).await {
             Ok(clocks) => break clocks,
             Err(error) => tracing::warn!(%error, "the database does not tell the time; asked again"),
         }
@@ -181,7 +192,7 @@ async fn work(parts: Parts, database: Address) {
     tasks.spawn(clocks.1.clone().keep(store.clone()));
     loop {
         parts.standing.won().await;
-        if let Err(error) = lead(&parts, &store, &clocks).await {
+        if let Err(error) = lead(parts, store, &clocks).await {
             tracing::warn!(%error, "the epoch was not raised; tried again");
         }
         parts.health.leads(false);

@@ -11,7 +11,7 @@ use crate::{
 use anyhow::Context;
 use fanfare_api::Scope;
 use fanfare_core::ids::Namespace;
-use fanfare_engine::Engine;
+use fanfare_engine::{CallError, Engine, restored::Reconciled};
 use fanfare_store::reports::Inspection;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -62,6 +62,20 @@ pub enum Request {
     },
     /// Checks the ledger and what must always hold.
     Verify,
+    /// The database was restored from a backup: it may lack what was acknowledged.
+    Restored {
+        /// By whom.
+        by: String,
+        /// From what, or why.
+        reason: String,
+    },
+    /// Somebody answers for what a restore may have lost.
+    Reconciled {
+        /// Who.
+        by: String,
+        /// What was done about it.
+        reason: String,
+    },
 }
 
 impl Request {
@@ -69,7 +83,11 @@ impl Request {
     fn wait_max(&self) -> Duration {
         match self {
             Self::Verify => VERIFY_MAX,
-            Self::EnrolTerminal { .. } | Self::CreateKey { .. } | Self::Revoke { .. } => WAIT_MAX,
+            Self::EnrolTerminal { .. }
+            | Self::CreateKey { .. }
+            | Self::Revoke { .. }
+            | Self::Restored { .. }
+            | Self::Reconciled { .. } => WAIT_MAX,
         }
     }
 }
@@ -127,11 +145,37 @@ pub async fn handle(engine: &Engine, request: Request) -> Answer {
         Request::Verify => {
             return verify(engine.store()).await.unwrap_or_else(|error| Answer::Refused(error.to_string()));
         }
+        Request::Restored { by, reason } => return restored(engine, &by, &reason).await,
+        Request::Reconciled { by, reason } => return reconciled(engine, by, reason).await,
     };
     match made {
         Ok((id, secret)) => Answer::Credential { id, secret },
         Err(error) => Answer::Refused(error.to_string()),
     }
+}
+
+/// Starts an incarnation.
+async fn restored(engine: &Engine, by: &str, reason: &str) -> Answer {
+    match engine.store().restored(&format!("{by}: {reason}")).await {
+        Ok(_) => Answer::Done,
+        Err(error) => Answer::Refused(error.to_string()),
+    }
+}
+
+/// Lets everything be decided again.
+async fn reconciled(engine: &Engine, by: String, reason: String) -> Answer {
+    let done = async {
+        if !engine.look_at_restore().await? {
+            return Ok(Answer::Refused("the database awaits no reconciliation; there is nothing to do".into()));
+        }
+        let outcome = engine.execute(Reconciled { by, reason }).await?.0;
+        engine.look_at_restore().await?;
+        Ok::<_, CallError>(match outcome {
+            Ok(()) => Answer::Done,
+            Err(refused) => Answer::Refused(refused.refusal.detail),
+        })
+    };
+    done.await.unwrap_or_else(|error| Answer::Refused(error.to_string()))
 }
 
 /// Checks every namespace of the database, each as it stood at one moment.
@@ -193,6 +237,10 @@ pub async fn ask(place: &Place, request: Request) -> anyhow::Result<Answer> {
         return ask_shared(store, place.shared.namespace.as_deref(), request).await;
     }
     match UnixStream::connect(socket(&place.data)).await {
+        Ok(_) if matches!(request, Request::Restored { .. }) => Ok(Answer::Refused(format!(
+            "--data: `fanfare up` runs on {} with what it read before the restore; end it first",
+            place.data.display()
+        ))),
         Ok(stream) => {
             let wait_max = request.wait_max();
             let late = || format!("no answer in {} s", wait_max.as_secs());

@@ -144,6 +144,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             outln!("\nstopping; everything is kept in {}", data.display());
             ExitCode::SUCCESS
         }
+        restored = crate::database::until_restored(engine.store()) => {
+            outln!("\n{restored}");
+            ExitCode::FAILURE
+        }
         Some(ended) = tasks.join_next() => {
             ended.context("a part of fanfare ended")??;
             ExitCode::FAILURE

@@ -18,6 +18,7 @@ pub mod keys;
 mod open;
 pub mod postgres;
 pub mod reports;
+pub mod restored;
 mod retention;
 pub mod rows;
 pub mod sqlite;
@@ -57,6 +58,9 @@ pub enum Error {
     /// The database is of another version than this binary knows.
     #[error("the database is of another version: {0}")]
     Version(String),
+    /// The database is another than the one that was opened: it came from a backup, or a standby was promoted.
+    #[error("{0}")]
+    Restored(String),
     /// The batch was decided under an epoch that somebody has raised since: nothing was written.
     #[error("another has taken over: {0}")]
     Fenced(String),
@@ -181,6 +185,10 @@ pub trait Store: Send + Sync {
     /// Writes such a value unless there is one, and answers the one that stands: of several processes that make a key at
     /// once, all get the same. It waits for the lane, so not within a batch.
     fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>>;
+    /// Starts an incarnation, because the database was restored from a backup or a standby was promoted, and sets
+    /// [`restored::AWAITS`] to `why`; answers its number. Whoever has the database open, this store too, is refused
+    /// from then on.
+    fn restored<'a>(&'a self, why: &'a str) -> Answer<'a, i64>;
     /// Raises the epoch that this setting counts and answers it: from then on a batch under a former one
     /// ([`Writes::fence`]) is void. It waits for batches that are being committed under it.
     fn raise<'a>(&'a self, setting: &'a str) -> Answer<'a, i64>;

@@ -83,6 +83,12 @@ pub struct RewardSpec {
     /// timeZone), else the campaign's: 14d ends at the same time of day, 14 days later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validity: Option<Validity>,
+    /// How long before its time to be claimed or used ends the member is reminded, for example [3d, 1d], each once: an
+    /// Automation with the trigger grant.expiring sends the message. Nothing comes once it is used up or taken back. Not for
+    /// points and badges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub remind_before: Vec<Span>,
     /// Where and how it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redemption: Option<Redemption>,

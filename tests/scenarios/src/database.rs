@@ -107,6 +107,14 @@ impl Server {
         &self.url
     }
 
+    /// Has a streaming replica `follow` it, `cut` off from what it commits next, or `take-over` its place on its port.
+    ///
+    /// # Errors
+    /// When the replica does not come so far.
+    pub fn standby(&self, what: &str) -> Result<()> {
+        tool("standby", &self.folder, &[what]).map(drop)
+    }
+
     /// Cuts every connection and starts it again on what it kept.
     ///
     /// # Errors

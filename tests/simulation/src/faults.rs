@@ -268,6 +268,7 @@ impl Store for Faulty {
         setting(name: &'a str) -> Option<Vec<u8>>;
         set_setting(name: &'a str, value: &'a [u8]) -> ();
         first_setting(name: &'a str, value: &'a [u8]) -> Vec<u8>;
+        restored(why: &'a str) -> i64;
         raise(setting: &'a str) -> i64;
         revisions(ns: &'a Namespace, kind: Kind, name: &'a Name) -> Vec<Published>;
         runs(ns: &'a Namespace, automation: &'a Name, page: Page) -> Vec<Run>;

@@ -53,6 +53,8 @@ pub(crate) struct OutcomeView {
     /// The reservation that was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     reservation: Option<ReservationView>,
+    /// The revision of the rules.
+    revision: String,
 }
 
 /// What happened.
@@ -168,5 +170,6 @@ fn outcome_view(outcome: &Outcome, view: &View) -> OutcomeView {
         grants: grants.iter().map(ToString::to_string).collect(),
         progress: progress.clone(),
         reservation: reservation.as_ref().map(|(id, until)| held(&(id, *until))),
+        revision: view.revision.clone(),
     }
 }

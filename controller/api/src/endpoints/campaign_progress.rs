@@ -10,6 +10,7 @@ use crate::{
 };
 use axum::extract::State;
 use fanfare_core::ids::Name;
+use fanfare_engine::progress::Progress;
 use http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,6 +23,16 @@ pub(crate) struct ProgressView {
     ends_at: Option<String>,
     /// Per mechanic that has goals.
     mechanics: Vec<GoalsView>,
+    /// The revision of the rules.
+    revision: String,
+}
+
+/// The same as it is written.
+#[derive(Serialize)]
+struct Written {
+    #[serde(flatten)]
+    progress: Progress,
+    revision: String,
 }
 
 /// How far the caller has come in a campaign.
@@ -32,5 +43,6 @@ pub(crate) struct ProgressView {
 )]
 pub(crate) async fn get_progress(State(app): State<App>, caller: Member, Id(name): Id, headers: HeaderMap) -> Answer {
     let found = app.engine().progress(&Name::from(name), &caller.0);
-    repeatable(&headers, &found.ok_or_else(|| Problem::not_found("campaign"))?)
+    let progress = found.ok_or_else(|| Problem::not_found("campaign"))?;
+    repeatable(&headers, &Written { progress, revision: app.engine().plans().digest.clone() })
 }

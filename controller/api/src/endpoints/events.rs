@@ -18,6 +18,8 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EventResults {
     results: Vec<EventResultView>,
+    /// The revision of the rules.
+    revision: String,
 }
 
 /// What became of one event.
@@ -121,7 +123,7 @@ async fn take(app: &App, read: Vec<Read>, sender: &Sender) -> Answer {
     for EventResultView { status, problem, .. } in &results {
         app.metrics().event(status, problem.as_ref().and_then(|problem| Code::of(&problem.code)));
     }
-    let answer = ok(&EventResults { results })?;
+    let answer = ok(&EventResults { results, revision: app.engine().plans().digest.clone() })?;
     Ok(match reached {
         Some(position) => at_position(answer, position),
         None => answer,

@@ -35,6 +35,8 @@ pub(crate) struct ValidateBody {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Validations {
     results: Vec<ValidationView>,
+    /// The revision of the rules.
+    revision: String,
 }
 
 /// What would become of one code.
@@ -158,7 +160,7 @@ pub(crate) async fn validate_codes(
         let unknown = |one: &&Validated| one.refusal.as_ref().is_some_and(|no| no.reason == Reason::CodeUnknown);
         app.note_wrong_codes(&guesser, found.iter().filter(unknown).count());
         let results = sent.into_iter().zip(found).map(|(sent, one)| ValidationView::of(sent, one, now, &view));
-        ok(&Validations { results: results.collect() })
+        ok(&Validations { results: results.collect(), revision: view.revision.clone() })
     })
     .await
 }

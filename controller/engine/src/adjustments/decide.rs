@@ -35,6 +35,10 @@ impl Command for Decide {
     /// Nothing when there is no such correction.
     type Answer = Option<Adjustment>;
 
+    fn is_fact(&self) -> bool {
+        true
+    }
+
     fn prefetch(&self, _: &Plans, keys: &mut Keys) {
         keys.events.extend([PROPOSED, DECIDED].map(|source| (source.to_owned(), self.id.clone())));
     }

@@ -33,6 +33,10 @@ impl Command for CommitOrder {
     /// Nothing when there is no such order.
     type Answer = Option<Placed>;
 
+    fn is_fact(&self) -> bool {
+        self.occurred_at.is_some()
+    }
+
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
         keys.orders.insert(self.id.clone());
         keys.redemptions_of.insert(self.id.clone());

@@ -55,6 +55,10 @@ pub struct PlaceOrder {
 impl Command for PlaceOrder {
     type Answer = Placed;
 
+    fn is_fact(&self) -> bool {
+        self.occurred_at.is_some()
+    }
+
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
         keys.orders.insert(self.id.clone());
         carts::prefetch(plans, &self.cart, keys);

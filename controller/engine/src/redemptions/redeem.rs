@@ -76,6 +76,10 @@ pub struct Redeem {
 impl Command for Redeem {
     type Answer = Outcome;
 
+    fn is_fact(&self) -> bool {
+        self.occurred_at.is_some()
+    }
+
     fn prefetch(&self, _: &Plans, keys: &mut Keys) {
         carts::want_codes(std::slice::from_ref(&self.code), keys);
     }

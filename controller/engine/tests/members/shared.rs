@@ -212,6 +212,9 @@ impl Store for Shared {
     fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>> {
         self.inner.first_setting(name, value)
     }
+    fn restored<'a>(&'a self, why: &'a str) -> Answer<'a, i64> {
+        self.inner.restored(why)
+    }
     fn raise<'a>(&'a self, setting: &'a str) -> Answer<'a, i64> {
         self.inner.raise(setting)
     }

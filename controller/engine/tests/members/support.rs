@@ -236,6 +236,7 @@ pub(crate) fn points_reward(name: &str, amount: i64) -> RewardPlan {
         limits: Vec::new(),
         claim: Claim::Auto,
         claim_within: None,
+        remind_before: Vec::new(),
         validity: Validity { from: ValidFrom::Issue, lasts: None, until: None, not_before: None },
         redemption: Redemption {
             places: Places::default(),

@@ -229,6 +229,7 @@ impl Store for ModelStore {
         setting(&'a str) -> Option<Vec<u8>>;
         set_setting(&'a str, &'a [u8]) -> ();
         first_setting(&'a str, &'a [u8]) -> Vec<u8>;
+        restored(&'a str) -> i64;
         raise(&'a str) -> i64;
         revisions(&'a Namespace, Kind, &'a Name) -> Vec<Published>;
         runs(&'a Namespace, &'a Name, Page) -> Vec<Run>;

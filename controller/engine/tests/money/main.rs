@@ -25,5 +25,6 @@ mod payment_cards;
 mod points;
 mod redemptions;
 mod reports;
+mod restored;
 mod support;
 mod uses;

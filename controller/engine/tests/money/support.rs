@@ -249,7 +249,7 @@ impl Command for Do {
             Task::LapseOrder(id) => orders::lapse(tx, id),
             Task::LapseRedemption(id) => redemptions::lapse(tx, id),
             Task::ReleaseHold(id) => holds::lapse(tx, id),
-            Task::CloseGrant(id) => grants::close(tx, id),
+            Task::CloseGrant(id) => grants::close(tx, id, tx.now),
             Task::Points(id) => fanfare_engine::points::turn(tx, id),
             Task::Settle(_) | Task::Step(_) => {
                 tx.done(&self.0.id());
@@ -351,6 +351,7 @@ fn reward(name: &str, kind: RewardKind, unit_cost: i64) -> RewardPlan {
         limits: Vec::new(),
         claim: Claim::Auto,
         claim_within: None,
+        remind_before: Vec::new(),
         validity: Validity { from: ValidFrom::Issue, lasts: Some(Span::days(14)), until: None, not_before: None },
         redemption: Redemption {
             places: Places::default(),

@@ -20,11 +20,7 @@ use kube::{
 };
 use parking_lot::RwLock;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// How long judging may take: the API server waits for 5 s, and an answer on the way takes its time.
 const JUDGE_MAX: Duration = Duration::from_secs(4);
@@ -40,7 +36,7 @@ pub struct Reviewer {
 #[derive(Default)]
 struct Known {
     /// The database and business time, once it was reached.
-    database: OnceLock<(Arc<dyn Store>, BusinessClock)>,
+    database: RwLock<Option<(Arc<dyn Store>, BusinessClock)>>,
     /// The Runtimes by namespace and name.
     runtimes: RwLock<BTreeMap<(String, String), DynamicObject>>,
 }
@@ -48,7 +44,7 @@ struct Known {
 impl Reviewer {
     /// From now on what the database holds fixed is judged too.
     pub fn reached(&self, store: Arc<dyn Store>, clock: BusinessClock) {
-        drop(self.known.database.set((store, clock)));
+        *self.known.database.write() = Some((store, clock));
     }
 
     /// Follows the Runtimes, which say what amounts, stores and attributes there are.
@@ -127,12 +123,16 @@ impl Reviewer {
         let kind = text("/kind/kind").and_then(Kind::parse)?;
         let object = request.get("object").filter(|object| object.is_object())?;
         let namespace = text("/namespace")?;
-        let database = self.known.database.get();
-        let now = database.map_or_else(|| WallClock.now(), |(_, clock)| clock.now());
+        let database = self.known.database.read().clone();
+        let now = database.as_ref().map_or_else(|| WallClock.now(), |(_, clock)| clock.now());
         let runtime = self.runtime(namespace, now);
         let owner = Namespace::from(namespace);
-        let facts =
-            Facts { store: database.map(|(store, _)| &**store), namespace: &owner, runtime: runtime.as_ref(), now };
+        let facts = Facts {
+            store: database.as_ref().map(|(store, _)| &**store),
+            namespace: &owner,
+            runtime: runtime.as_ref(),
+            now,
+        };
         let old = request.get("oldObject").filter(|old| old.is_object());
         let errors = admission::judge(Request { kind, object, old }, facts).await.err()?;
         let name = text("/name").or_else(|| object.pointer("/metadata/name")?.as_str()).unwrap_or_default();

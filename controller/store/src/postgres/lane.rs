@@ -20,6 +20,8 @@ pub(super) struct Lane {
     pub(super) audit: Link,
     /// The server's process that runs the batch; 0 where the lane is new.
     process: i64,
+    /// The database's.
+    incarnation: i64,
 }
 
 /// A batch on PostgreSQL.
@@ -37,6 +39,7 @@ pub(super) async fn begin<'a>(store: &'a PostgresStore, namespace: &'a Namespace
         Some(lane) => lane,
         None => found(&mut transaction, namespace).await?,
     };
+    store.still(lane.incarnation)?;
     if lane.process != 0 && store.planned.due(lane.process) {
         sqlx::raw_sql("DISCARD PLANS").execute(&mut *transaction).await.map_err(refused)?;
     }
@@ -60,11 +63,19 @@ async fn open(store: &PostgresStore) -> Result<Transaction<'static, Postgres>> {
 
 /// Locks the lane. A lock that was waited for answers the row as its holder left it.
 async fn lock(conn: &mut PgConnection, namespace: &Namespace) -> Result<Option<Lane>> {
-    let sql = "SELECT ns, seq, chain, audit, pg_backend_pid()::bigint FROM lane WHERE name = $1 FOR UPDATE";
+    let sql = "SELECT ns, seq, chain, audit, pg_backend_pid()::bigint, (SELECT max(number) FROM incarnation)
+        FROM lane WHERE name = $1 FOR UPDATE";
     let row = sqlx::query(sql).bind(namespace.as_str()).fetch_optional(conn).await.map_err(refused)?;
     let Some(row) = row else { return Ok(None) };
     let mut c = Cursor::new(&row);
-    Ok(Some(Lane { ns: c.int()?, seq: c.int()?, chain: c.link()?, audit: c.link()?, process: c.int()? }))
+    Ok(Some(Lane {
+        ns: c.int()?,
+        seq: c.int()?,
+        chain: c.link()?,
+        audit: c.link()?,
+        process: c.int()?,
+        incarnation: c.int()?,
+    }))
 }
 
 /// Gives a namespace its lane, which is there for good once this batch commits. Of several who try at once the others wait
@@ -72,12 +83,12 @@ async fn lock(conn: &mut PgConnection, namespace: &Namespace) -> Result<Option<L
 async fn found(conn: &mut PgConnection, namespace: &Namespace) -> Result<Lane> {
     /// How often a lane may be made and given up by others in between.
     const TRIES_MAX: usize = 100;
-    let sql =
-        "INSERT INTO lane (name, seq, chain, audit) VALUES ($1, 0, $2, $2) ON CONFLICT (name) DO NOTHING RETURNING ns";
+    let sql = "INSERT INTO lane (name, seq, chain, audit) VALUES ($1, 0, $2, $2) ON CONFLICT (name) DO NOTHING
+        RETURNING ns, (SELECT max(number) FROM incarnation)";
     for _ in 0..TRIES_MAX {
-        let made = sqlx::query_scalar(sql).bind(namespace.as_str()).bind(chain::START.as_slice());
-        if let Some(ns) = made.fetch_optional(&mut *conn).await.map_err(refused)? {
-            return Ok(Lane { ns, seq: 0, chain: chain::START, audit: chain::START, process: 0 });
+        let made = sqlx::query_as(sql).bind(namespace.as_str()).bind(chain::START.as_slice());
+        if let Some((ns, incarnation)) = made.fetch_optional(&mut *conn).await.map_err(refused)? {
+            return Ok(Lane { ns, seq: 0, chain: chain::START, audit: chain::START, process: 0, incarnation });
         }
         if let Some(lane) = lock(conn, namespace).await? {
             return Ok(lane);

@@ -7,6 +7,7 @@
 
 mod bulk;
 mod error;
+mod incarnation;
 mod lane;
 mod load;
 mod money;
@@ -19,7 +20,7 @@ mod terms;
 mod verify;
 mod write;
 
-use crate::{Error, Result, fault_points, terms::Cache};
+use crate::{Error, Result, fault_points, restored, terms::Cache};
 use error::{not_migrated, place, refused, unreachable};
 use fanfare_core::model::{AutomationPlan, RewardPlan};
 use futures::future::BoxFuture;
@@ -30,7 +31,14 @@ use sqlx::{
     migrate::{Migration, MigrationSource, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{str::FromStr, time::Duration};
+use std::{
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// Every migration: its version, what it is and its SQL. Applied ones never change.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -85,6 +93,8 @@ pub struct PostgresStore {
     writers: PgPool,
     readers: PgPool,
     incarnation: i64,
+    /// A connection led to another server than the one that was opened.
+    moved: Arc<AtomicBool>,
     rewards: Cache<RewardPlan>,
     automations: Cache<AutomationPlan>,
     planned: Planned,
@@ -116,9 +126,20 @@ impl PostgresStore {
             Some(_) => options,
             None => options.application_name("fanfare"),
         };
-        let incarnation = prepare(&options).await?;
+        let (place, incarnation) = prepare(&options).await?;
+        let (place, moved) = (Arc::<str>::from(place), Arc::new(AtomicBool::new(false)));
         let pool = |connections| {
+            let (place, moved) = (Arc::clone(&place), Arc::clone(&moved));
             PgPoolOptions::new()
+                .after_connect(move |conn, _| {
+                    let (place, moved) = (Arc::clone(&place), Arc::clone(&moved));
+                    Box::pin(async move {
+                        if incarnation::elsewhere(conn, &place).await? {
+                            moved.store(true, Ordering::SeqCst);
+                        }
+                        Ok(())
+                    })
+                })
                 .max_connections(connections)
                 .min_connections(0)
                 .acquire_timeout(WAIT_MAX)
@@ -130,10 +151,17 @@ impl PostgresStore {
             writers: pool(WRITERS_MAX).connect_lazy_with(writing(options.clone())),
             readers: pool(READERS_MAX).connect_lazy_with(reading(options)),
             incarnation,
+            moved,
             rewards: Cache::default(),
             automations: Cache::default(),
             planned: Planned::default(),
         })
+    }
+
+    /// Refuses whatever would be decided on another database than the one that was opened; `number` is its incarnation.
+    fn still(&self, number: i64) -> Result<()> {
+        let moved = self.moved.load(Ordering::SeqCst);
+        restored::still(if moved { 0 } else { number }, self.incarnation)
     }
 
     /// Ends every connection.
@@ -183,8 +211,8 @@ fn reading(options: PgConnectOptions) -> PgConnectOptions {
     ])
 }
 
-/// Brings the schema up to date and answers the incarnation.
-async fn prepare(options: &PgConnectOptions) -> Result<i64> {
+/// Brings the schema up to date and answers where the database lives and its incarnation.
+async fn prepare(options: &PgConnectOptions) -> Result<(String, i64)> {
     let connected = tokio::time::timeout(WAIT_MAX, options.connect()).await;
     let late = || {
         Error::Unavailable(format!("PostgreSQL at {}: no answer in {WAIT_MAX:?}; check host and port", place(options)))
@@ -195,11 +223,10 @@ async fn prepare(options: &PgConnectOptions) -> Result<i64> {
     let migrator = Migrator::new(Embedded).await.map_err(|error| not_migrated(error, options))?;
     migrator.run(&mut conn).await.map_err(|error| not_migrated(error, options))?;
     fault_points::reach("migrated");
-    let incarnation = sqlx::query_scalar("SELECT max(number) FROM incarnation").fetch_one(&mut conn).await;
-    let incarnation = incarnation.map_err(refused)?;
+    let opened = incarnation::opened(&mut conn).await?;
     fault_points::reach("migrated");
     conn.close().await.map_err(refused)?;
-    Ok(incarnation)
+    Ok(opened)
 }
 
 /// Refuses a database in which another program keeps tables.

@@ -3,10 +3,10 @@
 use super::{
     PostgresStore,
     error::{NO_TEXT, refused},
-    lane, load, news, reports, verify,
+    incarnation, lane, load, news, reports, verify,
 };
 use crate::{
-    Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
+    Answer, Batch, CREDENTIALS_MAX, News, PAGE_MAX, Page, Position, Result, Store,
     decode::{self, Cursor, instant},
     encode::to_json,
     reports::{Asked, Cut, ExceptionsOf, Inspection},
@@ -113,10 +113,7 @@ impl Store for PostgresStore {
                 .fetch_one(&self.readers)
                 .await
                 .map_err(refused)?;
-            match found == self.incarnation {
-                true => Ok(()),
-                false => Err(Error::Locked("the database was restored meanwhile; restart to read it anew".into())),
-            }
+            self.still(found)
         })
     }
 
@@ -374,6 +371,15 @@ impl Store for PostgresStore {
                 ON CONFLICT (name) DO UPDATE SET value = settings.value RETURNING value";
             let query = sqlx::query_scalar(sql).bind(name).bind(value);
             query.fetch_one(&self.writers).await.map_err(refused)
+        })
+    }
+
+    fn restored<'a>(&'a self, why: &'a str) -> Answer<'a, i64> {
+        Box::pin(async move {
+            let mut transaction = self.writers.begin().await.map_err(refused)?;
+            let number = incarnation::begin(&mut transaction, why).await?;
+            transaction.commit().await.map_err(refused)?;
+            Ok(number)
         })
     }
 

@@ -13,7 +13,7 @@ use crate::{
     Answer, Batch, Error, Keys, News, Position, Result, Rows, Writes,
     chain::{self, Link},
     decode::Cursor,
-    fault_points, fold,
+    fault_points, fold, restored,
     rows::Grant,
 };
 use fanfare_core::ids::Namespace;
@@ -73,7 +73,7 @@ pub(super) async fn begin<'a>(store: &'a SqliteStore, namespace: &'a Namespace) 
 }
 
 async fn read_lane(store: &SqliteStore, conn: &mut SqliteConnection, namespace: &Namespace) -> Result<Lane> {
-    let sql = "SELECT v.data_version, l.ns, l.seq, l.chain, l.audit
+    let sql = "SELECT v.data_version, (SELECT max(number) FROM incarnation), l.ns, l.seq, l.chain, l.audit
         FROM pragma_data_version v LEFT JOIN lane l ON l.name = ?1";
     let row = sqlx::query(sql).bind(namespace.as_str()).fetch_one(conn).await.map_err(refused)?;
     let mut c = Cursor::new(&row);
@@ -84,6 +84,7 @@ async fn read_lane(store: &SqliteStore, conn: &mut SqliteConnection, namespace: 
         store.data_version.store(-1, Ordering::SeqCst);
         return Err(Error::Locked("another program has written to the database; restart to read it anew".into()));
     }
+    restored::still(c.int()?, store.incarnation)?;
     match c.opt_int()? {
         Some(ns) => Ok(Lane { ns: Some(ns), seq: c.int()?, chain: c.link()?, audit: c.link()? }),
         None => Ok(Lane { ns: None, seq: 0, chain: chain::START, audit: chain::START }),

@@ -2,10 +2,11 @@
 
 use super::{SqliteStore, error::refused, lane, load, reports, verify};
 use crate::{
-    Answer, Batch, CREDENTIALS_MAX, Error, News, PAGE_MAX, Page, Position, Result, Store,
+    Answer, Batch, CREDENTIALS_MAX, News, PAGE_MAX, Page, Position, Result, Store,
     decode::{self, Cursor, instant},
     encode::to_json,
     reports::{Asked, Cut, ExceptionsOf, Inspection},
+    restored,
     rows::{
         Audit, Credential, Event, Grant, GrantState, Job, LedgerLine, Member, Message, Order, Participation, Pooled,
         Published, Redemption, RefreshToken, Run,
@@ -101,10 +102,7 @@ impl Store for SqliteStore {
                 .fetch_one(&self.readers)
                 .await
                 .map_err(refused)?;
-            match found == self.incarnation {
-                true => Ok(()),
-                false => Err(Error::Locked("the database was restored meanwhile; restart to read it anew".into())),
-            }
+            restored::still(found, self.incarnation)
         })
     }
 
@@ -359,6 +357,21 @@ impl Store for SqliteStore {
                 ON CONFLICT (name) DO UPDATE SET value = settings.value RETURNING value";
             let query = sqlx::query_scalar(sql).bind(name).bind(value);
             query.fetch_one(&self.writer).await.map_err(refused)
+        })
+    }
+
+    fn restored<'a>(&'a self, why: &'a str) -> Answer<'a, i64> {
+        Box::pin(async move {
+            let mut transaction = self.writer.begin().await.map_err(refused)?;
+            let sql =
+                "INSERT INTO incarnation (number, reason) SELECT max(number) + 1, ?1 FROM incarnation RETURNING number";
+            let number = sqlx::query_scalar(sql).bind(why).fetch_one(&mut *transaction).await.map_err(refused)?;
+            let sql = "INSERT INTO settings (name, value) VALUES (?1, CAST(?2 AS BLOB))
+                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            let awaits = sqlx::query(sql).bind(restored::AWAITS).bind(why);
+            awaits.execute(&mut *transaction).await.map_err(refused)?;
+            transaction.commit().await.map_err(refused)?;
+            Ok(number)
         })
     }
 

@@ -103,6 +103,7 @@ pub(crate) fn reward(name: &str, revision: &str) -> RewardPlan {
         limits: Vec::new(),
         claim: Claim::Auto,
         claim_within: None,
+        remind_before: Vec::new(),
         validity: Validity { from: ValidFrom::Issue, lasts: Some(Span::days(30)), until: None, not_before: None },
         redemption: HowRedeemed {
             places: Places::default(),

@@ -72,6 +72,7 @@ contract! {
     subjects::tokens_are_used_revoked_and_forgotten;
     subjects::settings_are_kept;
     subjects::whoever_was_deposed_writes_nothing;
+    subjects::a_restore_shuts_out_whoever_had_it_open;
     subjects::imported_codes_stand_at_their_place_and_once;
     subjects::answers_are_kept_seven_days;
 }

@@ -9,6 +9,7 @@ use fanfare_core::{ids::Namespace, model::Kind};
 use fanfare_store::{
     Error, Keys, Position, PostgresStore, Store, Writes,
     postgres::{IDLE_MAX, LOCK_WAIT_MAX},
+    restored::AWAITS,
     rows::{Grant, Redemption, RedemptionState},
 };
 use futures::{StreamExt, future::join_all, stream};
@@ -299,6 +300,23 @@ async fn a_reopened_database_has_everything() {
     let next = Writes { postings: vec![posting("2", "a", "b", 1)], ..writes() };
     assert_eq!(commit(&store, next).await.unwrap(), Position(2), "the chain goes on");
     assert_eq!(store.verify(&shop()).await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_database_in_another_place_starts_an_incarnation() {
+    let database = Database::new("promoted").await;
+    let store = database.open().await;
+    commit(&store, one_of_each()).await.unwrap();
+    assert_eq!((store.incarnation(), store.setting(AWAITS).await.unwrap()), (1, None));
+    database.run("UPDATE settings SET value = '7/00000001' WHERE name = 'database-place'").await;
+    let (one, other) = tokio::join!(database.open(), database.open());
+    assert_eq!((one.incarnation(), other.incarnation()), (2, 2), "of two who open it at once, one starts it");
+    let why = String::from_utf8(one.setting(AWAITS).await.unwrap().unwrap()).unwrap();
+    assert!(why.contains("7/00000001 became"), "{why}");
+    let refused = store.begin(&shop()).await.err();
+    assert!(matches!(refused, Some(Error::Restored(_))), "it read what was there before: {refused:?}");
+    commit(&one, Writes { counters: vec![("c".into(), 1)], ..writes() }).await.unwrap();
+    assert_eq!(database.open().await.incarnation(), 2, "the same place is no restore");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod newcomer;
 mod opening_hours;
 mod points;
 mod replicas;
+mod restored;
 mod retail;
 mod rewards;
 mod road;

@@ -6,7 +6,7 @@ use fanfare_core::{
     model::Kind,
 };
 use fanfare_store::{
-    Error, Fence, Keys, PAGE_MAX, Page, Store, Writes,
+    Error, Fence, Keys, PAGE_MAX, Page, Store, Writes, restored,
     rows::{GrantState, MessageState, Pooled, RunState},
 };
 use futures::{TryStreamExt, future::join_all};
@@ -207,6 +207,17 @@ pub(crate) async fn settings_are_kept(store: &dyn Store) {
     assert_eq!(store.first_setting("made once", &[2]).await.unwrap(), [1]);
     let made = join_all([1, 2, 3, 4].map(async |n| store.first_setting("race", &[n]).await.unwrap())).await;
     assert!(made.iter().all(|value| *value == made[0]), "{made:?}");
+}
+
+pub(crate) async fn a_restore_shuts_out_whoever_had_it_open(store: &dyn Store) {
+    commit(store, writes()).await.unwrap();
+    assert_eq!(store.setting(restored::AWAITS).await.unwrap(), None);
+    assert_eq!(store.restored("the backup of last night").await.unwrap(), 2);
+    assert_eq!(store.setting(restored::AWAITS).await.unwrap(), Some(b"the backup of last night".to_vec()));
+    assert!(matches!(store.ping().await, Err(Error::Restored(_))));
+    let refused = store.begin(&shop()).await.err();
+    assert!(matches!(refused, Some(Error::Restored(_))), "{refused:?}");
+    assert_eq!(store.incarnation(), 1, "ids of two incarnations never meet");
 }
 
 pub(crate) async fn whoever_was_deposed_writes_nothing(store: &dyn Store) {
