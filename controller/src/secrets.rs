@@ -1,9 +1,14 @@
-//! Logins of channels from mounted files, as Kubernetes mounts Secrets: read when a message leaves, never kept.
+//! Secrets from mounted files, as Kubernetes mounts them: logins of channels, read when a message leaves, and lists of
+//! codes. Nothing of them is kept.
 
 use fanfare_core::ids::{Name, Namespace};
-use fanfare_engine::logins::Has;
+use fanfare_engine::{
+    declared::{Lists, SECRET_MAX_BYTES},
+    logins::Has,
+};
 use fanfare_notify::{Answer, Login, Logins};
 use std::{
+    collections::BTreeMap,
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
@@ -30,6 +35,15 @@ impl Mounted {
             Box::pin(async move { mounted.login(&namespace, &secret).await.is_some() })
         })
     }
+
+    /// What Secrets hold, for whoever imports the codes that they declare.
+    pub fn lists(self: &Arc<Self>) -> Lists {
+        let mounted = self.clone();
+        Arc::new(move |secret: Name| {
+            let folder = mounted.folder.as_deref().and_then(|folder| Some(folder.join(plain(secret.as_str())?)));
+            Box::pin(async move { all(&folder?) })
+        })
+    }
 }
 
 impl Logins for Mounted {
@@ -54,6 +68,26 @@ fn read(folder: &Path, key: &str) -> Option<String> {
         return None;
     }
     std::fs::read_to_string(path).ok().map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// All keys of a Secret; nothing where it is not mounted, since as an optional volume it is an empty folder then, or where
+/// it is larger than a Secret can be. What begins with two dots is how Kubernetes changes all keys at once.
+fn all(folder: &Path) -> Option<BTreeMap<String, Vec<u8>>> {
+    let (mut found, mut bytes) = (BTreeMap::new(), 0);
+    for entry in std::fs::read_dir(folder).ok()? {
+        let entry = entry.ok()?;
+        let name = entry.file_name().into_string().ok()?;
+        let meta = std::fs::metadata(entry.path()).ok()?;
+        if name.starts_with("..") || !meta.is_file() {
+            continue;
+        }
+        bytes += usize::try_from(meta.len()).ok()?;
+        if bytes > SECRET_MAX_BYTES {
+            return None;
+        }
+        found.insert(name, std::fs::read(entry.path()).ok()?);
+    }
+    (!found.is_empty()).then_some(found)
 }
 
 #[cfg(test)]

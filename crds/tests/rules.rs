@@ -200,6 +200,12 @@ fn broken() -> Vec<(&'static str, (Kind, Value))> {
         ("spec.codes", reward(json!({"points": {"amount": 5}, "codes": {"generate": {}}}))),
         ("spec.codes", reward(json!({"voucher": {"amountOff": "5"}, "codes": {}}))),
         (
+            "spec.codes.import",
+            reward(
+                json!({"voucher": {"amountOff": "5"}, "codes": {"import": {"file": "codes/a.csv", "secretRef": {"name": "a"}}}}),
+            ),
+        ),
+        (
             "spec.codes",
             reward(
                 json!({"voucher": {"amountOff": "5"}, "codes": {"generate": {}, "shared": {"code": "ABC", "max": 1}}}),

@@ -17,6 +17,7 @@ pub mod carts;
 pub(crate) mod concurrency;
 pub mod credentials;
 pub mod days;
+pub mod declared;
 pub(crate) mod earn;
 pub(crate) mod effects;
 mod emitted;

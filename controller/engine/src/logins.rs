@@ -72,7 +72,12 @@ fn setting(ns: &Namespace, secret: &Name) -> String {
 /// # Errors
 /// When the database does not answer.
 pub async fn is_missing(engine: &Engine, secret: &Name) -> Result<bool> {
-    let stands = engine.store().setting(&setting(engine.namespace(), secret)).await?;
+    is_said_missing(engine, &setting(engine.namespace(), secret)).await
+}
+
+/// The same of whatever is said under this setting.
+pub(crate) async fn is_said_missing(engine: &Engine, setting: &str) -> Result<bool> {
+    let stands = engine.store().setting(setting).await?;
     Ok(matches!(stands.as_deref().and_then(Said::read), Some(Said::Missing { .. })))
 }
 
@@ -82,7 +87,8 @@ pub async fn tell(engine: Engine, has: Has) {
         let plans = engine.plans();
         let secrets: BTreeSet<Name> = plans.channels.values().filter_map(|channel| secret_of(&channel.means)).collect();
         for secret in secrets {
-            if let Err(error) = say(&engine, &secret, has(secret.clone()).await, engine.clock().now()).await {
+            let (setting, has) = (setting(engine.namespace(), &secret), has(secret.clone()).await);
+            if let Err(error) = say(&engine, &setting, has, engine.clock().now()).await {
                 tracing::debug!(%error, "the database was not told of a login");
             }
         }
@@ -98,11 +104,11 @@ pub fn secret_of(means: &Means) -> Option<Name> {
     }
 }
 
-async fn say(engine: &Engine, secret: &Name, has: bool, now: Ts) -> Result<()> {
-    let setting = setting(engine.namespace(), secret);
-    let stands = engine.store().setting(&setting).await?;
+/// Says under this setting whether this process has something, where that is not said already.
+pub(crate) async fn say(engine: &Engine, setting: &str, has: bool, now: Ts) -> Result<()> {
+    let stands = engine.store().setting(setting).await?;
     match Said::next(stands.as_deref().and_then(Said::read), has, now.timestamp()) {
-        Some(said) => engine.store().set_setting(&setting, said.written().as_bytes()).await,
+        Some(said) => engine.store().set_setting(setting, said.written().as_bytes()).await,
         None => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 //! A code stands in one pool of the namespace, once, for ever. How many there are and how many were taken are counters, so
 //! that giving one moves a number and nothing else.
 
-use crate::{Command, Halt, plans::Plans, tx::Tx};
+use crate::{Command, Engine, Halt, plans::Plans, tx::Tx};
 use fanfare_core::{
     codes::{CODE_LENGTH_MAX, normalise},
     ids::{Code, Name},
@@ -31,6 +31,18 @@ pub fn taken_key(reward: &Name) -> String {
 
 fn place(reward: &Name, number: i64) -> String {
     format!("{reward}|{number}")
+}
+
+/// How many codes were imported for a reward, and how many of them were taken.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn level(engine: &Engine, reward: &Name) -> fanfare_store::Result<(i64, i64)> {
+    let (size, taken) = (size_key(reward), taken_key(reward));
+    // Both begin alike.
+    let all = engine.store().counters(engine.namespace(), &size).await?;
+    let value = |key: &str| all.iter().filter(|(name, _)| name == key).map(|(_, value)| *value).sum::<i64>();
+    Ok((value(&size), value(&taken)))
 }
 
 /// Imports codes for a reward, each judged by itself.

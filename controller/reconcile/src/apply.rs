@@ -1,7 +1,7 @@
 //! One object from observation to status: the path that a change, a timer and a start all take.
 
 use crate::{
-    conditions, currency,
+    codes, conditions, currency,
     driver::{Context, RESYNC},
     events::Note,
     figures,
@@ -65,8 +65,8 @@ const WRITE_MAX: Duration = Duration::from_secs(30);
 const COUNT_AFTER: Duration = Duration::from_secs(1);
 /// When an object is looked at again that was published before the Runtime was.
 const SOON: Duration = Duration::from_millis(500);
-/// How often a channel is looked at, since nobody tells when its Secret comes or goes.
-const LOGINS_EVERY: Duration = Duration::from_secs(10);
+/// How often a channel or a reward with a Secret is looked at, since nobody tells when that comes or goes.
+const SECRETS_EVERY: Duration = Duration::from_secs(10);
 
 /// Looks at one object; answers when to look again, if not for a change before.
 ///
@@ -99,7 +99,7 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
         let (outcome, _) = engine.execute(stopped).await?;
         outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
     }
-    let mut hindrance = None;
+    let (mut hindrance, mut declared) = (None, None);
     if let Verdict::Serve(plan, revision) = &seen.verdict {
         if let (Plan::Campaign(plan), Some(wished_at)) = (&**plan, seen.resumed_at) {
             let resume = Resume {
@@ -124,16 +124,17 @@ pub async fn reconcile(context: &Context, key: &Key) -> Result<Option<Duration>,
         outcome.map_err(|refused| Error::Refused(refused.refusal.detail))?;
         count_again(context, key);
         hindrance = context.logins.fault(engine, plan).await;
+        declared = codes::claim(engine, plan).await?;
     }
-    seen.hindrance = hindrance;
+    (seen.hindrance, seen.codes) = (hindrance, declared);
     // The Runtime is there and the database does not serve it yet: its money can be told in a moment.
     let early = matches!(seen.verdict, Verdict::Serve(..)) && engine.plans().runtime.is_none();
     let next = report(context, engine, key, &object, &seen).await?;
     if early {
         return Ok(Some(SOON));
     }
-    if key.kind == Kind::MessageChannel {
-        return Ok(Some(LOGINS_EVERY));
+    if key.kind == Kind::MessageChannel || seen.codes.is_some() {
+        return Ok(Some(SECRETS_EVERY));
     }
     // Sizes of segments move with the time alone, and a status may be overwritten by hand.
     Ok(Some(next.map_or(RESYNC, |next| next.min(RESYNC))))
@@ -215,6 +216,7 @@ fn status(
         Some(hindrance) => base_claims(&Verdict::Keep(Fault::Waiting(reason::SECRET_MISSING, hindrance.clone()))),
         None => base_claims(&seen.verdict),
     };
+    claims.extend(seen.codes.clone());
     let mut status = figures;
     if status["budget"].is_null()
         && let Some(fields) = status.as_object_mut()
@@ -279,13 +281,13 @@ fn transitions(shown: &Value, wanted: &Value) -> Vec<Note> {
         let all = status.get("conditions").and_then(Value::as_array).cloned().unwrap_or_default();
         all.into_iter().find(|c| c["type"] == kind)
     };
-    for kind in ["Ready", "WithinBudget"] {
+    for kind in ["Ready", "WithinBudget", codes::KIND] {
         let (Some(is), was) = (condition(wanted, kind), condition(shown, kind)) else { continue };
         let told = is["reason"] == reason::REACHED;
         let same = was.is_some_and(|was| {
             was["status"] == is["status"] && was["reason"] == is["reason"] && (!told || was["message"] == is["message"])
         });
-        let first_and_fine = kind == "WithinBudget" && is["status"] == "True" && !told;
+        let first_and_fine = kind != "Ready" && is["status"] == "True" && !told;
         if same || first_and_fine {
             continue;
         }

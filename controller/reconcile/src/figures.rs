@@ -17,7 +17,7 @@ use fanfare_core::{
 };
 use fanfare_engine::store::Position;
 use fanfare_engine::{
-    Engine,
+    Engine, pool,
     rollup::{BudgetFigures, CampaignFigures},
     segments::Size,
 };
@@ -200,6 +200,10 @@ async fn reward(engine: &Engine, name: &Name) -> Result<Facts, Error> {
     });
     if let Some(left) = figures.left {
         status["left"] = json!(left);
+    }
+    if pool::has_pool(&plans, name) {
+        let (size, taken) = pool::level(engine, name).await?;
+        status["codes"] = json!({ "imported": size, "left": size - taken });
     }
     if let Some(runtime) = &plans.runtime {
         status["cost"] = json!(runtime.currency.format(figures.cost));

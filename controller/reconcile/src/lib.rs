@@ -8,6 +8,7 @@
 
 pub mod apply;
 pub mod catalog;
+pub(crate) mod codes;
 pub mod conditions;
 pub mod currency;
 pub mod driver;

@@ -1,6 +1,7 @@
 //! Gathers what one decision needs: the object, the others of its namespace, what the database served before.
 
 use crate::{
+    conditions::Claim,
     driver::Context,
     plan::{Fault, Verdict, reason},
     queue::Key,
@@ -39,6 +40,8 @@ pub struct Seen {
     pub author: Option<String>,
     /// What hinders what is served: the Secret of a channel's login is missing.
     pub hindrance: Option<String>,
+    /// How the Secret that declares a reward's codes stands, where one does.
+    pub codes: Option<Claim>,
     /// A campaign that is suspended although its specification is wrong: what is served of it, suspended.
     pub stopped: Option<Publish>,
     /// When somebody last wished that the campaign goes on after its budget suspended it, in milliseconds since 1970.
@@ -124,6 +127,7 @@ pub(crate) fn observe(context: &Context, engine: &Engine, key: &Key, object: &Dy
         git: annotation(GIT),
         author: annotation(AUTHOR),
         hindrance: None,
+        codes: None,
         stopped,
         resumed_at: annotation(RESUMED).and_then(|text| Some(text.parse::<Ts>().ok()?.timestamp_millis())),
     }

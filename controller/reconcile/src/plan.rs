@@ -32,8 +32,12 @@ pub mod reason {
     pub const INVALID: &str = "Invalid";
     /// A resource that it names is missing.
     pub const REFERENCE_MISSING: &str = "ReferenceMissing";
-    /// The Secret of a channel's login is missing.
+    /// The Secret of a channel's login or of a reward's codes is missing.
     pub const SECRET_MISSING: &str = "SecretMissing";
+    /// Every code that a Secret declares is in the reward's pool.
+    pub const IMPORTED: &str = "Imported";
+    /// Some lines of a Secret with codes were not taken.
+    pub const LINES_REFUSED: &str = "LinesRefused";
     /// The namespace has no CampaignRuntime.
     pub const RUNTIME_MISSING: &str = "RuntimeMissing";
     /// The budget does not cover what could be spent.

@@ -14,7 +14,7 @@ pub const FIGURES_PER_SECOND: u32 = 20;
 /// Fields that name when something was true: on their own they are no change.
 const STAMPS: [&str; 2] = ["asOf", "position"];
 /// Parts of a status that are figures: a change in them alone waits its turn.
-pub const FIGURES: [&str; 18] = [
+pub const FIGURES: [&str; 19] = [
     "metrics",
     "budget",
     "audience",
@@ -28,6 +28,7 @@ pub const FIGURES: [&str; 18] = [
     "claimed",
     "redeemed",
     "left",
+    "codes",
     "cost",
     "entered",
     "active",

@@ -54,6 +54,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let logins = Arc::new(secrets::Mounted::new(secrets));
     serve::worker(&mut tasks, engine.clone(), logins.clone(), stopped);
     let told = tokio::spawn(fanfare_engine::logins::tell(engine.clone(), logins.has(engine.namespace())));
+    let declared = tokio::spawn(fanfare_engine::declared::keep(engine.clone(), logins.lists()));
     let timekeeper = tokio::spawn(clock.keep(store.clone()));
     say("HTTP API", &url);
     if engine.plans().runtime.is_none() {
@@ -79,6 +80,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         tracing::warn!("what took too long was cut off");
     }
     told.abort();
+    declared.abort();
     timekeeper.abort();
     Ok(code)
 }

@@ -112,6 +112,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     serve::api(&mut tasks, (engine.clone(), &*store), (api_listener, real), true, stopped.clone()).await?;
     let logins = Arc::new(super::secrets::Secrets::new(running.client.clone()));
+    let lists = logins.lists(&engine.namespace().clone());
+    tasks.spawn(fanfare_engine::declared::keep(engine.clone(), lists).then_never());
     serve::worker(&mut tasks, engine.clone(), logins, stopped);
     if let Some(holder) = &holder {
         tasks.spawn(clock.keep(store.clone()).then_never());

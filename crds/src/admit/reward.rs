@@ -216,11 +216,13 @@ fn codes(codes: &wire::Codes, quantity: Option<i64>, context: &mut Context<'_>, 
         wire::Codes { generate: Some(generate), import: None, shared: None } => {
             generated(generate, quantity, context, path.field("generate"))
         }
-        wire::Codes { generate: None, import: Some(wire::ImportCodes { file }), shared: None } => {
+        wire::Codes { generate: None, import: Some(import), shared: None } => {
+            let wire::ImportCodes { file, secret_ref } = import;
             if let Some(file) = file {
                 inside_the_folder(file, context, path.field("import").field("file"));
             }
-            plan::CodeRule { source: plan::CodeSource::Imported, ..usual }
+            let secret = secret_ref.as_ref().map(|secret| Name::from(secret.name.as_str()));
+            plan::CodeRule { source: plan::CodeSource::Imported, secret, ..usual }
         }
         wire::Codes { generate: None, import: None, shared: Some(wire::SharedCode { code, max: _ }) } => {
             plan::CodeRule { source: plan::CodeSource::Shared(normalise(code.as_str())), ..usual }
@@ -247,6 +249,7 @@ fn generated(
             Some(wire::Alphabet::Crockford) | None => plan::Alphabet::Crockford,
         },
         prefix: prefix.as_ref().map_or(usual.prefix, |prefix| prefix.0.clone()),
+        secret: None,
         source: plan::CodeSource::Drawn,
     };
     let many = quantity.unwrap_or(QUANTITY_ASSUMED);

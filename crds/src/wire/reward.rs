@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::common::{Items, Period, UnitCost};
+use super::message::SecretRef;
 use super::rules;
 use super::status::RewardStatus;
 use super::text::{Label, LocalTime, Money, Name, Percent, Prefix, Span, WordCode};
@@ -231,12 +232,18 @@ pub struct Codes {
 /// A list of codes that another system made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::import()))]
 pub struct ImportCodes {
     /// A text file beside this one with a code a line, for `fanfare up`, for example codes/partner.csv. Leave it out and
     /// send them with `fanfare codes import`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 200))]
     pub file: Option<String>,
+    /// A Secret with lists of codes, a code a line under any of its keys. Codes that come to it later are added; those that
+    /// are taken out of it stay, and the status tells how many. Whoever runs the API has the Secret: `fanfare up`, or a
+    /// runtime under `--secrets`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretRef>,
 }
 
 /// One code for everybody.

@@ -307,6 +307,10 @@ pub(super) fn earn() -> Value {
     ])
 }
 
+pub(super) fn import() -> Value {
+    json!([rule("!has(self.file) || !has(self.secretRef)".into(), "codes come from one place; keep file or secretRef")])
+}
+
 pub(super) fn codes() -> Value {
     json!([exactly_one("codes", &["generate", "__import__", "shared"])])
 }

@@ -306,6 +306,9 @@ pub struct RewardStatus {
     /// How many are left to give.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<i64>,
+    /// The imported codes, of a reward that takes them from a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codes: Option<CodesStatus>,
     /// What they have cost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 24))]
@@ -320,10 +323,22 @@ pub struct RewardStatus {
     /// The version of the reward that is being served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
-    /// Ready, Reconciling and Stalled.
+    /// Ready, Reconciling and Stalled; CodesImported where a Secret declares its codes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// How many codes were imported and are left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CodesStatus {
+    /// How many were imported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<i64>,
+    /// How many of them are left to give.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<i64>,
 }
 
 /// How many members went through an automation.

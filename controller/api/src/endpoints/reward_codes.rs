@@ -208,8 +208,6 @@ async fn write(
 }
 
 async fn left(app: &App, reward: &ids::Name) -> Result<i64, Problem> {
-    let (engine, size) = (app.engine(), pool::size_key(reward));
-    let all = engine.store().counters(engine.namespace(), &size).await.map_err(|error| app.store_fault(&error))?;
-    let value = |key: &str| all.iter().filter(|(name, _)| name == key).map(|(_, value)| *value).sum::<i64>();
-    Ok(value(&size) - value(&pool::taken_key(reward)))
+    let (size, taken) = pool::level(app.engine(), reward).await.map_err(|error| app.store_fault(&error))?;
+    Ok(size - taken)
 }

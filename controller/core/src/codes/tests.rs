@@ -3,7 +3,7 @@ use crate::{fixtures::Seeded, model::reward::CodeSource};
 use proptest::prelude::*;
 
 fn rule(alphabet: Alphabet, length: usize, prefix: &str) -> CodeRule {
-    CodeRule { length, alphabet, prefix: prefix.into(), source: CodeSource::Drawn }
+    CodeRule { length, alphabet, prefix: prefix.into(), source: CodeSource::Drawn, secret: None }
 }
 
 #[test]

@@ -174,11 +174,20 @@ pub struct CodeRule {
     /// Where codes come from; the rest is about those that are drawn.
     #[serde(default)]
     pub source: CodeSource,
+    /// The Secret that declares those that are imported, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Name>,
 }
 
 impl Default for CodeRule {
     fn default() -> Self {
-        Self { length: 12, alphabet: Alphabet::Crockford, prefix: String::new(), source: CodeSource::Drawn }
+        Self {
+            length: 12,
+            alphabet: Alphabet::Crockford,
+            prefix: String::new(),
+            source: CodeSource::Drawn,
+            secret: None,
+        }
     }
 }
 

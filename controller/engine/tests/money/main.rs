@@ -11,6 +11,7 @@ mod codes;
 #[path = "../database/mod.rs"]
 mod database;
 mod days;
+mod declared;
 mod dice;
 mod emitted;
 mod events;
