@@ -158,6 +158,11 @@ fn broken() -> Vec<(&'static str, (Kind, Value))> {
             spec["participation"] = json!({"limits": [{"count": "Joins", "per": "Store", "every": "Day", "max": 1}]});
             (Kind::Campaign, spec)
         }),
+        ("spec.participation.limits[0].per", {
+            let mut spec = campaign(start(), json!([half()]));
+            spec["participation"] = json!({"limits": [{"count": "Joins", "per": "Card", "every": "Day", "max": 1}]});
+            (Kind::Campaign, spec)
+        }),
         ("spec.content.defaultLocale", {
             let mut spec = campaign(start(), json!([half()]));
             spec["content"] = json!({"defaultLocale": "th", "locales": {"en": {"title": "Sale"}}});

@@ -154,7 +154,7 @@ impl App {
         &self.0.read_match
     }
 
-    /// A device or an address as it is counted: a keyed hash that tells nobody which it is.
+    /// A device, an address or a card as it is counted: a keyed hash that tells nobody which it is.
     pub(crate) fn hidden(&self, kind: &str, value: &str) -> String {
         let said = format!("{kind}:{value}");
         blake3::keyed_hash(&self.0.origin_key, said.as_bytes()).to_hex().as_str()[..32].to_owned()

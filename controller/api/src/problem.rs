@@ -173,6 +173,7 @@ fn refused(reason: Reason) -> (StatusCode, &'static str) {
         Reason::CampaignNotActive => (CONFLICT, "The campaign is not running"),
         Reason::CampaignPaused => (CONFLICT, "The campaign is paused"),
         Reason::NotJoined => (CONFLICT, "One has to join first"),
+        Reason::MarginFloor => (CONFLICT, "It would leave too little margin"),
         Reason::SoldOut => (CONFLICT, "Sold out"),
         Reason::NoEntries => (CONFLICT, "No entry left"),
         Reason::ClaimClosed => (CONFLICT, "The time to claim it is over"),

@@ -78,6 +78,9 @@ pub struct Cart {
     pub codes: Vec<Code>,
     /// Flash-sale reservations to use; at most [`CODES_MAX`].
     pub reservations: Vec<HoldId>,
+    /// The card that pays, hashed; an order keeps it beside its cart, with where it comes from.
+    #[serde(skip)]
+    pub card: Option<String>,
 }
 
 /// One line of a cart.
@@ -91,6 +94,10 @@ pub struct Line {
     pub unit_price: Minor,
     pub category: Option<String>,
     pub brand: Option<String>,
+    /// What one costs the business, in the terms of `unit_price`; a line without it is not guarded. Secret: no answer to a
+    /// shopper shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Minor>,
 }
 
 impl Line {
@@ -136,6 +143,17 @@ impl Evaluation {
     pub fn unknown_codes(&self) -> usize {
         let unknown = |one: &&Rejected| matches!(one.subject, Subject::Code(_)) && one.reason == Reason::CodeUnknown;
         self.rejected.iter().filter(unknown).count()
+    }
+
+    /// What the cart names and does not apply, so that an order is refused for it. What the margin has cut down applies.
+    pub fn refused(&self) -> Option<&Rejected> {
+        let applies = |subject: &Subject| match subject {
+            Subject::Code(code) => self.discounts.iter().any(|discount| discount.code.as_ref() == Some(code)),
+            Subject::Reservation(id) => self.discounts.iter().any(|discount| discount.hold.as_ref() == Some(id)),
+            Subject::Campaign(..) => false,
+        };
+        let is_cut = |one: &Rejected| one.reason == Reason::MarginFloor && applies(&one.subject);
+        self.rejected.iter().find(|one| one.subject.was_named() && !is_cut(one))
     }
 
     /// What it costs after discounts, however it is paid.

@@ -31,7 +31,8 @@ const LINES: Fields = &[
 ];
 const ORDER: Fields = &[("orderId", Text), ("receiptNumber", Text), ("businessDate", Text)];
 const CAMPAIGN: Fields = &[("campaign", Text), ("mechanic", Text)];
-const GRANT: Fields = &[("grant", Text), ("reward", Text)];
+const GRANT: Fields = &[("grant", Text), ("reward", Text), ("title", Text)];
+const END: Fields = &[("code", Text), ("expiresAt", Text), ("expiresOn", Text), ("before", Text)];
 const MESSAGE: Fields = &[("message", Text), ("template", Text), ("automation", Text), ("url", Text)];
 const PLAN: Fields = &[("plan", Text), ("from", Text), ("to", Text)];
 
@@ -61,7 +62,7 @@ const KNOWN: &[(&str, &[Fields])] = &[
     ("campaign.converted", &[CAMPAIGN, PLACE]),
     ("grant.issued", &[GRANT, CAMPAIGN, PLACE]),
     ("grant.claimed", &[GRANT, CAMPAIGN, PLACE]),
-    ("grant.expiring", &[GRANT, CAMPAIGN, PLACE]),
+    ("grant.expiring", &[GRANT, CAMPAIGN, END]),
     ("grant.expired", &[GRANT, CAMPAIGN, PLACE]),
     ("grant.revoked", &[GRANT, CAMPAIGN, PLACE]),
     ("redemption.committed", &[GRANT, CAMPAIGN, ORDER, PLACE, &[("amount", Number)]]),

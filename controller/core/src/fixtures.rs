@@ -48,6 +48,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         zone: Tz::Asia__Bangkok,
         currency: Currency::parse("THB").unwrap(),
         margin: BasisPoints::FULL,
+        margin_floor: None,
         default_locale: "th".into(),
         other_locales: Vec::new(),
         attributes: BTreeMap::new(),
@@ -108,6 +109,7 @@ pub(crate) fn reward(named: &str, kind: RewardKind) -> RewardPlan {
         limits: Vec::new(),
         claim: Claim::Auto,
         claim_within: None,
+        remind_before: Vec::new(),
         validity: Validity { from: ValidFrom::Issue, lasts: None, until: None, not_before: None },
         redemption: Redemption {
             places: Places::default(),
@@ -133,13 +135,13 @@ pub(crate) fn amount_voucher(off: i64, min_spend: i64) -> RewardKind {
 
 pub(crate) fn line(id: &str, sku: &str, quantity: i64, unit_price: i64) -> Line {
     let unit_price = Minor(unit_price);
-    Line { id: id.into(), sku: sku.into(), quantity, unit_price, category: None, brand: None }
+    Line { id: id.into(), sku: sku.into(), quantity, unit_price, category: None, brand: None, cost: None }
 }
 
 pub(crate) fn cart(lines: Vec<Line>) -> Cart {
     let member = Some(MemberId::from("m1"));
     let (codes, reservations) = (Vec::new(), Vec::new());
-    Cart { member, store: None, channel: "pos".into(), at: None, lines, codes, reservations }
+    Cart { member, store: None, channel: "pos".into(), at: None, lines, codes, reservations, card: None }
 }
 
 /// Everything that a decision reads, in memory.

@@ -5,6 +5,7 @@
 //! is [`campaign`]'s, campaigns of one group are [`stacking`]'s, vouchers are [`vouchers`]'.
 
 mod campaign;
+mod margin;
 mod priced;
 mod stacking;
 mod vouchers;
@@ -101,7 +102,7 @@ impl<'a> Bill<'a> {
         Self {
             ask,
             reserved,
-            basket: Basket::new(ask.cart, ask.holds),
+            basket: margin::guard(Basket::new(ask.cart, ask.holds), ask.visit.world.runtime.margin_floor),
             discounts: Vec::new(),
             earned: Vec::new(),
             rejected: Vec::new(),

@@ -140,14 +140,15 @@ pub fn limits_of<'a>(plan: &'a CampaignPlan, mechanic: Option<&'a Mechanic>) -> 
     mechanic.map_or(&plan.participation.limits, |mechanic| &mechanic.scope.limits)
 }
 
-/// Whether a limit counts this visit at all: one per device or address only what comes from a shopper's own, one per order
-/// only what an order brings.
+/// Whether a limit counts this visit at all: one per device or address only what comes from a shopper's own, one per card
+/// only what a till says is paid by card, one per order only what an order brings.
 pub fn counts(limit: &Limit, visit: &Visit<'_>) -> bool {
     match limit.per {
         Per::Order => visit.order.is_some(),
         Per::Member | Per::Store | Per::Campaign | Per::Reward => true,
         Per::Device => visit.origin.is_some_and(|origin| origin.device.is_some()),
         Per::Address => visit.origin.is_some_and(|origin| origin.address.is_some()),
+        Per::Card => visit.origin.is_some_and(|origin| origin.card.is_some()),
     }
 }
 
@@ -234,6 +235,7 @@ pub fn counter(
         Per::Campaign | Per::Reward => "campaign".into(),
         Per::Device => format!("device:{}", visit.origin?.device.as_deref()?),
         Per::Address => format!("address:{}", visit.origin?.address.as_deref()?),
+        Per::Card => format!("card:{}", visit.origin?.card.as_deref()?),
         Per::Order => format!("order:{}", visit.order?),
     };
     // Two limits of one kind over different stretches, such as per day and per lifetime, have different stretch names.
@@ -256,6 +258,8 @@ pub fn limit_detail(limit: &Limit) -> String {
     let whose = match per {
         Per::Member => " per member",
         Per::Store => " per store",
+        // Tills alone say cards, and are told what holds.
+        Per::Card => " per payment card",
         Per::Order => return format!("At most {max} {} an order; that is reached.", counted_word(*count)),
         Per::Campaign | Per::Reward => "",
         Per::Device | Per::Address => return "That was done as often as is allowed; try again later.".into(),

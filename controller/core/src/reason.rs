@@ -66,6 +66,8 @@ reasons! {
     ExceedsRemaining = "exceeds-remaining";
     /// A limit of the campaign or reward is reached.
     LimitReached = "limit-reached";
+    /// It would leave less than the margin that every discount has to leave; it is cut down, or does not apply at all.
+    MarginFloor = "margin-floor";
     /// Not the namespace's currency.
     CurrencyMismatch = "currency-mismatch";
     /// The budget does not hold it.

@@ -192,6 +192,7 @@ pub fn issuable(
             let whose = match limit.per {
                 Per::Member => " per member".into(),
                 Per::Store => " per store".into(),
+                Per::Card => " per payment card".into(),
                 Per::Campaign | Per::Reward => String::new(),
                 Per::Order | Per::Device | Per::Address => {
                     return Ok(Some(Refusal::new(Reason::LimitReached, crate::qualify::limit_detail(limit))));
@@ -234,6 +235,7 @@ fn holders<'a>(
             Per::Address => {
                 format!("address:{}", visit.origin.and_then(|origin| origin.address.as_deref()).unwrap_or(""))
             }
+            Per::Card => format!("card:{}", visit.origin.and_then(|origin| origin.card.as_deref()).unwrap_or("")),
             Per::Order => format!("order:{}", visit.order.map_or("", OrderId::as_str)),
             Per::Reward => "reward".into(),
         };

@@ -64,8 +64,8 @@ pub struct Who<'a> {
     pub joined: &'a BTreeSet<Name>,
 }
 
-/// From which device and address a shopper calls, as hashes. Nothing: limits per device or address do not count it, such
-/// as what a till sends. An empty hash: it is not known; all such share one allowance.
+/// From which device and address a shopper calls, and with which card it pays, as hashes. Nothing: limits per device,
+/// address or card do not count it, such as devices of what a till sends, or cash. An empty hash: it is not known; all such share one allowance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The device.
@@ -74,12 +74,15 @@ pub struct Origin {
     /// The address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The card that pays, as a till says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<String>,
 }
 
 impl Origin {
     /// Whether nothing of it counts.
     pub fn is_none(&self) -> bool {
-        self.device.is_none() && self.address.is_none()
+        self.device.is_none() && self.address.is_none() && self.card.is_none()
     }
 }
 

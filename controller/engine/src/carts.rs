@@ -107,6 +107,9 @@ pub(crate) fn recompute(tx: &mut Tx<'_>, order: &Order, cart: &Cart, reserved: &
 
 fn gather(tx: &mut Tx<'_>, cart: &Cart, order: Option<&Order>) -> Result<Gathered, Halt> {
     check_member(tx, cart.member.as_ref())?;
+    if cart.card.is_some() {
+        tx.origin.card.clone_from(&cart.card);
+    }
     let mut grants: Vec<Shown> = Vec::new();
     for code in &cart.codes {
         grants.extend(named(tx, cart, code, order)?);

@@ -1,16 +1,18 @@
 //! What the system does is an event that Automations hear: a member joins or converts, a reward is issued, claimed, over or
 //! taken back, a redemption committed or reversed. Each is told once, in the transaction that makes it, from the rows that
-//! the command changed: no command has to think of it.
+//! the command changed: no command has to think of it. That a reward will be over, its job tells.
 
 use crate::{
-    Halt,
+    Halt, audience,
     give::is_nobody,
     journeys::{Heard, heard},
     tx::Tx,
 };
+use chrono::SecondsFormat;
 use fanfare_core::{
     ids::MemberId,
     journey::{exits, starts},
+    time::{Span, Ts},
 };
 use fanfare_store::rows::{Grant, GrantState, Happening, Participation, Redemption, RedemptionState};
 use serde_json::{Value, json};
@@ -19,6 +21,7 @@ const JOINED: &str = "campaign.joined";
 const CONVERTED: &str = "campaign.converted";
 const ISSUED: &str = "grant.issued";
 const CLAIMED: &str = "grant.claimed";
+const EXPIRING: &str = "grant.expiring";
 const EXPIRED: &str = "grant.expired";
 const REVOKED: &str = "grant.revoked";
 const COMMITTED: &str = "redemption.committed";
@@ -61,6 +64,25 @@ pub(crate) fn tell(tx: &mut Tx<'_>) -> Result<(), Halt> {
     Ok(())
 }
 
+/// Tells that a grant ends at `end`, `before` of it. Its job does: no row changes.
+///
+/// # Errors
+/// Missing when rows are not loaded.
+pub(crate) fn expiring(tx: &mut Tx<'_>, grant: &Grant, end: Ts, before: Span) -> Result<(), Halt> {
+    let end = end.with_timezone(&audience::zone_of(tx.plans));
+    let more = json!({
+        "code": grant.code,
+        "expiresAt": end.to_rfc3339_opts(SecondsFormat::Secs, false),
+        "expiresOn": end.format("%Y-%m-%d %H:%M").to_string(),
+        "before": before.to_string(),
+    });
+    let Told { member, kind, data, .. } = told(grant, EXPIRING, grant.id.as_str(), None, more);
+    if is_nobody(&member) {
+        return Ok(());
+    }
+    heard(tx, Heard { member: &member, kind, at: tx.now, data: &data, late: false })
+}
+
 fn of_grant(before: Option<&Grant>, row: &Grant) -> Option<Told> {
     let was = before.map(|before| before.state);
     use GrantState::{Claimed, Granted, Pending, Redeemed, Reserved};
@@ -92,6 +114,7 @@ fn told(grant: &Grant, kind: &'static str, of: &str, last: Option<&Happening>, m
     let mut data = json!({
         "grant": grant.id,
         "reward": grant.terms.name,
+        "title": grant.terms.title,
         "campaign": grant.campaign,
         "mechanic": grant.mechanic,
         "storeId": last.and_then(|last| last.store.as_ref()),

@@ -161,8 +161,8 @@ pub(crate) fn uncount(tx: &mut Tx<'_>, grant: &Grant, scene: Scene<'_>) -> Resul
         cause: &cause,
     };
     let issue = Issue { to, terms: &grant.terms, payer: None, account: &AccountId::from("") };
-    // From which device and address it was typed is not kept, so what was counted there stays.
-    let kept = |per| !matches!(per, Per::Device | Per::Address);
+    // From which device and address it was typed and which card paid is not kept, so what was counted there stays.
+    let kept = |per| !matches!(per, Per::Device | Per::Address | Per::Card);
     // A job or a reversal names no order of its own: the order that used it is the one that counted it.
     let at_hand = std::mem::replace(&mut tx.order, scene.order.cloned());
     let counters = issue.limits_at(tx, grant.issued_at, kept);
@@ -277,7 +277,7 @@ impl Issue<'_> {
     fn limited(&self, limit: &Limit) -> String {
         match limit.per {
             Per::Device | Per::Address => qualify::limit_detail(limit),
-            Per::Member | Per::Store | Per::Campaign | Per::Order | Per::Reward => {
+            Per::Member | Per::Store | Per::Campaign | Per::Order | Per::Reward | Per::Card => {
                 format!("{:?} is limited to {} here", self.terms.title, limit.max)
             }
         }
@@ -314,6 +314,7 @@ impl Issue<'_> {
             Per::Campaign => format!("campaign:{}", self.to.campaign.map_or("", Name::as_str)),
             Per::Device => format!("device:{}", tx.origin.device.as_deref()?),
             Per::Address => format!("address:{}", tx.origin.address.as_deref()?),
+            Per::Card => format!("card:{}", tx.origin.card.as_deref()?),
             Per::Order => format!("order:{}", tx.order.as_ref()?),
             Per::Reward => "reward".into(),
         })

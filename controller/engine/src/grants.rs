@@ -1,7 +1,7 @@
 //! What a member does with a grant, how its time ends, and how it is shown.
 
 use crate::{
-    Command, Halt, give,
+    Command, Halt, emitted, give,
     plans::Plans,
     refuse,
     tx::Tx,
@@ -12,6 +12,7 @@ use fanfare_core::{
     ids::{GrantId, MemberId},
     model::reward::RewardKind,
     reason::Reason,
+    time::Ts,
 };
 use fanfare_store::{
     Keys,
@@ -58,14 +59,28 @@ impl Command for Claim {
     }
 }
 
-/// A grant's time may be over: what was not claimed or used in time expires, and points that lapse leave the wallet.
+/// Tells that a grant's time will be over at `end`, where a reminder fell due since `due`: of several, the last.
+fn remind(tx: &mut Tx<'_>, grant: &Grant, end: Ts, due: Ts) -> Result<(), Halt> {
+    // Who holds it at a till, or holds only a part of it, has it in hand.
+    if grant.usage.held > 0 || !matches!(grant.state, GrantState::Granted | GrantState::Claimed) {
+        return Ok(());
+    }
+    let fell = vouchers::reminders(tx, grant, end).into_iter().filter(|(at, _)| due <= *at && *at <= tx.now);
+    match fell.max_by_key(|(at, _)| *at) {
+        Some((_, before)) => emitted::expiring(tx, grant, end, before),
+        None => Ok(()),
+    }
+}
+
+/// A grant's time may come to an end: its member is reminded, and when it is over, what was not claimed or used in time expires, and points that lapse leave the wallet.
 /// Done too early it plans itself again; done twice it finds nothing to do.
 ///
 /// # Errors
 /// [`Halt::Missing`] to be run again with more rows.
-pub fn close(tx: &mut Tx<'_>, id: &GrantId) -> Result<(), Halt> {
+pub fn close(tx: &mut Tx<'_>, id: &GrantId, due: Ts) -> Result<(), Halt> {
     let Some(mut grant) = tx.grant(id)?.cloned() else { return Ok(()) };
-    if vouchers::closes_at(&grant).is_some_and(|end| end > tx.now) {
+    if let Some(end) = vouchers::closes_at(&grant).filter(|end| *end > tx.now) {
+        remind(tx, &grant, end, due)?;
         vouchers::plan_close(tx, &grant);
         return Ok(());
     }

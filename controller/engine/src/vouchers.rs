@@ -3,6 +3,7 @@
 
 use crate::{
     Halt,
+    audience::zone_of,
     budget::{self, Cost, Spent, Why},
     cards::{self, Side},
     earn::Clawed,
@@ -26,7 +27,7 @@ use fanfare_core::{
     points::Lot,
     reason::Reason,
     reward::{self, GrantView, Terms},
-    time::{Ts, Tz},
+    time::{Span, Ts, Tz},
     uses::share_of,
 };
 use fanfare_store::rows::{Grant, GrantState, Happening, Redemption};
@@ -169,16 +170,28 @@ pub(crate) fn closes_at(grant: &Grant) -> Option<Ts> {
     }
 }
 
-/// Plans a grant's end, or takes the plan off.
+/// Plans a grant's next reminder or its end, or takes the plan off.
 pub(crate) fn plan_close(tx: &mut Tx<'_>, grant: &Grant) {
     let task = Task::CloseGrant(grant.id.clone());
     let lapses = grant.state != GrantState::Redeemed || matches!(grant.terms.kind, RewardKind::Points { .. });
     match closes_at(grant).filter(|_| lapses) {
-        Some(at) => tx.schedule(task.at(at)),
+        Some(end) => {
+            let next = reminders(tx, grant, end).into_iter().map(|(at, _)| at).filter(|at| *at > tx.now).min();
+            tx.schedule(task.at(next.unwrap_or(end)));
+        }
         // Nothing was planned for one that never ends by itself.
         None if grant.state == GrantState::Redeemed && grant.claim_by.is_none() && grant.valid_until.is_none() => {}
         None => tx.done(&task.id()),
     }
+}
+
+/// When the member of a grant that ends at `end` is reminded, and how long before.
+pub(crate) fn reminders(tx: &Tx<'_>, grant: &Grant, end: Ts) -> Vec<(Ts, Span)> {
+    if grant.terms.remind_before.is_empty() {
+        return Vec::new();
+    }
+    let zone = zone_of(tx.plans);
+    grant.terms.remind_before.iter().map(|span| (span.before(end, zone), *span)).collect()
 }
 
 /// The state as of `now`: what has run out is Expired also before its job has come.

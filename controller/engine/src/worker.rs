@@ -64,7 +64,7 @@ impl Command for Perform {
             Task::LapseOrder(id) => orders::lapse(tx, id)?,
             Task::LapseRedemption(id) => redemptions::lapse(tx, id)?,
             Task::ReleaseHold(id) => holds::lapse(tx, id)?,
-            Task::CloseGrant(id) => grants::close(tx, id)?,
+            Task::CloseGrant(id) => grants::close(tx, id, self.job.due_at)?,
             Task::Points(id) => points::turn(tx, id)?,
             Task::Step(id) => journeys::step(tx, id)?,
         }

@@ -164,6 +164,16 @@ pub(crate) fn models() -> &'static BTreeMap<String, Value> {
     MODELS.get_or_init(generate_models)
 }
 
+/// What the API says of the field of `metadata` that a column shows.
+pub(crate) fn description_of_metadata(column: &str) -> String {
+    let field = match column {
+        "Name" => "name",
+        "Age" => "creationTimestamp",
+        _ => return String::new(),
+    };
+    models()[OBJECT_META]["properties"][field]["description"].as_str().unwrap_or_default().to_owned()
+}
+
 /// The schema of `metadata`.
 pub(crate) fn object_meta() -> &'static Arc<Schema> {
     static OBJECT_META_SCHEMA: OnceLock<Arc<Schema>> = OnceLock::new();
@@ -201,6 +211,7 @@ fn resource(kind: &Kind) -> Resource {
         namespaced: kind.namespaced,
         has_status: kind.has_status,
         store: GroupResource::new(store_group, kind.plural),
+        stored_as: if store_group.is_empty() { "v1".into() } else { format!("{store_group}/v1") },
         columns: kind
             .columns
             .iter()
@@ -268,8 +279,11 @@ fn involved(event: &Value) -> String {
 }
 
 fn source(event: &Value) -> Value {
-    let source = [&event["source"]["component"], &event["reportingComponent"]];
-    json!(source.into_iter().filter_map(Value::as_str).find(|s| !s.is_empty()).unwrap_or_default())
+    let part = |value: &Value| value.as_str().filter(|s| !s.is_empty()).map(str::to_owned);
+    let of_source = [&event["source"]["component"], &event["source"]["host"]];
+    let reporting = [&event["reportingComponent"], &event["reportingInstance"]];
+    let named = if part(of_source[0]).is_some() { of_source } else { reporting };
+    json!(named.into_iter().filter_map(part).collect::<Vec<_>>().join(", "))
 }
 
 fn count(event: &Value) -> i64 {

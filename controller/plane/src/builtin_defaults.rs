@@ -17,12 +17,24 @@ pub(crate) fn complete(resource: &Resource, object: &mut Value) {
 }
 
 /// Fields that a real API server always shows, empty or not: `kubectl get events --sort-by=.lastTimestamp` asks for one.
-const EVENT_ALWAYS: [&str; 2] = ["firstTimestamp", "lastTimestamp"];
+const EVENT_ALWAYS: [&str; 3] = ["firstTimestamp", "lastTimestamp", "eventTime"];
 
-/// Runs last: what has no value here is none of the client's fields.
-pub(crate) fn show_absent(resource: &Resource, object: &mut Value) {
-    if resource.kind == "Event" {
-        EVENT_ALWAYS.iter().for_each(|key| set_default(object, key, Value::Null));
+/// What is there without a manager that owns it.
+pub(crate) fn finish(resource: &Resource, object: &mut Value) {
+    match resource.kind.as_str() {
+        "Event" => {
+            EVENT_ALWAYS.iter().for_each(|key| set_default(object, key, Value::Null));
+            ["reportingComponent", "reportingInstance"].iter().for_each(|key| set_default(object, key, ""));
+            set_default(object, "source", json!({}));
+        }
+        "Deployment" => set_default(object, "status", json!({})),
+        "Namespace" => {
+            let deleting = object["metadata"].get("deletionTimestamp").is_some();
+            set_default(object, "spec", json!({}));
+            set_default(&mut object["spec"], "finalizers", json!(["kubernetes"]));
+            object["status"] = json!({"phase": if deleting { "Terminating" } else { "Active" }});
+        }
+        _ => {}
     }
 }
 
@@ -33,13 +45,6 @@ fn set_default(value: &mut Value, key: &str, default: impl Into<Value>) {
 }
 
 fn complete_namespace(object: &mut Value) {
-    let deleting = object["metadata"].get("deletionTimestamp").is_some();
-    let phase = if deleting { "Terminating" } else { "Active" };
-    set_default(object, "spec", json!({}));
-    if let Some(spec) = object.get_mut("spec") {
-        set_default(spec, "finalizers", json!(["kubernetes"]));
-    }
-    object["status"] = json!({"phase": phase});
     let name = object["metadata"]["name"].clone();
     if let Some(meta) = object["metadata"].as_object_mut() {
         let labels = meta.entry("labels").or_insert_with(|| json!({}));
@@ -86,7 +91,17 @@ fn complete_deployment(spec: &mut Value) {
     let Some(pod) = spec.pointer_mut("/template/spec") else { return };
     set_default(pod, "restartPolicy", "Always");
     set_default(pod, "dnsPolicy", "ClusterFirst");
+    set_default(pod, "schedulerName", "default-scheduler");
+    set_default(pod, "securityContext", json!({}));
+    set_default(pod, "terminationGracePeriodSeconds", 30);
     for container in entries(pod, "containers") {
+        let image = container["image"].as_str().unwrap_or_default();
+        let tag = image.rsplit('/').next().and_then(|name| name.split_once(':')).map(|(_, tag)| tag);
+        let policy = if tag.is_none_or(|t| t == "latest") { "Always" } else { "IfNotPresent" };
+        set_default(container, "imagePullPolicy", policy);
+        set_default(container, "resources", json!({}));
+        set_default(container, "terminationMessagePath", "/dev/termination-log");
+        set_default(container, "terminationMessagePolicy", "File");
         entries(container, "ports").for_each(|port| set_default(port, "protocol", "TCP"));
     }
 }

@@ -32,7 +32,7 @@ impl Rules {
         if !has_rules(document) {
             return Ok(None);
         }
-        let compiled = compile_schema(document);
+        let compiled = compile_schema(&with_optional_old(document));
         let mut errors = Vec::new();
         collect_errors(&compiled, &mut errors);
         if !errors.is_empty() {
@@ -101,25 +101,16 @@ fn evaluate(schema: &CompiledSchema, field: &str, object: &Value, new: &Value, o
 }
 
 fn worded(reason: Option<&str>, field: &str, message: &str, object: &Value) -> FieldError {
+    // The value is shown where it is short.
+    let shown = value_at(object, field).filter(|v| !v.is_object() && !v.is_array() && !v.is_null());
+    let shown = shown.map(|v| format!("{v}: ")).unwrap_or_default();
     match reason {
         Some("FieldValueRequired") => FieldError::required(field, message),
         Some("FieldValueForbidden") => FieldError::forbidden(field, message),
         Some("FieldValueDuplicate") => {
-            FieldError::new("FieldValueDuplicate", field, format!("Duplicate value: \"{}\"", type_at(object, field)))
+            FieldError::new("FieldValueDuplicate", field, format!("Duplicate value: {}", shown.trim_end_matches(": ")))
         }
-        _ => FieldError::invalid(field, &json!(type_at(object, field)), message),
-    }
-}
-
-/// Upstream names the type where the value would stand.
-fn type_at(object: &Value, field: &str) -> &'static str {
-    match value_at(object, field) {
-        Some(Value::String(_)) => "string",
-        Some(Value::Number(n)) if n.is_f64() => "number",
-        Some(Value::Number(_)) => "integer",
-        Some(Value::Bool(_)) => "boolean",
-        Some(Value::Array(_)) => "array",
-        Some(Value::Object(_) | Value::Null) | None => "object",
+        _ => FieldError::new("FieldValueInvalid", field, format!("Invalid value: {shown}{message}")),
     }
 }
 
@@ -133,6 +124,21 @@ fn hide_metadata(object: &mut Value) -> Value {
     }
     object["metadata"] = Value::Object(visible);
     meta
+}
+
+/// The evaluator gives `oldSelf` as it is, null on creation; rules that ask for an optional one get it made of that.
+fn with_optional_old(document: &Value) -> Value {
+    match document {
+        Value::Object(map) if map.get("optionalOldSelf") == Some(&Value::Bool(true)) && map.contains_key("rule") => {
+            let mut map = map.clone();
+            let rule = map["rule"].as_str().unwrap_or_default();
+            map["rule"] = json!(rule.replace("oldSelf", "(oldSelf == null ? optional.none() : optional.of(oldSelf))"));
+            Value::Object(map)
+        }
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), with_optional_old(value))).collect(),
+        Value::Array(items) => items.iter().map(with_optional_old).collect(),
+        other => other.clone(),
+    }
 }
 
 fn has_rules(document: &Value) -> bool {
@@ -178,11 +184,11 @@ mod tests {
     #[test]
     fn rules_hold_on_creation_and_transition_rules_on_update() {
         check(None, json!({"owner": "x", "a": 1, "b": 2}), &[]);
-        check(None, json!({"owner": "x", "a": 3, "b": 2}), &["spec: Invalid value: \"object\": a must be below b"]);
+        check(None, json!({"owner": "x", "a": 3, "b": 2}), &["spec: Invalid value: a must be below b"]);
         check(
             Some(json!({"owner": "x", "a": 1, "b": 2})),
             json!({"owner": "y", "a": 1, "b": 2}),
-            &["spec.owner: Invalid value: \"string\": owner is immutable"],
+            &["spec.owner: Invalid value: \"y\": owner is immutable"],
         );
     }
 
@@ -192,7 +198,7 @@ mod tests {
             "x-kubernetes-validations": [{"rule": "self.metadata.name.startsWith('w')", "message": "begin with w"}]});
         let rules = Rules::compile(&document, "root").unwrap().unwrap();
         let errors = rules.check(&mut json!({"metadata": {"name": "x"}, "spec": {}}), None);
-        assert_eq!(errors[0].message, "Invalid value: \"object\": begin with w");
+        assert_eq!(errors[0].message, "Invalid value: begin with w");
         assert!(rules.check(&mut json!({"metadata": {"name": "w"}, "spec": {}}), None).is_empty());
     }
 

@@ -11,6 +11,7 @@ use crate::schema::compile_custom;
 use crate::status::FieldError;
 use crate::table::Column;
 
+const NOT_SIMPLE: &str = "must be a simple json path starting with .";
 /// Selectable fields of one version, as upstream bounds them.
 const SELECTABLE_FIELDS_MAX: usize = 8;
 
@@ -44,42 +45,56 @@ pub(crate) fn established_status(crd: &Value, now: &str) -> Value {
     })
 }
 
-/// The resource that a CRD defines.
+/// The resources that a CRD defines: one for each version that is served.
 ///
 /// # Errors
 /// Every field that is wrong, or that the embedded plane does not do.
-pub(crate) fn compile(crd: &Value, crd_version: u64) -> Result<Resource, Vec<FieldError>> {
+pub(crate) fn compile(crd: &Value, crd_version: u64) -> Result<Vec<Resource>, Vec<FieldError>> {
     let spec = &crd["spec"];
     let mut errors = check_names(crd);
-    let served: Vec<(usize, &Value)> =
-        spec["versions"].as_array().into_iter().flatten().enumerate().filter(|(_, v)| v["served"] == true).collect();
-    let [(index, version)] = served[..] else {
-        let why = "the embedded plane serves one version of a kind and converts nothing: mark one version as served";
-        errors.push(FieldError::forbidden("spec.versions", why));
+    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let stored: Vec<&str> =
+        versions.iter().filter(|v| v["storage"] == true).filter_map(|v| v["name"].as_str()).collect();
+    let [stored] = stored[..] else {
+        let why = "must have exactly one version marked as storage version";
+        errors.push(FieldError::invalid("spec.versions", &spec["versions"], why));
         return Err(errors);
     };
-    if version["storage"] != true {
-        errors.push(FieldError::forbidden(
-            "spec.versions",
-            "the version that is served must be the stored one: the embedded plane converts nothing",
-        ));
-    }
     if spec["conversion"]["strategy"].as_str().is_some_and(|s| s != "None") {
         errors.push(FieldError::forbidden("spec.conversion.strategy", "the embedded plane converts nothing: use None"));
     }
-    let path = format!("spec.versions[{index}]");
-    let schema_path = format!("{path}.schema.openAPIV3Schema");
+    let mut resources = Vec::new();
+    for (index, version) in versions.iter().enumerate() {
+        // Upstream names what is the same in all versions at the top.
+        let path = if versions.len() == 1 { "spec".to_owned() } else { format!("spec.versions[{index}]") };
+        match compile_version(spec, version, &path, crd_version) {
+            Ok(resource) => {
+                let stored_as = format!("{}/{stored}", resource.group);
+                resources.extend((version["served"] == true).then_some(Resource { stored_as, ..resource }));
+            }
+            Err(found) => errors.extend(found),
+        }
+    }
+    if errors.is_empty() { Ok(resources) } else { Err(errors) }
+}
+
+fn compile_version(spec: &Value, version: &Value, path: &str, crd_version: u64) -> Result<Resource, Vec<FieldError>> {
+    let mut errors = Vec::new();
+    let schema_path = if path == "spec" {
+        "spec.validation.openAPIV3Schema".to_owned()
+    } else {
+        format!("{path}.schema.openAPIV3Schema")
+    };
     let document = &version["schema"]["openAPIV3Schema"];
     if !document.is_object() {
-        errors.push(FieldError::required(schema_path.as_str(), "schemas are required"));
-        return Err(errors);
+        return Err(vec![FieldError::required("spec.versions[0].schema.openAPIV3Schema", "")]);
     }
     let mut gather = |found: Vec<FieldError>| errors.extend(found);
     let schema =
         compile_custom(document, builtin::object_meta(), &schema_path).map_err(&mut gather).unwrap_or_default();
     let rules = Rules::compile(document, &schema_path).map_err(&mut gather).unwrap_or_default();
-    let columns = columns(version, &path, &mut errors);
-    let selectable = selectable(version, &path, &mut errors);
+    let columns = columns(version, path, &mut errors);
+    let selectable = selectable(version, path, &mut errors);
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -96,6 +111,7 @@ pub(crate) fn compile(crd: &Value, crd_version: u64) -> Result<Resource, Vec<Fie
         namespaced: spec["scope"] == "Namespaced",
         has_status: version["subresources"]["status"].is_object(),
         store: GroupResource::new(&group, &plural),
+        stored_as: String::new(),
         columns,
         selectable,
         origin: Origin::Custom(Box::new(Custom { crd_version, model, document: document.clone(), schema, rules })),
@@ -130,6 +146,11 @@ fn check_names(crd: &Value) -> Vec<FieldError> {
         let message = format!("Unsupported value: {}: supported values: \"Cluster\", \"Namespaced\"", spec["scope"]);
         errors.push(FieldError::new("FieldValueNotSupported", "spec.scope", message));
     }
+    if spec["preserveUnknownFields"] == true {
+        let why =
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+        errors.push(FieldError::invalid("spec.preserveUnknownFields", &json!(true), why));
+    }
     if builtin::resources().iter().any(|r| r.group == text(&spec["group"])) {
         errors.push(FieldError::forbidden("spec.group", "this group is built in"));
     }
@@ -140,24 +161,32 @@ fn columns(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<Col
     let given = version["additionalPrinterColumns"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut columns = vec![Column::name()];
     for (i, column) in given.iter().enumerate() {
+        if !matches!(column["type"].as_str(), Some("boolean" | "date" | "integer" | "number" | "string")) {
+            let at = format!("{path}.additionalPrinterColumns[{i}].type");
+            errors.push(FieldError::invalid(at, &column["type"], "must be one of boolean,date,integer,number,string"));
+        }
+        let implied =
+            || format!("Custom resource definition column (in JSONPath format): {}", text(&column["jsonPath"]));
         match JsonPath::parse(&text(&column["jsonPath"])) {
             Ok(json_path) => columns.push(Column::at_path(
                 &text(&column["name"]),
                 &text(&column["type"]),
                 column["priority"].as_i64().unwrap_or(0),
-                &text(&column["description"]),
+                &or_else(&column["description"], implied),
                 json_path,
             )),
             Err(why) => errors.push(FieldError::invalid(
-                format!("{path}.additionalPrinterColumns[{i}].jsonPath"),
+                format!("{path}.additionalPrinterColumns[{i}].JSONPath"),
                 &column["jsonPath"],
-                why,
+                if text(&column["jsonPath"]).starts_with('.') { why } else { NOT_SIMPLE.to_owned() },
             )),
         }
     }
     if given.is_empty() {
         columns.extend(
-            JsonPath::parse(".metadata.creationTimestamp").ok().map(|p| Column::at_path("Age", "date", 0, "", p)),
+            JsonPath::parse(".metadata.creationTimestamp")
+                .ok()
+                .map(|p| Column::at_path("Age", "date", 0, &builtin::description_of_metadata("Age"), p)),
         );
     }
     columns
@@ -172,7 +201,14 @@ fn selectable(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<
     let mut fields = Vec::new();
     for (i, field) in given.iter().enumerate() {
         let json_path = text(&field["jsonPath"]);
+        let steps = json_path.split('.').skip(1);
+        let document = &version["schema"]["openAPIV3Schema"];
         match JsonPath::parse(&json_path) {
+            Ok(_) if steps.fold(document, |schema, step| &schema["properties"][step]).is_null() => {
+                let why = "is an invalid path: does not refer to a valid field";
+                let at = format!("{path}.selectableFields[{i}].jsonPath");
+                errors.push(FieldError::invalid(at, &field["jsonPath"], why));
+            }
             Ok(parsed) => fields.push((json_path.trim_start_matches('.').to_owned(), parsed)),
             Err(why) => errors.push(FieldError::invalid(
                 format!("{path}.selectableFields[{i}].jsonPath"),
@@ -220,17 +256,17 @@ mod tests {
         check(|_| (), &[]);
         check(|c| c["metadata"]["name"] = json!("x"), &["metadata.name"]);
         check(|c| c["spec"]["conversion"] = json!({"strategy": "Webhook"}), &["spec.conversion.strategy"]);
-        check(|c| c["spec"]["versions"][0]["served"] = json!(false), &["spec.versions"]);
+        check(|c| c["spec"]["versions"][0]["storage"] = json!(false), &["spec.versions"]);
         check(
             |c| c["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] = json!({"s": {}}),
-            &["spec.versions[0].schema.openAPIV3Schema.properties.s.type"],
+            &["spec.validation.openAPIV3Schema.properties[s].type"],
         );
         check(
             |c| {
                 c["spec"]["versions"][0]["additionalPrinterColumns"] =
                     json!([{"name": "X", "type": "string", "jsonPath": "x"}])
             },
-            &["spec.versions[0].additionalPrinterColumns[0].jsonPath"],
+            &["spec.additionalPrinterColumns[0].JSONPath"],
         );
     }
 
@@ -239,7 +275,7 @@ mod tests {
         let mut value = crd();
         complete(&mut value);
         assert_eq!(value["spec"]["names"]["listKind"], "WidgetList");
-        let resource = compile(&value, 1).unwrap();
+        let resource = compile(&value, 1).unwrap().remove(0);
         assert_eq!((resource.singular.as_str(), resource.list_kind.as_str()), ("widget", "WidgetList"));
     }
 }

@@ -13,7 +13,7 @@ use crate::plane::Inner;
 use crate::registry::Resource;
 use crate::request::ApiRequest;
 use crate::respond::{self, Response};
-use crate::status::ApiError;
+use crate::status::{ApiError, FieldError};
 use crate::storage::{Action, CommitError, Expect};
 
 /// Tries when others keep writing the object.
@@ -59,9 +59,9 @@ impl DeleteOptions {
             None if body["orphanDependents"] == true => Propagation::Orphan,
             Some("Background") | None => Propagation::Background,
             Some(other) => {
-                return Err(ApiError::bad_request(format!(
-                    "invalid propagationPolicy {other:?}: use Background, Foreground or Orphan"
-                )));
+                let supported = ["Foreground", "Background", "Orphan", "nil"];
+                let error = FieldError::unsupported("propagationPolicy", other, &supported);
+                return Err(ApiError::invalid_options("DeleteOptions", &[error]));
             }
         };
         Ok(Self {
@@ -87,10 +87,10 @@ pub(crate) async fn delete_one(inner: &Inner, request: &ApiRequest, name: &str) 
     let options = DeleteOptions::of(request)?;
     let resource = &request.resource;
     match delete(inner, resource, &request.namespace, name, &options).await? {
-        Deleted::Gone(object) => Ok(respond::success(
+        Deleted::Gone(object) | Deleted::WouldDelete(object) => Ok(respond::success(
             json!({"name": name, "group": resource.group, "kind": resource.plural, "uid": object.uid}),
         )),
-        Deleted::Begun(object) | Deleted::WouldDelete(object) => respond::object(inner, request, 200, &object),
+        Deleted::Begun(object) => respond::object(inner, request, 200, &object),
     }
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn delete_collection(inner: &Inner, request: &ApiRequest) -> Re
     let options = DeleteOptions::of(request)?;
     let objects = list::select(inner, request)?;
     delete_many(inner, objects.iter().map(|o| (request.resource.clone(), o.name.clone())), &options).await?;
-    Ok(respond::success(json!({"group": request.resource.group, "kind": request.resource.plural})))
+    list::respond_with(inner, request, &objects, json!({"resourceVersion": inner.store.cache.version().to_string()}))
 }
 
 /// Deletes objects, many at once so that they share commits; the number that were still there.
@@ -154,7 +154,7 @@ async fn attempt(
     check_preconditions(resource, name, &current, options)?;
     if resource.is_namespace() && namespace::FIRST.contains(&name) {
         let why = format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
-        return Err(ApiError::new(403, "Forbidden", why));
+        return Err(ApiError::new(403, "Forbidden", why).about(resource, name));
     }
     if options.dry_run {
         return Ok(Some(Deleted::WouldDelete(current)));
@@ -167,7 +167,7 @@ async fn attempt(
     add_finalizer(resource, options.propagation, &mut value);
     let waits = has_finalizers(&value) || resource.is_namespace();
     let action = if waits {
-        mark(&mut value, &inner.now_text());
+        mark(resource, &mut value, &inner.now_text());
         Action::Put(value)
     } else {
         Action::Delete
@@ -196,16 +196,24 @@ fn add_finalizer(resource: &Resource, propagation: Propagation, value: &mut Valu
     }
 }
 
-fn mark(value: &mut Value, now: &str) {
+fn mark(resource: &Resource, value: &mut Value, now: &str) {
     let generation = value["metadata"]["generation"].as_i64();
     let meta = &mut value["metadata"];
     meta["deletionTimestamp"] = json!(now);
-    meta["deletionGracePeriodSeconds"] = json!(0);
     if let Some(generation) = generation {
         meta["generation"] = json!(generation + 1);
     }
-    if value["kind"] == "Namespace" {
+    if value["kind"] != "Namespace" {
+        value["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+    } else {
         value["status"] = json!({"phase": "Terminating"});
+    }
+    if resource.is_crd()
+        && let Some(Value::Array(conditions)) = value.pointer_mut("/status/conditions")
+    {
+        let why = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+        conditions.push(json!({"type": "Terminating", "status": "True", "lastTransitionTime": now,
+            "reason": "InstanceDeletionPending", "message": why}));
     }
 }
 
@@ -216,15 +224,20 @@ fn check_preconditions(
     options: &DeleteOptions,
 ) -> Result<(), ApiError> {
     if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != &*current.uid) {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", current.uid);
-        return Err(ApiError::conflict(resource, name, why));
+        let why = format!(
+            "the UID in the precondition ({uid}) does not match the UID in record ({}). \
+             The object might have been deleted and then recreated",
+            current.uid
+        );
+        return Err(ApiError::failed_precondition(resource, name, &why));
     }
     if let Some(version) = options.version.as_deref().filter(|v| *v != current.version.to_string()) {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {}",
+            "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). \
+             The object might have been modified",
             current.version
         );
-        return Err(ApiError::conflict(resource, name, why));
+        return Err(ApiError::failed_precondition(resource, name, &why));
     }
     Ok(())
 }

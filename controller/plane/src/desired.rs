@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 
 use crate::decode::Decoded;
-use crate::event_view;
 use crate::field_path::FieldPath;
 use crate::object::meta_str;
 use crate::patch::{self, managers::Manager};
@@ -12,6 +11,7 @@ use crate::registry::Resource;
 use crate::request::Subresource;
 use crate::schema::prune;
 use crate::status::{ApiError, FieldError};
+use crate::view;
 use crate::write::{Change, FieldValidation, PatchKind, WriteRequest};
 
 pub(crate) fn body(change: &Change) -> &Decoded {
@@ -27,29 +27,56 @@ pub(crate) fn check_identity(request: &WriteRequest<'_>, name: &str) -> Result<(
         Change::Create(body) | Change::Replace(body) | Change::Patch(PatchKind::Apply, body) => &body.value,
         Change::Patch(..) => return Ok(()),
     };
+    if let Change::Patch(PatchKind::Apply, _) = &request.change {
+        let text = |key: &str| value[key].as_str().unwrap_or_default();
+        if text("apiVersion").is_empty() || text("kind").is_empty() {
+            return Err(ApiError::bad_request(format!(
+                "invalid object type: {}, Kind={}",
+                if text("apiVersion").is_empty() { "/" } else { text("apiVersion") },
+                text("kind")
+            )));
+        }
+    }
     let differs = |given: &str, expected: &str| !given.is_empty() && given != expected;
-    let (api_version, kind) = (resource.api_version(), &resource.kind);
+    let api_version = resource.api_version();
     let given = value["apiVersion"].as_str().unwrap_or_default();
     if differs(given, &api_version) {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({given}) does not match the expected API version ({api_version})"
         )));
     }
-    let given = value["kind"].as_str().unwrap_or_default();
-    if differs(given, kind) {
-        return Err(ApiError::bad_request(format!(
-            "{given} in version \"{}\" cannot be handled as a {kind}",
-            resource.version
-        )));
+    check_kind(resource, value, name)?;
+    check_names(resource, value, name, request.namespace)
+}
+
+/// Custom kinds must say what they are, built-in ones may leave it to the path.
+fn check_kind(resource: &Resource, value: &Value, name: &str) -> Result<(), ApiError> {
+    let Resource { kind, version, group, .. } = resource;
+    match value["kind"].as_str().unwrap_or_default() {
+        given if given == kind => Ok(()),
+        "" if resource.is_builtin() => Ok(()),
+        "" => Err(ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): Object 'Kind' is missing"
+        ))),
+        given if resource.is_builtin() => {
+            Err(ApiError::bad_request(format!("{given} in version \"{version}\" cannot be handled as a {kind}")))
+        }
+        given => {
+            let error = FieldError::invalid("kind", &json!(given), format!("must be {kind}"));
+            Err(ApiError::invalid_as(&format!("{given}.{group}"), name, &[error]))
+        }
     }
+}
+
+fn check_names(resource: &Resource, value: &Value, name: &str, namespace: &str) -> Result<(), ApiError> {
+    let differs = |given: &str, expected: &str| !given.is_empty() && given != expected;
     let given = meta_str(value, "name");
     if differs(given, name) {
         return Err(ApiError::bad_request(format!(
             "the name of the object ({given}) does not match the name on the URL ({name})"
         )));
     }
-    let given = meta_str(value, "namespace");
-    if resource.namespaced && differs(given, request.namespace) {
+    if resource.namespaced && differs(meta_str(value, "namespace"), namespace) {
         return Err(ApiError::bad_request(
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
@@ -67,10 +94,9 @@ pub(crate) fn desired(
 ) -> Result<Value, ApiError> {
     let resource = &**request.resource;
     findings.duplicates.clone_from(&body(&request.change).duplicates);
-    let stored = |value: &Value| event_view::to_stored(resource, value.clone());
+    let stored = |value: &Value| view::to_stored(resource, value.clone());
     let mut value = match (&request.change, old) {
-        (Change::Create(_), Some(_)) => return Err(ApiError::already_exists(resource, name)),
-        (Change::Create(body), None) => {
+        (Change::Create(body), _) => {
             if !meta_str(&body.value, "resourceVersion").is_empty() {
                 return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
             }
@@ -82,13 +108,15 @@ pub(crate) fn desired(
         (Change::Replace(_) | Change::Patch(..), None) => return Err(ApiError::not_found(resource, name)),
         (Change::Replace(body), Some(_)) => stored(&body.value),
         (Change::Patch(kind, body), Some(old)) => {
-            let mut shown = event_view::to_shown(resource, old.clone());
+            let mut shown = view::to_shown(resource, old.clone());
             match kind {
                 PatchKind::Json => patch::json(&mut shown, body.value.clone())?,
                 PatchKind::Strategic => patch::strategic_merge(&mut shown, &body.value, Some(resource.schema())),
                 PatchKind::Merge | PatchKind::Apply => patch::merge(&mut shown, &body.value),
             }
-            event_view::to_stored(resource, shown)
+            check_kind(resource, &shown, name)?;
+            check_names(resource, &shown, name, request.namespace)?;
+            view::to_stored(resource, shown)
         }
     };
     prune(&mut value, resource.schema(), &FieldPath::Root, &mut findings.unknown);
@@ -115,6 +143,11 @@ fn applied(
             }
         }
     }
+    if old.is_none() && meta_str(&config, "name").is_empty() {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        )));
+    }
     prune(&mut config, resource.schema(), &FieldPath::Root, &mut findings.unknown);
     let new = || json!({"apiVersion": manager.api_version, "kind": resource.kind, "metadata": {"name": name}});
     let live = old.cloned().unwrap_or_else(new);
@@ -130,7 +163,9 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// Warnings, or the refusal when the client wants strictness.
-    pub(crate) fn judge(self, request: &WriteRequest<'_>) -> Result<Vec<String>, ApiError> {
+    pub(crate) fn judge(mut self, request: &WriteRequest<'_>) -> Result<Vec<String>, ApiError> {
+        // Metadata is read on its own, before the rest.
+        self.unknown.sort_by_key(|path| !path.starts_with("metadata."));
         let duplicates = self.duplicates.iter().map(|p| format!("duplicate field \"{p}\""));
         let found: Vec<String> =
             duplicates.chain(self.unknown.iter().map(|p| format!("unknown field \"{p}\""))).collect();

@@ -1,12 +1,16 @@
 //! Discovery: `/version`, `/api`, `/apis`, resource lists, and the aggregated form in v2 and v2beta1.
 
+use base64::Engine;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::registry::{Registry, Resource};
 
 /// The Kubernetes minor version whose behaviour the plane follows.
 const MINOR: u32 = 33;
 const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// Upstream lists those of custom kinds in another order.
+const CUSTOM_VERBS: &[&str] = &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 const STATUS_VERBS: &[&str] = &["get", "patch", "update"];
 
 pub(crate) fn version() -> Value {
@@ -64,7 +68,7 @@ pub(crate) fn aggregated(registry: &Registry, half: Half, version: &str) -> Valu
 
 fn aggregated_resource(r: &Resource) -> Value {
     let mut value = json!({
-        "resource": r.plural, "responseKind": r.gvk(), "singularResource": r.singular, "verbs": VERBS,
+        "resource": r.plural, "responseKind": r.gvk(), "singularResource": r.singular, "verbs": verbs(r),
         "scope": if r.namespaced { "Namespaced" } else { "Cluster" },
     });
     add_names(&mut value, r);
@@ -72,6 +76,19 @@ fn aggregated_resource(r: &Resource) -> Value {
         value["subresources"] = json!([{"subresource": "status", "responseKind": r.gvk(), "verbs": STATUS_VERBS}]);
     }
     value
+}
+
+fn verbs(r: &Resource) -> &'static [&'static str] {
+    if r.is_builtin() { VERBS } else { CUSTOM_VERBS }
+}
+
+/// As upstream makes it: clients compare it to see that the stored version changed.
+fn storage_hash(r: &Resource) -> String {
+    // That of CRDs is stored in its first version upstream.
+    let stored_as = if r.is_crd() { "apiextensions.k8s.io/v1beta1" } else { &r.stored_as };
+    let core = if stored_as.contains('/') { "" } else { "/" };
+    let digest = Sha256::digest(format!("{core}{stored_as}/{}", r.kind));
+    base64::engine::general_purpose::STANDARD.encode(&digest[..8])
 }
 
 fn add_names(value: &mut Value, r: &Resource) {
@@ -108,7 +125,8 @@ pub(crate) fn resource_list(registry: &Registry, group: &str, version: &str) -> 
     let mut resources = Vec::new();
     for r in registry.of_group_version(group, version) {
         let mut value = json!({
-            "name": r.plural, "singularName": r.singular, "namespaced": r.namespaced, "kind": r.kind, "verbs": VERBS,
+            "name": r.plural, "singularName": r.singular, "namespaced": r.namespaced, "kind": r.kind, "verbs": verbs(r),
+            "storageVersionHash": storage_hash(r),
         });
         add_names(&mut value, r);
         resources.push(value);

@@ -76,6 +76,13 @@ async fn pass(inner: &Inner) -> Result<usize, ApiError> {
         .map(|(key, _)| key)
         .collect();
     changes += delete_all(inner, orphaned, Propagation::Background).await?;
+    // An owner that is gone is forgotten where others remain.
+    for (key, object) in inner.store.cache.dependents() {
+        let gone = object.owners.iter().find(|owner| !inner.store.cache.uid_exists(&owner.uid));
+        if let (false, true, Some(owner)) = (object.deleting, object.owners.len() > 1, gone) {
+            changes += disown(inner, &key, &object, &owner.uid).await?;
+        }
+    }
     Ok(changes)
 }
 
@@ -104,9 +111,12 @@ async fn finish(inner: &Inner, key: &Key, object: &Stored) -> Result<usize, ApiE
         Ok(changes + remove_finalizer(inner, key, object, value, ORPHAN).await?)
     } else if has(FOREGROUND) {
         let dependents = dependents_of(inner, object);
-        let waiting: Vec<Key> = dependents.iter().filter(|(_, o)| !o.deleting).map(|(k, _)| k.clone()).collect();
+        let waiting = dependents.iter().filter(|(_, o)| !o.deleting);
+        let (parents, leaves): (Vec<_>, Vec<_>) = waiting.partition(|(_, o)| !dependents_of(inner, o).is_empty());
+        let keys = |of: Vec<&(Key, Arc<Stored>)>| of.into_iter().map(|(key, _)| key.clone()).collect();
         let blocked = dependents.iter().any(|(_, o)| o.owners.iter().any(|w| w.uid == object.uid && w.blocks_deletion));
-        let mut changes = delete_all(inner, waiting, Propagation::Foreground).await?;
+        let mut changes = delete_all(inner, keys(parents), Propagation::Foreground).await?;
+        changes += delete_all(inner, keys(leaves), Propagation::Background).await?;
         if !blocked {
             changes += remove_finalizer(inner, key, object, value, FOREGROUND).await?;
         }
@@ -165,6 +175,11 @@ async fn disown(inner: &Inner, key: &Key, object: &Stored, owner: &str) -> Resul
     let mut value = object.value().map_err(|e| ApiError::internal(&e))?;
     if let Some(list) = value["metadata"]["ownerReferences"].as_array_mut() {
         list.retain(|o| o["uid"] != owner);
+        if list.is_empty()
+            && let Some(meta) = value["metadata"].as_object_mut()
+        {
+            meta.remove("ownerReferences");
+        }
     }
     commit(inner, key, object, Action::Put(value)).await
 }

@@ -13,7 +13,7 @@ use crate::plane::Inner;
 use crate::request::{ApiRequest, Shape};
 use crate::respond::{self, Response};
 use crate::selector::Selector;
-use crate::status::ApiError;
+use crate::status::{ApiError, FieldError};
 use crate::table::{self, Include};
 
 /// Where the next page begins; opaque to clients.
@@ -53,7 +53,6 @@ pub(crate) fn get(inner: &Inner, request: &ApiRequest, name: &str) -> Result<Res
 /// Answers GET of a collection.
 pub(crate) fn list(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
     let page = page(inner, request)?;
-    let resource = &*request.resource;
     let mut metadata = json!({"resourceVersion": page.version.to_string()});
     if let Some(next) = &page.next {
         metadata["continue"] = json!(next);
@@ -61,11 +60,26 @@ pub(crate) fn list(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiE
             metadata["remainingItemCount"] = json!(remaining);
         }
     }
+    respond_with(inner, request, &page.objects, metadata)
+}
+
+/// Objects in the shape that was asked for.
+pub(crate) fn respond_with(
+    inner: &Inner,
+    request: &ApiRequest,
+    objects: &[Arc<Stored>],
+    mut metadata: serde_json::Value,
+) -> Result<Response, ApiError> {
+    let resource = &*request.resource;
+    if request.shape == Shape::Plain && !resource.is_builtin() && metadata.get("continue").is_none() {
+        // Lists of custom kinds always say it, those of built-in kinds leave out what is empty.
+        metadata["continue"] = json!("");
+    }
     let value = |o: &Stored| o.value().map_err(|e| ApiError::internal(&e));
     if request.shape == Shape::Table {
         let include = Include::parse(request.query.get("includeObject"));
         let now = inner.now();
-        let rows = page.objects.iter().map(|o| Ok(table::row(resource, &value(o)?, include, now)));
+        let rows = objects.iter().map(|o| Ok(table::row(resource, &value(o)?, include, now)));
         let rows = rows.collect::<Result<_, ApiError>>()?;
         return Ok(respond::json(200, &table::table(metadata, table::column_definitions(resource), rows)));
     }
@@ -73,18 +87,24 @@ pub(crate) fn list(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiE
         Shape::Partial => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
         Shape::Plain | Shape::Table => (resource.list_kind.as_str(), resource.api_version()),
     };
-    let size: usize = page.objects.iter().map(|o| o.bytes.len() + 1).sum();
+    let size: usize = objects.iter().map(|o| o.bytes.len() + 1).sum();
     let mut body = BytesMut::with_capacity(size + 256);
     body.put(
         format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata},\"items\":[")
             .as_bytes(),
     );
-    for (i, object) in page.objects.iter().enumerate() {
+    for (i, object) in objects.iter().enumerate() {
         if i > 0 {
             body.put_u8(b',');
         }
         match request.shape {
             Shape::Partial => body.put(table::partial(&value(object)?).to_string().as_bytes()),
+            Shape::Plain | Shape::Table if resource.is_builtin() => {
+                let mut shown = respond::shown_value(resource, object)?;
+                // The list says it for all.
+                shown.as_object_mut().into_iter().for_each(|map| map.retain(|k, _| k != "kind" && k != "apiVersion"));
+                body.put(shown.to_string().as_bytes());
+            }
             Shape::Plain | Shape::Table => body.put(respond::shown_bytes(resource, object)?),
         }
     }
@@ -125,15 +145,51 @@ pub(crate) fn require_reached(inner: &Inner, version: u64) -> Result<(), ApiErro
     Ok(())
 }
 
+/// `resourceVersion`, 0 where none is given.
+fn version(request: &ApiRequest) -> Result<u64, ApiError> {
+    let text = request.query.get("resourceVersion").unwrap_or("0");
+    text.parse().map_err(|_| ApiError::bad_request(format!("resourceVersion: {text:?} is no version")))
+}
+
+/// Which options of lists and watches go together.
+pub(crate) fn check_options(request: &ApiRequest) -> Result<(), ApiError> {
+    let has = |key: &str| request.query.get(key).is_some();
+    let (initial, continues) = (has("sendInitialEvents"), has("continue"));
+    let wanted = request.query.get("resourceVersionMatch");
+    let matches = wanted.is_some();
+    let at_zero = wanted == Some("Exact") && request.query.get("resourceVersion") == Some("0");
+    let watches = request.query.is_true("watch");
+    let known: &[&str] = if watches { &["NotOlderThan"] } else { &["Exact", "NotOlderThan", ""] };
+    let of_match = |why: &str| FieldError::forbidden("resourceVersionMatch", why);
+    let unknown =
+        wanted.filter(|w| !known.contains(w)).map(|w| FieldError::unsupported("resourceVersionMatch", w, known));
+    let errors: Vec<FieldError> = if watches {
+        let needs = of_match("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+        let alone = of_match("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        let needs = (initial && wanted != Some("NotOlderThan")).then_some(needs);
+        needs.into_iter().chain((matches && !initial).then_some(alone)).chain(unknown).collect()
+    } else {
+        let needs = of_match("resourceVersionMatch is forbidden unless resourceVersion is provided");
+        let continues_too = of_match("resourceVersionMatch is forbidden when continue is provided");
+        let zero = of_match("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+        let listed = FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
+        let needs = (matches && !has("resourceVersion")).then_some(needs);
+        let found = needs.into_iter().chain((matches && continues).then_some(continues_too)).chain(unknown);
+        found.chain(at_zero.then_some(zero)).chain(initial.then_some(listed)).collect()
+    };
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid_options("ListOptions", &errors)) }
+}
+
 fn page(inner: &Inner, request: &ApiRequest) -> Result<Page, ApiError> {
     let selector = selector(request)?;
-    let limit = request
-        .query
-        .number("limit")
-        .filter(|l| *l > 0)
-        .map_or(usize::MAX, |l| usize::try_from(l).unwrap_or(usize::MAX));
+    let limit = request.query.integer("limit")?.and_then(|l| usize::try_from(l).ok());
+    let limit = limit.filter(|l| *l > 0).unwrap_or(usize::MAX);
+    check_options(request)?;
     let token = request.query.get("continue").map(Continue::decode).transpose()?;
-    let asked = request.query.number("resourceVersion").unwrap_or(0);
+    let asked = version(request)?;
+    if token.is_some() && asked != 0 {
+        return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
+    }
     require_reached(inner, asked)?;
     let at = match (&token, request.query.get("resourceVersionMatch")) {
         (Some(token), _) => Some(token.version),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::delete::{FOREGROUND, ORPHAN};
 use crate::object::meta_str;
 use crate::registry::Resource;
 use crate::status::FieldError;
@@ -20,6 +21,9 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
 const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
     alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
+const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
+    'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 
 pub(crate) fn validate(resource: &Resource, object: &Value, errors: &mut Vec<FieldError>) {
     let name = meta_str(object, "name");
@@ -48,6 +52,25 @@ pub(crate) fn validate(resource: &Resource, object: &Value, errors: &mut Vec<Fie
             errors.push(FieldError::invalid("metadata.labels", value, LABEL_VALUE));
         }
     }
+    let owners = object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for owner in owners {
+        for field in ["apiVersion", "kind", "name", "uid"] {
+            if owner[field].as_str().is_some_and(str::is_empty) {
+                let at = format!("metadata.ownerReferences.{field}");
+                errors.push(FieldError::invalid(at, &owner[field], "must not be empty"));
+            }
+        }
+    }
+    let mut controllers = owners.iter().filter(|o| o["controller"] == true);
+    if let (Some(first), Some(second)) = (controllers.next(), controllers.next()) {
+        let named = |o: &Value| format!("{}/{}", text(&o["kind"]), text(&o["name"]));
+        let why = format!(
+            "Only one reference can have Controller set to true. Found \"true\" in references for {} and {}",
+            named(first),
+            named(second)
+        );
+        errors.push(FieldError::invalid("metadata.ownerReferences", &object["metadata"]["ownerReferences"], why));
+    }
     let mut size = 0;
     for (key, value) in object["metadata"]["annotations"].as_object().into_iter().flatten() {
         if !is_qualified(&key.to_lowercase()) {
@@ -59,6 +82,30 @@ pub(crate) fn validate(resource: &Resource, object: &Value, errors: &mut Vec<Fie
         let message = format!("Too long: may not be more than {ANNOTATIONS_MAX} bytes");
         errors.push(FieldError::new("FieldValueTooLong", "metadata.annotations", message));
     }
+}
+
+/// What is allowed and likely a mistake.
+pub(crate) fn warnings(object: &Value) -> Vec<String> {
+    let finalizers = object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let advice = "prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers";
+    let unqualified = finalizers.filter(|f| !f.contains('/') && !matches!(*f, FOREGROUND | ORPHAN));
+    unqualified.map(|f| format!("metadata.finalizers: \"{f}\": {advice}")).collect()
+}
+
+/// Keys of the data of ConfigMaps and Secrets.
+pub(crate) fn validate_data_keys(object: &Value, errors: &mut Vec<FieldError>) {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    for field in ["data", "binaryData"] {
+        for key in object[field].as_object().into_iter().flatten().map(|(key, _)| key) {
+            if key.is_empty() || key.len() > NAME_MAX || !key.bytes().all(allowed) {
+                errors.push(FieldError::invalid(format!("{field}[{key}]"), &Value::from(key.as_str()), CONFIG_KEY));
+            }
+        }
+    }
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 fn is_subdomain(text: &str) -> bool {
@@ -77,7 +124,7 @@ fn is_label(text: &str) -> bool {
 }
 
 /// `name` or `prefix.dns/name`.
-fn is_qualified(key: &str) -> bool {
+pub(crate) fn is_qualified(key: &str) -> bool {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
     name.len() <= LABEL_MAX && is_label(name) && prefix.is_none_or(|p| p.len() <= NAME_MAX && is_subdomain(p))
 }

@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::builtin;
 use crate::registry::{Origin, Registry, Resource};
 
+const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+
 /// `/openapi/v3`: where the document of each group and version is.
 pub(crate) fn index(registry: &Registry) -> Value {
     let mut paths = Map::new();
@@ -33,6 +35,9 @@ pub(crate) fn document(registry: &Registry, group: &str, version: &str) -> Optio
     let mut wanted = Vec::new();
     for resource in registry.of_group_version(group, version) {
         let (name, schema) = model(resource);
+        if let Origin::Custom(_) = resource.origin {
+            schemas.insert(format!("{name}List"), list_model(resource, &name));
+        }
         collect_references(&schema, &mut wanted);
         add_paths(&mut paths, &base, resource, &name);
         schemas.insert(name, schema);
@@ -53,22 +58,79 @@ pub(crate) fn document(registry: &Registry, group: &str, version: &str) -> Optio
 fn model(resource: &Resource) -> (String, Value) {
     let (name, mut schema) = match &resource.origin {
         Origin::Builtin { model } => ((*model).to_owned(), builtin::models().get(*model).cloned().unwrap_or_default()),
-        Origin::Custom(custom) => (custom.model.clone(), with_object_fields(custom.document.clone())),
+        Origin::Custom(custom) => {
+            let mut schema = custom.document.clone();
+            spell_out(&mut schema);
+            add_object_fields(&mut schema, [API_VERSION, KIND]);
+            add_selectable(&mut schema, resource);
+            (custom.model.clone(), schema)
+        }
     };
     schema["x-kubernetes-group-version-kind"] = json!([resource.gvk()]);
     (name, schema)
 }
 
-fn with_object_fields(mut schema: Value) -> Value {
-    let text = |description: &str| json!({"type": "string", "description": description});
-    let properties = &mut schema["properties"];
-    properties["apiVersion"] = text("APIVersion defines the versioned schema of this representation of an object.");
-    properties["kind"] = text("Kind is a string value representing the REST resource this object represents.");
-    properties["metadata"] = json!({
-        "description": "Standard object's metadata.",
-        "allOf": [{"$ref": format!("#/components/schemas/{}", builtin::OBJECT_META)}],
+const CONVENTIONS: &str = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
+const API_VERSION: &str = "APIVersion defines the versioned schema of this representation of an object. Servers should convert \
+    recognized schemas to the latest internal value, and may reject unrecognized values.";
+const KIND: &str = "Kind is a string value representing the REST resource this object represents. Servers may infer this from \
+    the endpoint the client submits requests to. Cannot be updated. In CamelCase.";
+const EMBEDDED_API_VERSION: &str = "apiVersion defines the versioned schema of this representation of an object.";
+const EMBEDDED_KIND: &str = "kind is a string value representing the type of this object. In CamelCase.";
+
+fn list_model(resource: &Resource, model: &str) -> Value {
+    let Resource { group, version, kind, list_kind, plural, .. } = resource;
+    let mut list = json!({
+        "description": format!("{list_kind} is a list of {kind}"), "type": "object", "required": ["items"],
+        "x-kubernetes-group-version-kind": [{"group": group, "version": version, "kind": list_kind}],
     });
-    schema
+    add_object_fields(&mut list, [API_VERSION, KIND]);
+    list["properties"]["metadata"] = metadata("list metadata", "types-kinds", LIST_META);
+    list["properties"]["items"] = json!({
+        "description": format!("List of {plural}. More info: {CONVENTIONS}"),
+        "type": "array", "items": {"$ref": format!("#/components/schemas/{model}")},
+    });
+    add_selectable(&mut list, resource);
+    list
+}
+
+fn add_selectable(schema: &mut Value, resource: &Resource) {
+    if !resource.selectable.is_empty() {
+        let fields = resource.selectable.iter().map(|(label, _)| json!({"fieldPath": label}));
+        schema["x-kubernetes-selectable-fields"] = fields.collect();
+    }
+}
+
+fn add_object_fields(schema: &mut Value, [api_version, kind]: [&str; 2]) {
+    let text = |description, anchor| json!({"type": "string", "description": format!("{description} More info: {CONVENTIONS}#{anchor}")});
+    let properties = &mut schema["properties"];
+    properties["apiVersion"] = text(api_version, "resources");
+    properties["kind"] = text(kind, "types-kinds");
+    properties["metadata"] = metadata("object's metadata", "metadata", builtin::OBJECT_META);
+}
+
+fn metadata(what: &str, anchor: &str, model: &str) -> Value {
+    json!({
+        "description": format!("Standard {what}. More info: {CONVENTIONS}#{anchor}"),
+        "allOf": [{"$ref": format!("#/components/schemas/{model}")}],
+    })
+}
+
+/// Writes out what the extensions of a CRD's schema imply.
+fn spell_out(schema: &mut Value) {
+    if schema["x-kubernetes-int-or-string"] == true && schema.get("anyOf").is_none() {
+        schema["anyOf"] = json!([{"type": "integer"}, {"type": "string"}]);
+    }
+    if schema["x-kubernetes-embedded-resource"] == true {
+        add_object_fields(schema, [EMBEDDED_API_VERSION, EMBEDDED_KIND]);
+        schema["required"] = json!(["kind", "apiVersion"]);
+    }
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.values_mut().for_each(spell_out);
+    }
+    for key in ["items", "additionalProperties"] {
+        schema.get_mut(key).filter(|s| s.is_object()).into_iter().for_each(spell_out);
+    }
 }
 
 fn add_paths(paths: &mut Map<String, Value>, base: &str, resource: &Resource, model: &str) {

@@ -38,9 +38,15 @@ pub(crate) struct Context<'a> {
     pub(crate) uid: String,
 }
 
+/// What would be stored, and warnings.
+///
 /// # Errors
-/// 400 when `desired` is no object, 422 with every field that is refused.
-pub(crate) fn prepare(context: &Context<'_>, old: &mut Option<Value>, desired: Value) -> Result<Value, ApiError> {
+/// 400 when `desired` is no object or not of its kind's types, 422 with every field that is refused.
+pub(crate) fn prepare(
+    context: &Context<'_>,
+    old: &mut Option<Value>,
+    desired: Value,
+) -> Result<(Value, Vec<String>), ApiError> {
     let resource = context.resource;
     if !desired.is_object() || !desired["metadata"].is_object() {
         return Err(ApiError::bad_request("the object must be a JSON object with metadata"));
@@ -55,7 +61,14 @@ pub(crate) fn prepare(context: &Context<'_>, old: &mut Option<Value>, desired: V
         crd::complete(&mut object);
         object["status"] = crd::established_status(&object, context.manager.now);
     }
-    let errors = find_errors(context, old, &mut object);
+    let Findings { errors, warnings } = find_errors(context, old, &mut object);
+    // Go reads these into structs, and fails before anything is validated.
+    let is_typed = |e: &&FieldError| (resource.is_builtin() && !resource.is_crd()) || e.field.starts_with("metadata");
+    if let Some(error) = errors.iter().filter(is_typed).find(|e| e.reason == "FieldValueTypeInvalid") {
+        let Resource { kind, version, .. } = resource;
+        let why = format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {}", error.message);
+        return Err(ApiError::bad_request(why));
+    }
     if !errors.is_empty() {
         return Err(ApiError::invalid(resource, context.name, &errors));
     }
@@ -70,9 +83,9 @@ pub(crate) fn prepare(context: &Context<'_>, old: &mut Option<Value>, desired: V
         track_update(old.as_ref(), &mut object, Some(resource.schema()), &context.manager);
     }
     if resource.is_builtin() {
-        builtin_defaults::show_absent(resource, &mut object);
+        builtin_defaults::finish(resource, &mut object);
     }
-    Ok(object)
+    Ok((object, warnings))
 }
 
 /// Keeps a write to the part it is about: everything but status, or status alone.
@@ -105,7 +118,7 @@ fn replace(value: &mut Value, key: &str, new: Value) {
 
 fn stamp(context: &Context<'_>, old: Option<&Value>, object: &mut Value) {
     let resource = context.resource;
-    object["apiVersion"] = json!(context.manager.api_version);
+    object["apiVersion"] = json!(resource.stored_as);
     object["kind"] = json!(resource.kind);
     let Some(meta) = object["metadata"].as_object_mut() else { return };
     meta.retain(|key, value| key == "managedFields" || !is_nothing(value));
@@ -140,18 +153,48 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Value) -> Vec<FieldError> {
+/// As upstream says some errors: in two places, so that there are two causes.
+pub(crate) fn twice(error: FieldError) -> [FieldError; 2] {
+    [error.clone(), error]
+}
+
+struct Findings {
+    errors: Vec<FieldError>,
+    warnings: Vec<String>,
+}
+
+fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Value) -> Findings {
     let resource = context.resource;
-    let mut errors = Vec::new();
+    let (mut errors, mut warnings) = (Vec::new(), meta::warnings(object));
     meta::validate(resource, object, &mut errors);
+    if resource.is_builtin() && matches!(resource.kind.as_str(), "ConfigMap" | "Secret") {
+        meta::validate_data_keys(object, &mut errors);
+    }
     validate(object, resource.schema(), &FieldPath::Root, &mut errors);
     // Rules are written for values of the right types.
-    if let (true, Some(rules)) = (errors.is_empty(), resource.rules()) {
-        errors = rules.check(object, old.as_mut());
+    let before_rules = errors.len();
+    if let Some(rules) = resource.rules() {
+        if errors.iter().any(FieldError::blocks_rules) {
+            errors.push(FieldError::unchecked());
+        } else {
+            errors.extend(rules.check(object, old.as_mut()));
+        }
     }
     if let Some(old) = old.as_ref() {
-        errors.retain(|e| !unchanged(old, object, &e.field, e.reason));
-        errors.extend(new_finalizers(old, object));
+        let mut index = 0;
+        errors.retain(|e| {
+            let forgiven = unchanged(old, object, resource.schema(), e);
+            if forgiven && index >= before_rules && *e != FieldError::unchecked() {
+                warnings.push(format!("{}: {}", e.field, e.message));
+            }
+            index += 1;
+            !forgiven
+        });
+        if matches!(&errors[..], [only] if *only == FieldError::unchecked()) {
+            // All that blocked the rules was wrong before, and stays.
+            errors.clear();
+        }
+        errors.extend(new_finalizers(old, object).into_iter().flat_map(twice));
         if let Some(error) = immutable_data(resource, old, object) {
             errors.push(error);
         }
@@ -159,21 +202,26 @@ fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Valu
     if resource.is_crd() && errors.is_empty() && old.as_ref().is_none_or(|o| o["spec"] != object["spec"]) {
         errors.extend(crd::compile(object, 0).err().into_iter().flatten());
     }
-    errors
+    Findings { errors, warnings }
 }
 
 fn new_finalizers(old: &Value, object: &Value) -> Option<FieldError> {
     old["metadata"].get("deletionTimestamp")?;
     let before = old["metadata"]["finalizers"].as_array().map(Vec::as_slice).unwrap_or_default();
     let now = object["metadata"]["finalizers"].as_array()?;
-    let added: Vec<&Value> = now.iter().filter(|f| !before.contains(f)).collect();
-    let why =
-        format!("no new finalizers can be added if the object is being deleted, found new finalizers {}", json!(added));
+    let added: Vec<String> = now.iter().filter(|f| !before.contains(f)).map(Value::to_string).collect();
+    let found = added.join(", ");
+    let why = format!(
+        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{found}}}"
+    );
     (!added.is_empty()).then(|| FieldError::forbidden("metadata.finalizers", &why))
 }
 
 /// ConfigMaps and Secrets that were declared immutable.
 fn immutable_data(resource: &Resource, old: &Value, object: &Value) -> Option<FieldError> {
+    if resource.is_builtin() && resource.kind == "Secret" && old["type"] != object["type"] {
+        return Some(FieldError::invalid("type", &object["type"], "field is immutable"));
+    }
     let applies = resource.is_builtin() && matches!(resource.kind.as_str(), "ConfigMap" | "Secret");
     if !applies || old["immutable"] != true {
         return None;
@@ -206,7 +254,7 @@ mod tests {
             "group": "test.dev", "scope": "Namespaced", "names": {"plural": "widgets", "kind": "Widget"},
             "versions": [{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}},
                 "schema": {"openAPIV3Schema": document}}]}});
-        let resource = crd::compile(&crd, 1).unwrap();
+        let resource = crd::compile(&crd, 1).unwrap().remove(0);
         let manager = Manager { name: "m", subresource: "", api_version: "test.dev/v1", now: NOW };
         let context = Context {
             resource: &resource,
@@ -217,7 +265,7 @@ mod tests {
             ownership: Ownership::Track,
             uid: "u1".into(),
         };
-        prepare(&context, &mut old.clone(), desired)
+        prepare(&context, &mut old.clone(), desired).map(|(object, _)| object)
     }
 
     fn created() -> Value {

@@ -1,6 +1,9 @@
 //! Kubernetes protobuf to JSON, for the built-in kinds that kubectl 1.32 and later create that way.
 //!
-//! Driven by a table. A field number that is not in it is an error, never dropped.
+//! Driven by the table in `protobuf.txt`. A field number that is not in it is an error, never dropped.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use base64::Engine;
 use serde_json::{Map, Value, json};
@@ -23,143 +26,34 @@ pub(crate) enum ProtobufError {
     Field { message: String, number: u64 },
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Type {
-    Text,
-    Int,
-    Bool,
-    TextMap,
-    /// Values are base64 in JSON.
-    BytesMap,
-    Time,
-    IntOrString,
-    Message(&'static str),
-    Texts,
-    Messages(&'static str),
-    /// As `Int`, `Bool` and `Message`, but absent in JSON when zero or empty.
-    OptionalInt,
-    OptionalBool,
-    OptionalMessage(&'static str),
+/// What a field holds, as `protobuf.txt` says it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Field {
+    name: &'static str,
+    kind: &'static str,
+    /// Absent in JSON when zero or empty.
+    omits_empty: bool,
 }
 
-use Type::*;
+type Messages = BTreeMap<&'static str, BTreeMap<u64, Field>>;
 
-type Field = (u64, &'static str, Type);
-
-#[rustfmt::skip]
-const MESSAGES: &[(&str, &[Field])] = &[
-    ("ObjectMeta", &[
-        (1, "name", Text), (2, "generateName", Text), (3, "namespace", Text), (4, "selfLink", Text),
-        (5, "uid", Text), (6, "resourceVersion", Text), (7, "generation", OptionalInt),
-        (8, "creationTimestamp", Time), (9, "deletionTimestamp", Time), (10, "deletionGracePeriodSeconds", Int),
-        (11, "labels", TextMap), (12, "annotations", TextMap), (13, "ownerReferences", Messages("OwnerReference")),
-        (14, "finalizers", Texts),
-    ]),
-    ("OwnerReference", &[
-        (1, "kind", Text), (3, "name", Text), (4, "uid", Text), (5, "apiVersion", Text), (6, "controller", Bool),
-        (7, "blockOwnerDeletion", Bool),
-    ]),
-    ("Empty", &[]),
-    ("Namespace", &[
-        (1, "metadata", Message("ObjectMeta")), (2, "spec", OptionalMessage("NamespaceSpec")),
-        (3, "status", OptionalMessage("NamespaceStatus")),
-    ]),
-    ("NamespaceSpec", &[(1, "finalizers", Texts)]),
-    ("NamespaceStatus", &[(1, "phase", Text)]),
-    ("ConfigMap", &[
-        (1, "metadata", Message("ObjectMeta")), (2, "data", TextMap), (3, "binaryData", BytesMap),
-        (4, "immutable", Bool),
-    ]),
-    ("Secret", &[
-        (1, "metadata", Message("ObjectMeta")), (2, "data", BytesMap), (3, "type", Text), (4, "stringData", TextMap),
-        (5, "immutable", Bool),
-    ]),
-    ("ServiceAccount", &[(1, "metadata", Message("ObjectMeta")), (4, "automountServiceAccountToken", Bool)]),
-    ("Service", &[
-        (1, "metadata", Message("ObjectMeta")), (2, "spec", Message("ServiceSpec")),
-        (3, "status", OptionalMessage("ServiceStatus")),
-    ]),
-    ("ServiceSpec", &[
-        (1, "ports", Messages("ServicePort")), (2, "selector", TextMap), (3, "clusterIP", Text), (4, "type", Text),
-        (5, "externalIPs", Texts), (7, "sessionAffinity", Text), (8, "loadBalancerIP", Text),
-        (10, "externalName", Text), (11, "externalTrafficPolicy", Text), (12, "healthCheckNodePort", OptionalInt),
-        (13, "publishNotReadyAddresses", OptionalBool), (18, "clusterIPs", Texts),
-    ]),
-    ("ServicePort", &[
-        (1, "name", Text), (2, "protocol", Text), (3, "port", Int), (4, "targetPort", IntOrString),
-        (5, "nodePort", OptionalInt), (6, "appProtocol", Text),
-    ]),
-    ("ServiceStatus", &[(1, "loadBalancer", OptionalMessage("Empty"))]),
-    ("Deployment", &[
-        (1, "metadata", Message("ObjectMeta")), (2, "spec", Message("DeploymentSpec")),
-        (3, "status", OptionalMessage("DeploymentStatus")),
-    ]),
-    ("DeploymentSpec", &[
-        (1, "replicas", Int), (2, "selector", Message("LabelSelector")), (3, "template", Message("PodTemplateSpec")),
-        (4, "strategy", OptionalMessage("DeploymentStrategy")), (5, "minReadySeconds", OptionalInt),
-        (6, "revisionHistoryLimit", Int), (7, "paused", OptionalBool), (9, "progressDeadlineSeconds", Int),
-    ]),
-    ("DeploymentStrategy", &[(1, "type", Text)]),
-    ("DeploymentStatus", &[
-        (1, "observedGeneration", OptionalInt), (2, "replicas", OptionalInt), (3, "updatedReplicas", OptionalInt),
-        (4, "availableReplicas", OptionalInt), (5, "unavailableReplicas", OptionalInt),
-        (7, "readyReplicas", OptionalInt),
-    ]),
-    ("LabelSelector", &[(1, "matchLabels", TextMap), (2, "matchExpressions", Messages("LabelSelectorRequirement"))]),
-    ("LabelSelectorRequirement", &[(1, "key", Text), (2, "operator", Text), (3, "values", Texts)]),
-    ("PodTemplateSpec", &[(1, "metadata", OptionalMessage("ObjectMeta")), (2, "spec", Message("PodSpec"))]),
-    ("PodSpec", &[
-        (2, "containers", Messages("Container")), (3, "restartPolicy", Text), (6, "dnsPolicy", Text),
-        (8, "serviceAccountName", Text), (9, "serviceAccount", Text), (10, "nodeName", Text),
-        (11, "hostNetwork", OptionalBool), (12, "hostPID", OptionalBool), (13, "hostIPC", OptionalBool),
-        (16, "hostname", Text), (17, "subdomain", Text), (19, "schedulerName", Text),
-        (24, "priorityClassName", Text),
-    ]),
-    ("Container", &[
-        (1, "name", Text), (2, "image", Text), (3, "command", Texts), (4, "args", Texts), (5, "workingDir", Text),
-        (6, "ports", Messages("ContainerPort")), (7, "env", Messages("EnvVar")),
-        (8, "resources", OptionalMessage("Empty")), (13, "terminationMessagePath", Text),
-        (14, "imagePullPolicy", Text), (16, "stdin", OptionalBool), (17, "stdinOnce", OptionalBool),
-        (18, "tty", OptionalBool), (20, "terminationMessagePolicy", Text),
-    ]),
-    ("ContainerPort", &[
-        (1, "name", Text), (2, "hostPort", OptionalInt), (3, "containerPort", Int), (4, "protocol", Text),
-        (5, "hostIP", Text),
-    ]),
-    ("EnvVar", &[(1, "name", Text), (2, "value", Text)]),
-    ("DeleteOptions", &[
-        (1, "gracePeriodSeconds", Int), (2, "preconditions", Message("Preconditions")),
-        (3, "orphanDependents", Bool), (4, "propagationPolicy", Text), (5, "dryRun", Texts),
-    ]),
-    ("Preconditions", &[(1, "uid", Text), (2, "resourceVersion", Text)]),
-    ("SelfSubjectAccessReview", &[
-        (1, "metadata", OptionalMessage("ObjectMeta")), (2, "spec", Message("SelfSubjectAccessReviewSpec")),
-        (3, "status", OptionalMessage("SubjectAccessReviewStatus")),
-    ]),
-    ("SelfSubjectAccessReviewSpec", &[
-        (1, "resourceAttributes", Message("ResourceAttributes")),
-        (2, "nonResourceAttributes", Message("NonResourceAttributes")),
-    ]),
-    ("ResourceAttributes", &[
-        (1, "namespace", Text), (2, "verb", Text), (3, "group", Text), (4, "version", Text), (5, "resource", Text),
-        (6, "subresource", Text), (7, "name", Text),
-    ]),
-    ("NonResourceAttributes", &[(1, "path", Text), (2, "verb", Text)]),
-    ("SubjectAccessReviewStatus", &[
-        (1, "allowed", OptionalBool), (2, "reason", Text), (3, "evaluationError", Text), (4, "denied", OptionalBool),
-    ]),
-    ("SelfSubjectReview", &[
-        (1, "metadata", OptionalMessage("ObjectMeta")), (2, "status", OptionalMessage("SelfSubjectReviewStatus")),
-    ]),
-    ("SelfSubjectReviewStatus", &[(1, "userInfo", OptionalMessage("UserInfo"))]),
-    ("UserInfo", &[(1, "username", Text), (2, "uid", Text), (3, "groups", Texts)]),
-    ("SelfSubjectRulesReview", &[
-        (1, "metadata", OptionalMessage("ObjectMeta")), (2, "spec", Message("SelfSubjectRulesReviewSpec")),
-        (3, "status", OptionalMessage("SubjectRulesReviewStatus")),
-    ]),
-    ("SelfSubjectRulesReviewSpec", &[(1, "namespace", Text)]),
-    ("SubjectRulesReviewStatus", &[(3, "incomplete", OptionalBool), (4, "evaluationError", Text)]),
-];
+fn messages() -> &'static Messages {
+    static MESSAGES: OnceLock<Messages> = OnceLock::new();
+    MESSAGES.get_or_init(|| {
+        let (mut messages, mut current) = (Messages::new(), "");
+        for line in include_str!("protobuf.txt").lines().filter(|l| !l.is_empty() && !l.starts_with('#')) {
+            let mut words = line.split_whitespace();
+            if !line.starts_with(' ') {
+                current = line;
+                messages.insert(current, BTreeMap::new());
+            } else if let (Some(number), Some(name), Some(kind)) = (words.next(), words.next(), words.next()) {
+                let field = Field { name, kind: kind.trim_end_matches('?'), omits_empty: kind.ends_with('?') };
+                messages.entry(current).or_default().insert(number.parse().unwrap_or_default(), field);
+            }
+        }
+        messages
+    })
+}
 
 /// Decodes the envelope and the object in it, which gets its apiVersion and kind.
 pub(crate) fn decode(body: &[u8]) -> Result<Value, ProtobufError> {
@@ -181,7 +75,10 @@ pub(crate) fn decode(body: &[u8]) -> Result<Value, ProtobufError> {
             _ => {}
         }
     }
-    let mut object = message(&kind, raw, 0)?;
+    // Both groups have an Event, and number it differently.
+    let of_group = api_version.split_once('/').map(|(group, _)| format!("{group}/{kind}"));
+    let name = of_group.filter(|name| messages().contains_key(name.as_str())).unwrap_or_else(|| kind.clone());
+    let mut object = message(&name, raw, 0)?;
     object.insert("apiVersion".into(), json!(api_version));
     object.insert("kind".into(), json!(kind));
     Ok(Value::Object(object))
@@ -239,60 +136,54 @@ fn message(name: &str, bytes: &[u8], depth: usize) -> Result<Map<String, Value>,
     if depth > DEPTH_MAX {
         return Err(ProtobufError::Malformed);
     }
-    let (_, fields) = MESSAGES.iter().find(|(n, _)| *n == name).ok_or_else(|| ProtobufError::Kind(name.to_owned()))?;
+    let fields = messages().get(name).ok_or_else(|| ProtobufError::Kind(name.to_owned()))?;
     let mut map = Map::new();
     let mut reader = Reader(bytes);
     while let Some((number, wire)) = reader.field()? {
-        let (_, key, kind) = fields
-            .iter()
-            .find(|(n, ..)| *n == number)
-            .ok_or_else(|| ProtobufError::Field { message: name.to_owned(), number })?;
-        add_field(&mut map, key, *kind, wire, depth)?;
+        let field = fields.get(&number).ok_or_else(|| ProtobufError::Field { message: name.to_owned(), number })?;
+        let before = map.remove(field.name);
+        if let Some(value) = field_value(*field, before, wire, depth)? {
+            map.insert(field.name.to_owned(), value);
+        }
     }
     Ok(map)
 }
 
-fn add_field(
-    map: &mut Map<String, Value>,
-    key: &str,
-    kind: Type,
+/// The value of one field, added to what `before` it was there; `None` when it is to be left out.
+fn field_value(
+    field: Field,
+    before: Option<Value>,
     wire: Wire<'_>,
     depth: usize,
-) -> Result<(), ProtobufError> {
-    let value = match (kind, wire) {
-        (OptionalInt, Wire::Varint(0)) | (OptionalBool, Wire::Varint(0)) => return Ok(()),
-        (Int | OptionalInt, Wire::Varint(v)) => json!(v.cast_signed()),
-        (Bool | OptionalBool, Wire::Varint(v)) => json!(v != 0),
-        (Text, Wire::Bytes([])) => return Ok(()),
-        (Text, Wire::Bytes(b)) => json!(utf8(b)?),
-        (Time, Wire::Bytes(b)) => match time(b)? {
-            Some(time) => json!(time),
-            None => return Ok(()),
-        },
-        (IntOrString, Wire::Bytes(b)) => int_or_string(b)?,
-        (Message(name), Wire::Bytes(b)) => Value::Object(message(name, b, depth + 1)?),
-        (OptionalMessage(name), Wire::Bytes(b)) => {
-            let inner = message(name, b, depth + 1)?;
-            if inner.is_empty() {
-                return Ok(());
+) -> Result<Option<Value>, ProtobufError> {
+    let value = match (field.kind, wire) {
+        ("int" | "bool", Wire::Varint(0)) if field.omits_empty => return Ok(None),
+        ("int", Wire::Varint(v)) => json!(v.cast_signed()),
+        ("bool", Wire::Varint(v)) => json!(v != 0),
+        ("text", Wire::Bytes([])) => return Ok(None),
+        ("text", Wire::Bytes(b)) => json!(utf8(b)?),
+        ("time" | "microtime", Wire::Bytes(b)) => return Ok(time(b, field.kind == "microtime")?.map(Value::String)),
+        ("intorstring", Wire::Bytes(b)) => int_or_string(b)?,
+        ("map" | "bytesmap", Wire::Bytes(b)) => {
+            let (key, entry) = map_entry(field.kind == "bytesmap", b)?;
+            let mut entries = before.unwrap_or_else(|| json!({}));
+            entries[key] = entry;
+            entries
+        }
+        ("texts", Wire::Bytes(b)) => appended(before, json!(utf8(b)?)),
+        (kind, Wire::Bytes(b)) => match kind.strip_prefix('[').and_then(|k| k.strip_suffix(']')) {
+            Some(name) => appended(before, Value::Object(message(name, b, depth + 1)?)),
+            None => {
+                let inner = message(kind, b, depth + 1)?;
+                if inner.is_empty() && field.omits_empty {
+                    return Ok(None);
+                }
+                Value::Object(inner)
             }
-            Value::Object(inner)
-        }
-        (TextMap | BytesMap, Wire::Bytes(b)) => {
-            let (entry_key, entry) = map_entry(kind, b)?;
-            let mut entries = match map.remove(key) {
-                Some(Value::Object(entries)) => entries,
-                _ => Map::new(),
-            };
-            entries.insert(entry_key, entry);
-            Value::Object(entries)
-        }
-        (Texts, Wire::Bytes(b)) => appended(map.remove(key), json!(utf8(b)?)),
-        (Messages(name), Wire::Bytes(b)) => appended(map.remove(key), Value::Object(message(name, b, depth + 1)?)),
+        },
         _ => return Err(ProtobufError::Malformed),
     };
-    map.insert(key.to_owned(), value);
-    Ok(())
+    Ok(Some(value))
 }
 
 fn appended(list: Option<Value>, item: Value) -> Value {
@@ -304,32 +195,35 @@ fn appended(list: Option<Value>, item: Value) -> Value {
     Value::Array(items)
 }
 
-fn map_entry(kind: Type, bytes: &[u8]) -> Result<(String, Value), ProtobufError> {
+fn map_entry(is_bytes: bool, bytes: &[u8]) -> Result<(String, Value), ProtobufError> {
     let (mut key, mut value) = (String::new(), json!(""));
     let mut reader = Reader(bytes);
     while let Some((number, wire)) = reader.field()? {
-        match (number, kind, wire) {
+        match (number, is_bytes, wire) {
             (1, _, Wire::Bytes(b)) => key = utf8(b)?,
-            (2, BytesMap, Wire::Bytes(b)) => value = base64(b),
-            (2, _, Wire::Bytes(b)) => value = json!(utf8(b)?),
+            (2, true, Wire::Bytes(b)) => value = base64(b),
+            (2, false, Wire::Bytes(b)) => value = json!(utf8(b)?),
             _ => return Err(ProtobufError::Malformed),
         }
     }
     Ok((key, value))
 }
 
-/// Seconds since 1970; zero is "not set".
-fn time(bytes: &[u8]) -> Result<Option<String>, ProtobufError> {
-    let (mut seconds, mut reader) = (0, Reader(bytes));
+/// Seconds since 1970 and nanoseconds, in the digits of `metav1.Time` or `metav1.MicroTime`; zero is "not set".
+fn time(bytes: &[u8], has_micros: bool) -> Result<Option<String>, ProtobufError> {
+    let (mut seconds, mut nanos, mut reader) = (0, 0, Reader(bytes));
     while let Some((number, wire)) = reader.field()? {
-        if let (1, Wire::Varint(v)) = (number, wire) {
-            seconds = v.cast_signed();
+        match (number, wire) {
+            (1, Wire::Varint(v)) => seconds = v.cast_signed(),
+            (2, Wire::Varint(v)) => nanos = i32::try_from(v).map_err(|_| ProtobufError::Malformed)?,
+            _ => return Err(ProtobufError::Malformed),
         }
     }
     if seconds == 0 {
         return Ok(None);
     }
-    jiff::Timestamp::from_second(seconds).map(|t| Some(t.to_string())).map_err(|_| ProtobufError::Malformed)
+    let time = jiff::Timestamp::new(seconds, nanos).map_err(|_| ProtobufError::Malformed)?;
+    Ok(Some(if has_micros { format!("{time:.6}") } else { format!("{time:.0}") }))
 }
 
 fn int_or_string(bytes: &[u8]) -> Result<Value, ProtobufError> {
@@ -379,13 +273,19 @@ mod tests {
     }
 
     #[test]
-    fn every_message_that_is_named_is_in_the_table() {
-        for (_, fields) in MESSAGES {
-            for (_, _, kind) in *fields {
-                if let Message(name) | Messages(name) | OptionalMessage(name) = kind {
-                    assert!(MESSAGES.iter().any(|(n, _)| n == name), "{name}");
-                }
-            }
+    fn every_type_that_is_named_is_a_message_or_known() {
+        let known = ["text", "int", "bool", "texts", "map", "bytesmap", "time", "microtime", "intorstring"];
+        for field in messages().values().flat_map(BTreeMap::values) {
+            let kind = field.kind.trim_matches(['[', ']']);
+            assert!(known.contains(&kind) || messages().contains_key(kind), "{field:?}");
         }
+        assert!(messages().values().all(|fields| !fields.contains_key(&0)));
+    }
+
+    #[test]
+    fn times_have_the_digits_of_their_type() {
+        let bytes = [0x08, 0xe8, 0x07, 0x10, 0xc0, 0x84, 0x3d];
+        assert_eq!(time(&bytes, false).unwrap().as_deref(), Some("1970-01-01T00:16:40Z"));
+        assert_eq!(time(&bytes, true).unwrap().as_deref(), Some("1970-01-01T00:16:40.001000Z"));
     }
 }

@@ -12,6 +12,7 @@ use crate::json_path::JsonPath;
 use crate::object::{GroupResource, Stored};
 use crate::schema::Schema;
 use crate::table::Column;
+use crate::view;
 
 pub(crate) const CRD_GROUP: &str = "apiextensions.k8s.io";
 pub(crate) const CRD_PLURAL: &str = "customresourcedefinitions";
@@ -52,6 +53,8 @@ pub(crate) struct Resource {
     pub(crate) has_status: bool,
     /// Where its objects are: two versions of Event share one store.
     pub(crate) store: GroupResource,
+    /// `apiVersion` of what is stored; another version shows it with its own.
+    pub(crate) stored_as: String,
     pub(crate) columns: Vec<Column>,
     /// Field label and where it is in the stored object.
     pub(crate) selectable: Vec<(String, JsonPath)>,
@@ -131,6 +134,7 @@ impl Resource {
             namespaced: true,
             has_status: true,
             store: GroupResource::new(group, plural),
+            stored_as: if group.is_empty() { "v1".into() } else { format!("{group}/v1") },
             columns: vec![],
             selectable: vec![],
             origin: Origin::Builtin { model: "io.k8s.api.core.v1.ConfigMap" },
@@ -164,18 +168,16 @@ impl Registry {
         }
         for stored in crds {
             next.revision = next.revision.max(stored.version);
-            let known = self.resources.values().find(|r| match &r.origin {
+            let mut known = self.resources.values().filter(|r| match &r.origin {
                 Origin::Custom(custom) => custom.crd_version == stored.version,
                 Origin::Builtin { .. } => false,
             });
-            let compiled = match known {
-                Some(resource) => Ok(resource.clone()),
-                None => stored.value().map_err(|e| e.to_string()).and_then(|value| {
-                    crd::compile(&value, stored.version).map(Arc::new).map_err(|errors| format!("{errors:?}"))
-                }),
+            let compiled = match known.next() {
+                Some(resource) => Ok([resource].into_iter().chain(known).cloned().collect()),
+                None => compile(stored),
             };
             match compiled {
-                Ok(resource) => drop(next.resources.insert(path_of(&resource), resource)),
+                Ok(resources) => next.resources.extend(resources.into_iter().map(|r| (path_of(&r), r))),
                 // It was valid when it was written, by another version of this program perhaps.
                 Err(error) => tracing::error!(crd = %stored.name.name, error, "a CRD is not served"),
             }
@@ -197,10 +199,10 @@ impl Registry {
 
     /// The resource that objects of this store are written as.
     pub(crate) fn of_store(&self, store: &GroupResource) -> Option<Arc<Resource>> {
-        self.all().find(|r| r.store == *store && r.group == *store.group).cloned()
+        self.all().filter(|r| r.store == *store).min_by_key(|r| view::applies_to(r)).cloned()
     }
 
-    /// Each group with its versions.
+    /// Each group with its versions, the preferred one first.
     pub(crate) fn groups(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (group, version, _) in self.resources.keys() {
@@ -209,8 +211,26 @@ impl Registry {
                 versions.push(version);
             }
         }
+        groups.values_mut().for_each(|versions| versions.sort_by_key(|v| std::cmp::Reverse(rank(v))));
         groups
     }
+}
+
+/// General versions before betas before alphas, and each newest first, as Kubernetes orders them.
+fn rank(version: &str) -> (u8, u32, u32) {
+    let rest = version.strip_prefix('v').unwrap_or_default();
+    let number = |text: &str| text.parse().unwrap_or(0);
+    match (rest.split_once("beta"), rest.split_once("alpha")) {
+        (Some((major, minor)), _) => (2, number(major), number(minor)),
+        (None, Some((major, minor))) => (1, number(major), number(minor)),
+        (None, None) => (3, number(rest), 0),
+    }
+}
+
+fn compile(crd: &Stored) -> Result<Vec<Arc<Resource>>, String> {
+    let value = crd.value().map_err(|e| e.to_string())?;
+    let resources = crd::compile(&value, crd.version).map_err(|errors| format!("{errors:?}"))?;
+    Ok(resources.into_iter().map(Arc::new).collect())
 }
 
 fn path_of(resource: &Resource) -> Path {

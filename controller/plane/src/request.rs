@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::registry::Resource;
+use crate::status::ApiError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subresource {
@@ -30,10 +31,18 @@ impl Query {
         matches!(self.get(key), Some("true" | "1"))
     }
 
-    pub(crate) fn number(&self, key: &str) -> Option<u64> {
-        self.get(key)?.parse().ok()
+    /// # Errors
+    /// 400 for what is no whole number.
+    pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.get(key) else { return Ok(None) };
+        let why = || format!("strconv.ParseInt: parsing {text:?}: invalid syntax");
+        text.parse().map(Some).map_err(|_| ApiError::bad_request(why()))
     }
 }
+
+/// Media types that are answered, all with JSON, which is YAML too; clients of protobuf read what the answer says it is.
+const SERVED: &[&str] =
+    &["", "*/*", "application/*", "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 
 /// How the client wants objects to be shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,19 +55,29 @@ pub(crate) enum Shape {
 
 impl Shape {
     /// The first media type of `accept` that is served.
-    pub(crate) fn of(accept: &str) -> Self {
+    ///
+    /// # Errors
+    /// 406 when none is.
+    pub(crate) fn of(accept: &str) -> Result<Self, ApiError> {
         let shape = |media: &str| {
-            if !media.trim().starts_with("application/json") && !media.trim().starts_with("*/*") {
-                None
-            } else if media.contains("as=Table") {
-                Some(Self::Table)
-            } else if media.contains("as=PartialObjectMetadata") {
-                Some(Self::Partial)
-            } else {
-                Some(Self::Plain)
+            let mut parts = media.split(';').map(str::trim);
+            if !SERVED.contains(&parts.next().unwrap_or_default()) {
+                return None;
+            }
+            let parts: Vec<&str> = parts.collect();
+            match parts.iter().find_map(|p| p.strip_prefix("as=")) {
+                None => Some(Self::Plain),
+                Some(_) if !parts.contains(&"v=v1") => None,
+                Some("Table") => Some(Self::Table),
+                Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Self::Partial),
+                Some(_) => None,
             }
         };
-        accept.split(',').find_map(shape).unwrap_or(Self::Plain)
+        accept.split(',').find_map(shape).ok_or_else(|| {
+            let why = "only the following media types are accepted: application/json, application/yaml, \
+                       application/vnd.kubernetes.protobuf";
+            ApiError::new(406, "NotAcceptable", why)
+        })
     }
 }
 
@@ -99,11 +118,13 @@ mod tests {
 
     #[test]
     fn the_first_media_type_that_is_served_decides_the_shape() {
-        let check = |accept, expect| assert_eq!(Shape::of(accept), expect, "{accept}");
-        check("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Shape::Table);
-        check("application/json", Shape::Plain);
-        check("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Shape::Partial);
-        check("application/vnd.kubernetes.protobuf,application/json", Shape::Plain);
-        check("", Shape::Plain);
+        let check = |accept, expect| assert_eq!(Shape::of(accept).ok(), expect, "{accept}");
+        check("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some(Shape::Table));
+        check("application/json", Some(Shape::Plain));
+        check("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Some(Shape::Partial));
+        check("application/vnd.kubernetes.protobuf,application/json", Some(Shape::Plain));
+        check("", Some(Shape::Plain));
+        check("application/xml", None);
+        check("application/json;as=Table;v=v2;g=meta.k8s.io", None);
     }
 }

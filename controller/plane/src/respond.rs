@@ -5,13 +5,13 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::event_view;
 use crate::object::Stored;
 use crate::plane::{Inner, to_bytes};
 use crate::registry::Resource;
 use crate::request::{ApiRequest, Shape};
 use crate::status::ApiError;
 use crate::table::{self, Include};
+use crate::view;
 
 pub(crate) type Response = http::Response<Body>;
 
@@ -35,11 +35,17 @@ pub(crate) fn json(code: u16, value: &Value) -> Response {
 }
 
 pub(crate) fn error(error: &ApiError) -> Response {
+    if error.reason.is_empty() {
+        return bytes(error.code, "text/plain; charset=utf-8", error.message.clone());
+    }
     json(error.code, &error.to_value())
 }
 
 /// `Success`, for deletions.
-pub(crate) fn success(details: Value) -> Response {
+pub(crate) fn success(mut details: Value) -> Response {
+    if let Value::Object(map) = &mut details {
+        map.retain(|_, value| *value != "");
+    }
     json(200, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}))
 }
 
@@ -55,12 +61,12 @@ pub(crate) fn with_warnings(mut response: Response, warnings: &[String]) -> Resp
 
 /// The bytes of an object in the form its resource shows.
 pub(crate) fn shown_bytes(resource: &Resource, object: &Stored) -> Result<Bytes, ApiError> {
-    if event_view::applies_to(resource) { to_bytes(&shown_value(resource, object)?) } else { Ok(object.bytes.clone()) }
+    if view::applies_to(resource) { to_bytes(&shown_value(resource, object)?) } else { Ok(object.bytes.clone()) }
 }
 
 pub(crate) fn shown_value(resource: &Resource, object: &Stored) -> Result<Value, ApiError> {
     let value = object.value().map_err(|e| ApiError::internal(&e))?;
-    Ok(event_view::to_shown(resource, value))
+    Ok(view::to_shown(resource, value))
 }
 
 /// One stored object in the shape that was asked for.
@@ -75,7 +81,7 @@ pub(crate) fn object(inner: &Inner, request: &ApiRequest, code: u16, object: &St
 pub(crate) fn value(inner: &Inner, request: &ApiRequest, code: u16, value: Value) -> Result<Response, ApiError> {
     let resource = &*request.resource;
     Ok(match request.shape {
-        Shape::Plain => json(code, &event_view::to_shown(resource, value)),
+        Shape::Plain => json(code, &view::to_shown(resource, value)),
         Shape::Partial => json(code, &table::partial(&value)),
         Shape::Table => {
             let include = Include::parse(request.query.get("includeObject"));

@@ -45,7 +45,7 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
     let (group, version, rest) = match &segments[..] {
         ["api", version, rest @ ..] => ("", *version, rest),
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
-        _ => return Err(ApiError::no_such_path()),
+        _ => return Ok(respond::bytes(404, "text/plain; charset=utf-8", "404 page not found\n")),
     };
     let target = Target::of(group, rest)?;
     if request.method() == Method::POST && review::is_review(group, target.plural) {
@@ -53,12 +53,14 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
         return review::answer(target.plural, &read_body(request).await?, &content_type);
     }
     let resource = inner.registry().get(group, version, target.plural).ok_or_else(ApiError::no_such_path)?;
-    if !resource.namespaced && !target.namespace.is_empty() {
+    let across = request.method() == Method::GET && target.name.is_none();
+    if resource.namespaced == target.namespace.is_empty() && !(resource.namespaced && across) {
         return Err(ApiError::no_such_path());
     }
-    let subresource = match target.subresource {
-        "" => Subresource::Main,
-        "status" if resource.has_status => Subresource::Status,
+    let subresource = match (target.subresource, target.name) {
+        ("", _) => Subresource::Main,
+        ("status", _) if resource.has_status => Subresource::Status,
+        (_, Some(name)) if !resource.is_builtin() => return Err(ApiError::not_found(&resource, name)),
         _ => return Err(ApiError::no_such_path()),
     };
     let method = request.method().clone();
@@ -68,7 +70,7 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
         name: target.name.map(str::to_owned),
         subresource,
         query: Query::parse(request.uri().query().unwrap_or_default()),
-        shape: Shape::of(&header_text(&request, header::ACCEPT)),
+        shape: Shape::of(&header_text(&request, header::ACCEPT))?,
         content_type: header_text(&request, header::CONTENT_TYPE),
         user_agent: header_text(&request, header::USER_AGENT),
         body: read_body(request).await?,
@@ -79,10 +81,11 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
 async fn answer(inner: &Arc<Inner>, method: &Method, asked: &ApiRequest) -> Result<Response, ApiError> {
     let main = asked.subresource == Subresource::Main;
     match (method.as_str(), asked.name.as_deref()) {
-        ("GET", _) if asked.query.is_true("watch") => watch::watch(inner, asked),
+        ("GET", None) if asked.query.is_true("watch") => watch::watch(inner, asked),
         ("GET", Some(name)) => list::get(inner, asked, name),
         ("GET", None) => list::list(inner, asked),
         ("POST", None) => write::create(inner, asked).await,
+        ("PUT" | "PATCH", None) => Err(ApiError::bad_request("name must be provided")),
         ("PUT", Some(_)) => write::replace(inner, asked).await,
         ("PATCH", Some(_)) => write::patch(inner, asked).await,
         ("DELETE", Some(name)) if main => delete::delete_one(inner, asked, name).await,
@@ -131,7 +134,7 @@ fn describe(inner: &Inner, request: &Request<Body>, segments: &[&str]) -> Result
         respond::bytes(200, &content_type, body)
     };
     let response = match segments {
-        ["healthz" | "livez" | "readyz"] => respond::bytes(200, "text/plain", "ok"),
+        ["healthz" | "livez" | "readyz"] => respond::bytes(200, "text/plain; charset=utf-8", "ok"),
         ["version"] => respond::json(200, &discovery::version()),
         ["api"] => match discovery::aggregated_version(&accept) {
             Some(version) => aggregated(Half::Core, version),
@@ -153,7 +156,7 @@ fn describe(inner: &Inner, request: &Request<Body>, segments: &[&str]) -> Result
             Bytes::from_static(openapi::EMPTY_V2_PROTOBUF),
         ),
         ["openapi", "v2"] => respond::json(200, &openapi::empty_v2()),
-        ["openapi", "v3"] => respond::json(200, &openapi::index(&registry)),
+        ["openapi", "v3"] => respond::bytes(200, "text/plain; charset=utf-8", openapi::index(&registry).to_string()),
         ["openapi", "v3", "api", version] => found(openapi::document(&registry, "", version))?,
         ["openapi", "v3", "apis", group, version] => found(openapi::document(&registry, group, version))?,
         _ => return Ok(None),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::json_path::text_of;
+use crate::meta;
 use crate::object::Stored;
 use crate::registry::Resource;
 use crate::status::ApiError;
@@ -13,6 +14,9 @@ enum Labels {
     NotIn(String, Vec<String>),
     Exists(String),
     Absent(String),
+    /// Whole numbers.
+    Greater(String, i64),
+    Less(String, i64),
 }
 
 impl Labels {
@@ -22,6 +26,15 @@ impl Labels {
             Self::NotIn(key, values) => !object.label(key).is_some_and(|v| values.iter().any(|w| w == v)),
             Self::Exists(key) => object.label(key).is_some(),
             Self::Absent(key) => object.label(key).is_none(),
+            Self::Greater(key, limit) => number(object, key).is_some_and(|n| n > *limit),
+            Self::Less(key, limit) => number(object, key).is_some_and(|n| n < *limit),
+        }
+    }
+
+    fn key(&self) -> &str {
+        match self {
+            Self::In(key, _) | Self::NotIn(key, _) | Self::Exists(key) | Self::Absent(key) => key,
+            Self::Greater(key, _) | Self::Less(key, _) => key,
         }
     }
 }
@@ -45,7 +58,11 @@ impl Selector {
     /// # Errors
     /// 400 for text that is no selector and for fields that the resource cannot be selected by.
     pub(crate) fn parse(labels: &str, fields: &str, resource: &Resource) -> Result<Self, ApiError> {
-        let labels = split_outside_parentheses(labels).into_iter().map(parse_label).collect::<Result<_, _>>()?;
+        let labels: Vec<Labels> =
+            split_outside_parentheses(labels).into_iter().map(parse_label).collect::<Result<_, _>>()?;
+        if let Some(label) = labels.iter().find(|l| !meta::is_qualified(l.key())) {
+            return Err(unparsable(label.key()));
+        }
         let fields: Vec<Field> =
             fields.split(',').filter(|p| !p.trim().is_empty()).map(parse_field).collect::<Result<_, _>>()?;
         for field in &fields {
@@ -55,12 +72,6 @@ impl Selector {
             }
         }
         Ok(Self { labels, fields })
-    }
-
-    /// Adds that the object has this name: a watch of one object.
-    pub(crate) fn named(mut self, name: &str) -> Self {
-        self.fields.push(Field { label: "metadata.name".into(), equal: true, value: name.into() });
-        self
     }
 
     pub(crate) fn is_everything(&self) -> bool {
@@ -85,6 +96,10 @@ impl Selector {
             (actual == field.value) == field.equal
         })
     }
+}
+
+fn number(object: &Stored, key: &str) -> Option<i64> {
+    object.label(key)?.parse().ok()
 }
 
 fn unparsable(text: &str) -> ApiError {
@@ -125,6 +140,13 @@ fn parse_label(text: &str) -> Result<Labels, ApiError> {
     }
     if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
         return Ok(Labels::In(owned(key), vec![owned(value)]));
+    }
+    let limit = |value: &str| value.trim().parse().map_err(|_| unparsable(text));
+    if let Some((key, value)) = text.split_once('>') {
+        return Ok(Labels::Greater(owned(key), limit(value)?));
+    }
+    if let Some((key, value)) = text.split_once('<') {
+        return Ok(Labels::Less(owned(key), limit(value)?));
     }
     let (key, absent) = text.strip_prefix('!').map_or((text, false), |key| (key, true));
     let key = key.trim();
@@ -167,6 +189,7 @@ mod tests {
         check("team in (crm, web),!gone", "", true);
         check("team notin (crm)", "", false);
         check("missing!=x", "", true);
+        check("tier>1", "", false);
     }
 
     #[test]

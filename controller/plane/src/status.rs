@@ -40,6 +40,26 @@ impl FieldError {
         Self::new("FieldValueRequired", field, message)
     }
 
+    /// `value` is none of the `supported` ones.
+    pub(crate) fn unsupported(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
+        let supported: Vec<String> = supported.iter().map(|s| format!("\"{s}\"")).collect();
+        let message = format!("Unsupported value: \"{value}\": supported values: {}", supported.join(", "));
+        Self::new("FieldValueNotSupported", field, message)
+    }
+
+    /// Says that rules were not tried.
+    pub(crate) fn unchecked() -> Self {
+        let why = "Invalid value: null: some validation rules were not checked because the object was invalid; \
+                   correct the existing errors to complete validation";
+        Self::new("FieldValueInvalid", "", why)
+    }
+
+    /// Whether rules are not tried on an object with this error.
+    pub(crate) fn blocks_rules(&self) -> bool {
+        let blocking = ["NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid"];
+        self.reason.strip_prefix("FieldValue").is_some_and(|r| blocking.contains(&r))
+    }
+
     pub(crate) fn forbidden(field: impl Into<String>, why: &str) -> Self {
         Self::new("FieldValueForbidden", field, format!("Forbidden: {why}"))
     }
@@ -56,7 +76,7 @@ impl ApiError {
 
     /// The path names no resource that is served.
     pub(crate) fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::new(404, "", "404 page not found\n")
     }
 
     pub(crate) fn not_found(resource: &Resource, name: &str) -> Self {
@@ -84,14 +104,28 @@ impl ApiError {
     }
 
     pub(crate) fn invalid(resource: &Resource, name: &str, errors: &[FieldError]) -> Self {
+        Self::invalid_as(&resource.qualified_kind(), name, errors)
+    }
+
+    /// A query parameter or body of options, such as `PatchOptions`, that is refused.
+    pub(crate) fn invalid_options(kind: &str, errors: &[FieldError]) -> Self {
+        Self::invalid_as(&format!("{kind}.meta.k8s.io"), "", errors)
+    }
+
+    /// Refuses under a kind and group such as `Campaign.fanfare.dev`.
+    pub(crate) fn invalid_as(qualified: &str, name: &str, errors: &[FieldError]) -> Self {
         let text = |e: &FieldError| {
             let field = if e.field.is_empty() { "<nil>" } else { &e.field };
             format!("{field}: {}", e.message)
         };
-        let all = match errors {
-            [one] => text(one),
-            many => format!("[{}]", many.iter().map(text).collect::<Vec<_>>().join(", ")),
-        };
+        // Said once in the text, however many causes say it.
+        let mut texts: Vec<String> = Vec::new();
+        for text in errors.iter().map(text) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        let all = if let [one] = &texts[..] { one.clone() } else { format!("[{}]", texts.join(", ")) };
         let causes: Vec<Value> = errors
             .iter()
             .map(|e| {
@@ -99,9 +133,18 @@ impl ApiError {
                 json!({"reason": e.reason, "message": e.message, "field": field})
             })
             .collect();
+        let mut error = Self::new(422, "Invalid", format!("{qualified} \"{name}\" is invalid: {all}"));
+        let (kind, group) = qualified.split_once('.').unwrap_or((qualified, ""));
+        error.details = json!({"name": name, "group": group, "kind": kind, "causes": causes});
+        error
+    }
+
+    /// What a deletion requires of the object does not hold.
+    pub(crate) fn failed_precondition(resource: &Resource, name: &str, why: &str) -> Self {
+        let kind = resource.qualified_kind();
         let mut error =
-            Self::new(422, "Invalid", format!("{} \"{name}\" is invalid: {all}", resource.qualified_kind()));
-        error.details = json!({"name": name, "group": resource.group, "kind": resource.kind, "causes": causes});
+            Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {kind} \"{name}\": {why}"));
+        error.details = json!({"name": name, "group": resource.group, "kind": resource.kind});
         error
     }
 
@@ -128,16 +171,24 @@ impl ApiError {
         }
     }
 
-    fn about(mut self, resource: &Resource, name: &str) -> Self {
+    pub(crate) fn about(mut self, resource: &Resource, name: &str) -> Self {
         self.details = json!({"name": name, "group": resource.group, "kind": resource.plural});
         self
     }
 
     pub(crate) fn to_value(&self) -> Value {
-        json!({
+        let mut details = self.details.clone();
+        if let Value::Object(map) = &mut details {
+            map.retain(|_, value| *value != "");
+        }
+        let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "details": self.details, "code": self.code,
-        })
+            "message": self.message, "reason": self.reason, "code": self.code,
+        });
+        if details != json!({}) {
+            status["details"] = details;
+        }
+        status
     }
 }
 

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::event_view;
+use crate::builtin;
 use crate::json_path::JsonPath;
 use crate::registry::Resource;
+use crate::view;
 
 /// Where a cell's content comes from.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ impl Column {
             kind: kind.into(),
             format: if name == "Name" { "name" } else { "" },
             priority,
-            description: String::new(),
+            description: builtin::description_of_metadata(name),
             cell: Cell::Computed(cell),
         }
     }
@@ -104,9 +105,9 @@ impl Include {
 pub(crate) fn row(resource: &Resource, object: &Value, include: Include, now: jiff::Timestamp) -> Value {
     let cells: Vec<Value> = resource.columns.iter().map(|c| c.cell(object, now)).collect();
     match include {
-        Include::None => json!({"cells": cells}),
+        Include::None => json!({"cells": cells, "object": null}),
         Include::Metadata => json!({"cells": cells, "object": partial(object)}),
-        Include::Object => json!({"cells": cells, "object": event_view::to_shown(resource, object.clone())}),
+        Include::Object => json!({"cells": cells, "object": view::to_shown(resource, object.clone())}),
     }
 }
 

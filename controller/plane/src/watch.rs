@@ -27,15 +27,15 @@ use crate::watch_cache::{After, Event};
 /// A watch ends after this time unless the client asks for less: clients reconnect, and what they leave is freed.
 const DURATION_MAX_S: u64 = 3600;
 const BOOKMARK_EVERY_S: u64 = 30;
+const BOOKMARK_BEFORE_END_S: u64 = 2;
 /// Events in one chunk of the response.
 const CHUNK_EVENTS_MAX: usize = 256;
 
 /// Answers GET with `watch=true`.
 pub(crate) fn watch(inner: &Arc<Inner>, request: &ApiRequest) -> Result<Response, ApiError> {
-    let mut selector = list::selector(request)?;
-    if let Some(name) = &request.name {
-        selector = selector.named(name);
-    }
+    let selector = list::selector(request)?;
+    list::check_options(request)?;
+    let duration = Duration::from_secs(duration_s(request)?);
     let resource = request.resource.clone();
     let cache = &inner.store.cache;
     // Subscribed before anything is read, so that no change falls between.
@@ -63,8 +63,8 @@ pub(crate) fn watch(inner: &Arc<Inner>, request: &ApiRequest) -> Result<Response
         position: 0,
         changed,
         stopping: inner.stopping(),
-        bookmark: bookmarks.then(bookmark_interval),
-        ends_at: Instant::now() + Duration::from_secs(duration_s(request)),
+        bookmark: bookmarks.then(|| bookmark_interval(duration)),
+        ends_at: Instant::now() + duration,
         first: None,
         done: false,
         inner: inner.clone(),
@@ -78,13 +78,16 @@ pub(crate) fn watch(inner: &Arc<Inner>, request: &ApiRequest) -> Result<Response
     Ok(respond::bytes(200, "application/json", Body::from_stream(stream)))
 }
 
-fn duration_s(request: &ApiRequest) -> u64 {
-    request.query.number("timeoutSeconds").unwrap_or(DURATION_MAX_S).min(DURATION_MAX_S)
+fn duration_s(request: &ApiRequest) -> Result<u64, ApiError> {
+    let asked = request.query.integer("timeoutSeconds")?.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
+    Ok(asked.unwrap_or(DURATION_MAX_S).min(DURATION_MAX_S))
 }
 
-fn bookmark_interval() -> Interval {
+/// Regularly, and early enough in a short watch that the client resumes from what it saw.
+fn bookmark_interval(duration: Duration) -> Interval {
     let every = Duration::from_secs(BOOKMARK_EVERY_S);
-    let mut interval = interval_at(Instant::now() + every, every);
+    let first = every.min(duration.saturating_sub(Duration::from_secs(BOOKMARK_BEFORE_END_S)));
+    let mut interval = interval_at(Instant::now() + first, every);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
 }
@@ -244,7 +247,7 @@ impl View {
     }
 
     fn encode_bookmark(&self, version: u64, ends_initial: bool, out: &mut BytesMut) {
-        let mut metadata = json!({"resourceVersion": version.to_string(), "creationTimestamp": null});
+        let mut metadata = json!({"resourceVersion": version.to_string()});
         if ends_initial {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }

@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use crate::admission::{AdmissionRequest, Denial, Operation};
 use crate::decode::{Decoded, decode};
 use crate::desired::{Findings, body, check_identity, desired};
-use crate::event_view;
 use crate::namespace;
 use crate::object::{Key, Stored, has_finalizers, meta_str};
 use crate::patch::{apply::Conflicts, managers::Manager};
 use crate::plane::Inner;
-use crate::prepare::{Context, Ownership, prepare};
+use crate::prepare::{Context, Ownership, prepare, twice};
 use crate::registry::Resource;
 use crate::request::{ApiRequest, Subresource};
 use crate::respond::{self, Response};
@@ -120,17 +119,23 @@ pub(crate) async fn patch(inner: &Inner, request: &ApiRequest) -> Result<Respons
     };
     if kind == PatchKind::Apply && request.query.get("fieldManager").is_none() {
         let error = FieldError::required("fieldManager", "is required for apply patch");
-        let mut refusal = ApiError::invalid(&request.resource, "", &[error]);
-        refusal.message =
-            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"
-                .into();
-        return Err(refusal);
+        return Err(ApiError::invalid_options("PatchOptions", &[error]));
+    }
+    if kind != PatchKind::Apply && request.query.get("force").is_some() {
+        let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
+        return Err(ApiError::invalid_options("PatchOptions", &[error]));
     }
     let body = decode(&request.body, media)?;
     respond_to(inner, request, Change::Patch(kind, body)).await
 }
 
 async fn respond_to(inner: &Inner, request: &ApiRequest, change: Change) -> Result<Response, ApiError> {
+    let kind = match change {
+        Change::Create(_) => "CreateOptions",
+        Change::Replace(_) => "UpdateOptions",
+        Change::Patch(..) => "PatchOptions",
+    };
+    check_options(request, kind)?;
     let options = WriteOptions {
         dry_run: request.is_dry_run(),
         manager: request.manager(),
@@ -160,6 +165,21 @@ async fn respond_to(inner: &Inner, request: &ApiRequest, change: Change) -> Resu
     Ok(respond::with_warnings(response, &warnings))
 }
 
+/// Refuses values of query parameters that mean nothing.
+pub(crate) fn check_options(request: &ApiRequest, kind: &str) -> Result<(), ApiError> {
+    let known: [(&str, &[&str]); 2] = [("dryRun", &["All"]), ("fieldValidation", &["", "Ignore", "Strict", "Warn"])];
+    for (key, values) in known {
+        if let Some(value) = request.query.get(key).filter(|v| !values.contains(v)) {
+            // A list of values in one case, one value in the other: upstream shows each in its own way.
+            let shown = if key == "dryRun" { format!("[\"{value}\"]") } else { format!("\"{value}\"") };
+            let supported: Vec<String> = values.iter().map(|v| format!("\"{v}\"")).collect();
+            let message = format!("Unsupported value: {shown}: supported values: {}", supported.join(", "));
+            return Err(ApiError::invalid_options(kind, &[FieldError::new("FieldValueNotSupported", key, message)]));
+        }
+    }
+    Ok(())
+}
+
 /// # Errors
 /// Every refusal of the API: 400, 403, 404, 409, 415, 422, or 500 when the database fails.
 pub(crate) async fn write(inner: &Inner, request: &WriteRequest<'_>) -> Result<Written, ApiError> {
@@ -184,14 +204,17 @@ pub(crate) async fn write(inner: &Inner, request: &WriteRequest<'_>) -> Result<W
 async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Result<Option<Written>, ApiError> {
     let resource = &**request.resource;
     let key = Key::new(&resource.store, request.namespace, name);
-    let current = inner.store.cache.get(&key);
-    let creates = matches!(request.change, Change::Create(_) | Change::Patch(PatchKind::Apply, _));
+    let is_create = matches!(request.change, Change::Create(_));
+    let creates = is_create || matches!(request.change, Change::Patch(PatchKind::Apply, _));
+    // What is wrong with a new object is told before that its name is taken.
+    let found = inner.store.cache.get(&key);
+    let (current, taken) = if is_create { (None, found.is_some()) } else { (found, false) };
     if creates && current.is_none() && resource.namespaced {
         namespace::require_usable(inner, resource, request.namespace, name)?;
     }
     let mut old = current.as_ref().map(|c| c.value()).transpose().map_err(|e| ApiError::internal(&e))?;
     let now = inner.now_text();
-    let api_version = if event_view::applies_to(resource) { "v1".to_owned() } else { resource.api_version() };
+    let api_version = if resource.is_builtin() { resource.stored_as.clone() } else { resource.api_version() };
     let manager = Manager {
         name: &request.options.manager,
         subresource: if request.subresource == Subresource::Status { "status" } else { "" },
@@ -214,7 +237,11 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
         ownership: if is_apply { Ownership::Said } else { Ownership::Track },
         uid: (inner.uids)().to_string(),
     };
-    let object = prepare(&context, &mut old, desired)?;
+    let (object, more) = prepare(&context, &mut old, desired)?;
+    if taken {
+        return Err(ApiError::already_exists(resource, name));
+    }
+    warnings.extend(more);
     warnings.extend(admit(inner, request, name, &object, old.as_ref()).await?);
     if request.options.dry_run {
         let outcome = if old.is_some() { Outcome::WouldUpdate(object) } else { Outcome::WouldCreate(object) };
@@ -225,12 +252,17 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
     }
     let deleting = object["metadata"].get("deletionTimestamp").is_some();
     let finished = deleting && !has_finalizers(&object) && !resource.is_namespace();
-    let action = if finished { Action::Delete } else { Action::Put(object) };
+    // The last finalizer was taken away: the answer is the object without it, as it would have been.
+    let (action, last) = if finished { (Action::Delete, Some(object)) } else { (Action::Put(object), None) };
     let expect = current.as_ref().map_or(Expect::Absent, |c| Expect::Version(c.version));
     match inner.store.commit(key, expect, action).await {
         Ok(stored) => {
             inner.after_write(resource, &stored, finished).await?;
-            let outcome = if current.is_some() { Outcome::Updated(stored) } else { Outcome::Created(stored) };
+            let outcome = match (last, current) {
+                (Some(last), _) => Outcome::WouldUpdate(last),
+                (None, Some(_)) => Outcome::Updated(stored),
+                (None, None) => Outcome::Created(stored),
+            };
             Ok(Some(Written { outcome, warnings }))
         }
         Err(CommitError::Stale) => Ok(None),
@@ -263,7 +295,9 @@ fn object_name(inner: &Inner, request: &WriteRequest<'_>) -> Result<String, ApiE
     match (meta_str(value, "name"), meta_str(value, "generateName")) {
         ("", "") => {
             let error = FieldError::required("metadata.name", "name or generateName is required");
-            Err(ApiError::invalid(request.resource, "", &[error]))
+            let unchecked = request.resource.rules().map(|_| FieldError::unchecked());
+            let errors: Vec<FieldError> = std::iter::once(error).chain(unchecked).collect();
+            Err(ApiError::invalid(request.resource, "", &errors))
         }
         ("", prefix) => {
             let uid = (inner.uids)();
@@ -286,13 +320,17 @@ fn check_preconditions(
     if version.is_empty() && matches!(request.change, Change::Replace(_)) && !resource.is_builtin() {
         let zero = json!(0);
         let error = FieldError::invalid("metadata.resourceVersion", &zero, "must be specified for an update");
-        return Err(ApiError::invalid(resource, name, &[error]));
+        return Err(ApiError::invalid_as(&resource.qualified(), name, &[error]));
     }
     if !version.is_empty() && version != current.version.to_string() {
         return Err(ApiError::modified(resource, name));
     }
     let uid = meta_str(desired, "uid");
     if !uid.is_empty() && *uid != *current.uid {
+        if !matches!(request.change, Change::Replace(_)) {
+            let error = FieldError::invalid("metadata.uid", &json!(uid), "field is immutable");
+            return Err(ApiError::invalid(resource, name, &twice(error)));
+        }
         let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", current.uid);
         return Err(ApiError::conflict(resource, name, why));
     }

@@ -62,16 +62,30 @@ async fn each_bad_request_gets_its_status() {
     plane.check("POST", WIDGETS, json_type, "\"x\"", &["HTTP/1.1 400"]).await;
     plane.check("POST", WIDGETS, json_type, &deep, &["HTTP/1.1 400"]).await;
     plane
-        .check("POST", WIDGETS, json_type, r#"{"metadata":"x"}"#, &["HTTP/1.1 422", "name or generateName is required"])
+        .check(
+            "POST",
+            WIDGETS,
+            json_type,
+            r#"{"apiVersion":"test.dev/v1alpha1","kind":"Widget","metadata":"x"}"#,
+            &["HTTP/1.1 422", "name or generateName is required"],
+        )
         .await;
-    plane.check("POST", WIDGETS, json_type, r#"{"metadata":{"name":"X"}}"#, &["HTTP/1.1 422", "RFC 1123"]).await;
     plane
         .check(
             "POST",
             WIDGETS,
             json_type,
-            r#"{"metadata":{"name":"a","labels":5},"spec":{"owner":"x"}}"#,
-            &["HTTP/1.1 422", "metadata.labels"],
+            r#"{"apiVersion":"test.dev/v1alpha1","kind":"Widget","metadata":{"name":"X"}}"#,
+            &["HTTP/1.1 422", "RFC 1123"],
+        )
+        .await;
+    plane
+        .check(
+            "POST",
+            WIDGETS,
+            json_type,
+            r#"{"apiVersion":"test.dev/v1alpha1","kind":"Widget","metadata":{"name":"a","labels":5},"spec":{"owner":"x"}}"#,
+            &["HTTP/1.1 400", "metadata.labels"],
         )
         .await;
     plane.check("POST", WIDGETS, "content-type: text/plain\r\n", "x", &["HTTP/1.1 415"]).await;

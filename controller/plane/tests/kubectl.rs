@@ -72,7 +72,7 @@ async fn what_is_wrong_is_refused_in_the_words_of_a_real_api_server() {
     let missing = served.file("missing.json", &[widget("b", json!({}))]);
     holds(
         &served.fails(&["apply", "-f", &missing]).await,
-        &["The Widget \"b\" is invalid: spec.owner: Required value"],
+        &["The Widget \"b\" is invalid: \n* spec.owner: Required value"],
     );
     let many = served.file("many.json", &[widget("b", json!({"owner": "", "channel": "Fax", "priority": 101}))]);
     holds(
@@ -86,12 +86,12 @@ async fn what_is_wrong_is_refused_in_the_words_of_a_real_api_server() {
     let unlucky = served.file("unlucky.json", &[widget("b", json!({"owner": "x", "priority": 13}))]);
     holds(
         &served.fails(&["apply", "-f", &unlucky]).await,
-        &["The Widget \"b\" is invalid: spec: Invalid value: \"object\": 13 brings bad luck"],
+        &["The Widget \"b\" is invalid: spec: Invalid value: 13 brings bad luck"],
     );
     let moved = served.file("moved.json", &[widget("a", json!({"owner": "web"}))]);
     holds(
         &served.fails(&["apply", "-f", &moved]).await,
-        &["spec.owner: Invalid value: \"string\": owner is immutable"],
+        &["spec.owner: Invalid value: \"web\": owner is immutable"],
     );
     holds(&served.fails(&["apply", "-f", &moved, "-n", "nowhere"]).await, &["namespaces \"nowhere\" not found"]);
 }
@@ -312,7 +312,7 @@ async fn a_crd_that_kubectl_applies_is_served_and_goes_with_its_objects() {
     let refused = served.fails(&["apply", "-f", &served.file("broken.json", &[broken])]).await;
     holds(
         &refused,
-        &["openAPIV3Schema.properties.spec.type: Required value: must not be empty for specified object fields"],
+        &["openAPIV3Schema.properties[spec].type: Required value: must not be empty for specified object fields"],
     );
     served.ok(&["delete", "crd", "coupons.other.dev", "--timeout=30s"]).await;
     holds(&served.fails(&["get", "coupons"]).await, &["could not find the requested resource"]);

@@ -30,6 +30,7 @@ pub(super) fn limits(limits: &[Written], context: &mut Context<'_>, path: Path<'
             LimitPer::Order => Per::Order,
             LimitPer::Device => Per::Device,
             LimitPer::Address => Per::Address,
+            LimitPer::Card => Per::Card,
         };
         Limit { count, per, every: stretch(*every, within.as_ref(), context, path.index(index)), max: *max }
     };
@@ -48,6 +49,7 @@ pub(super) fn of_reward(limits: &[RewardLimit], context: &mut Context<'_>, path:
             RewardLimitPer::Reward => Per::Reward,
             RewardLimitPer::Device => Per::Device,
             RewardLimitPer::Address => Per::Address,
+            RewardLimitPer::Card => Per::Card,
         };
         let every = stretch(*every, within.as_ref(), context, path.index(index));
         Limit { count: Counted::Rewards, per, every, max: *max }

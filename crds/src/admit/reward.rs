@@ -12,7 +12,7 @@ use fanfare_core::time::{Every, Span};
 use super::context::{Context, PlacesAt, items};
 use super::error::{Path, code};
 use super::limits;
-use crate::wire::reward as wire;
+use crate::wire::{reward as wire, text};
 
 /// How long a code is kept for an unpaid order, where neither the Reward nor a Runtime says.
 const RESERVE_DEFAULT: Span = Span::seconds(900);
@@ -41,6 +41,7 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
         claim,
         claim_within,
         validity,
+        remind_before,
         redemption,
         stacking,
         unit_cost,
@@ -74,6 +75,12 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
         Some(cost) => context.money(&cost.amount, path.field("unitCost").field("amount")),
         None => estimated_cost(&kind, context),
     };
+    let claim_within = claim_within.as_ref().map(|span| context.span_above_zero(span, path.field("claimWithin")));
+    let validity = match access {
+        Some(access) => lasting(access, context, path.field("access")),
+        None => self::validity(validity.as_ref(), context, path.field("validity")),
+    };
+    let remind_before = reminders(remind_before, (&kind, claim_within, &validity), context, path.field("remindBefore"));
     Some(RewardPlan {
         name: Name::from(name),
         revision: Revision::from(""),
@@ -88,11 +95,9 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
             Some(wire::Claim::Manual) => plan::Claim::Manual,
             Some(wire::Claim::Auto) | None => plan::Claim::Auto,
         },
-        claim_within: claim_within.as_ref().map(|span| context.span_above_zero(span, path.field("claimWithin"))),
-        validity: match access {
-            Some(access) => lasting(access, context, path.field("access")),
-            None => self::validity(validity.as_ref(), context, path.field("validity")),
-        },
+        claim_within,
+        validity,
+        remind_before,
         redemption: self::redemption(redemption.as_ref(), &kind, context, path.field("redemption")),
         stacking: stacking.as_ref().map(|wire::RewardStacking { group, combine }| plan::VoucherStacking {
             group: group.0.clone(),
@@ -105,6 +110,47 @@ pub(crate) fn compile(name: &str, spec: &wire::RewardSpec, context: &mut Context
         unit_cost,
         suspended: suspend.unwrap_or(false),
     })
+}
+
+/// When a member is reminded, longest first. What never ends has nothing to be reminded of, and nobody is reminded of what
+/// was not given yet.
+fn reminders(
+    written: &[text::Span],
+    (kind, claim_within, validity): (&plan::RewardKind, Option<Span>, &plan::Validity),
+    context: &mut Context<'_>,
+    path: Path<'_>,
+) -> Vec<Span> {
+    let seconds = |span: Span| span.days.saturating_mul(86_400).saturating_add(span.seconds);
+    let ends = claim_within.is_some() || validity.lasts.is_some() || validity.until.is_some();
+    let lasts = if validity.until.is_some() { None } else { claim_within.max(validity.lasts) };
+    let mut spans: Vec<Span> = Vec::with_capacity(written.len());
+    for (index, written) in written.iter().enumerate() {
+        let at = path.index(index);
+        let span = context.span_above_zero(written, at);
+        let fault = match kind {
+            plan::RewardKind::Points { .. } | plan::RewardKind::Badge => Some((
+                code::NOT_ALLOWED,
+                "is not for points and badges",
+                "leave it out; `GET /v1/points` tells when points lapse",
+            )),
+            _ if !ends => {
+                Some((code::NOT_ALLOWED, "reminds of an end, and this reward has none", "add validity or claimWithin"))
+            }
+            _ if lasts.is_some_and(|lasts| seconds(span) >= seconds(lasts)) => {
+                Some((code::OUT_OF_RANGE, "is as long as the reward itself lasts", "write a shorter time"))
+            }
+            _ if spans.iter().any(|other| seconds(*other) == seconds(span)) => {
+                Some((code::DUPLICATE, "stands twice", "write each time once"))
+            }
+            _ => None,
+        };
+        match fault {
+            Some((code, what, remedy)) => context.findings.push(at, code, what, remedy),
+            None => spans.push(span),
+        }
+    }
+    spans.sort_by_key(|span| std::cmp::Reverse(seconds(*span)));
+    spans
 }
 
 fn points(points: &wire::PointsReward, context: &mut Context<'_>, path: Path<'_>) -> plan::RewardKind {

@@ -16,7 +16,7 @@ use super::context::{Context, labels, unquoted};
 use super::error::{Path, code};
 use super::names;
 use crate::wire::runtime as wire;
-use crate::wire::text::Money;
+use crate::wire::text::{Money, Percent};
 
 /// How long an unpaid order keeps what it reserved, where the author says nothing.
 const RESERVE_DEFAULT: Span = Span::seconds(900);
@@ -28,6 +28,7 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
         prices: None | Some(wire::Prices::TaxIncluded),
         currency,
         margin,
+        margin_floor,
         locales,
         attributes,
         stores: written,
@@ -46,6 +47,7 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
     let currency = self::currency(currency.as_str(), context, path.field("currency"));
     let stores = stores(written, context, path.field("stores"));
     let margin = margin.as_ref().map_or(BasisPoints::FULL, |share| context.share(share, path.field("margin")));
+    let margin_floor = margin_floor.as_ref().map(|share| self::margin_floor(share, context, path.field("marginFloor")));
     let segments = audience::rules(
         &audience::Written {
             lifecycle: lifecycle.as_ref(),
@@ -70,6 +72,7 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
         points: rules.unwrap_or_default(),
         currency,
         margin,
+        margin_floor,
         default_locale: locales.default.0.clone(),
         other_locales: locales.others.iter().map(|locale| locale.0.clone()).collect(),
         attributes: attributes.iter().map(|(name, kind)| (name.clone(), attribute(kind))).collect(),
@@ -80,6 +83,16 @@ pub(crate) fn compile(name: &str, spec: &wire::CampaignRuntimeSpec, context: &mu
         approve_above,
         segments,
     })
+}
+
+/// A share that is less than the whole: no price leaves all of itself above a cost.
+fn margin_floor(share: &Percent, context: &mut Context<'_>, path: Path<'_>) -> BasisPoints {
+    let read = context.share(share, path);
+    if BasisPoints::parse(share.as_str()) == Ok(BasisPoints::FULL) {
+        let remedy = "write less than \"100%\", such as \"15%\"";
+        context.findings.push(path, code::OUT_OF_RANGE, "leaves no price that a discount may reach", remedy);
+    }
+    read
 }
 
 fn currency(code: &str, context: &mut Context<'_>, path: Path<'_>) -> Option<Currency> {

@@ -63,7 +63,8 @@ pub struct Limit {
     pub count: LimitCount,
     /// For whom it is counted: each Member, each Store, the whole Campaign, each Order (Rewards only, and without a
     /// period), or, against abuse, each Device or each network Address from which shoppers themselves join, order or act in
-    /// the app. What a till sends is not counted per Device or Address. Both are kept as hashes only.
+    /// the app, or each Card that a till says pays. What a till sends is not counted per Device or Address, and what is
+    /// paid otherwise not per Card. All three are kept as hashes only.
     pub per: LimitPer,
     /// In which calendar period it is counted. Hours, days, weeks and months follow the campaign's time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +95,7 @@ pub enum LimitPer {
     Order,
     Device,
     Address,
+    Card,
 }
 
 /// The period of a limit.

@@ -82,6 +82,12 @@ pub struct RewardSpec {
     /// timeZone), else the campaign's: 14d ends at the same time of day, 14 days later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validity: Option<Validity>,
+    /// How long before its time to be claimed or used ends the member is reminded, for example [3d, 1d], each once: an
+    /// Automation with the trigger grant.expiring sends the message. Nothing comes once it is used up or taken back. Not for
+    /// points and badges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub remind_before: Vec<Span>,
     /// Where and how it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redemption: Option<Redemption>,
@@ -178,7 +184,8 @@ pub struct GiftCardReward {
 #[schemars(extend("x-kubernetes-validations" = rules::limit_of_reward()))]
 pub struct RewardLimit {
     /// For whom it is counted: each Member, each Store, each Campaign, each Order (without a period), the whole Reward, or,
-    /// against abuse, each Device or each network Address from which shoppers themselves act in the app.
+    /// against abuse, each Device or each network Address from which shoppers themselves act in the app, or each Card
+    /// that a till says pays.
     pub per: RewardLimitPer,
     /// In which calendar period it is counted, in the Runtime's time zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,6 +209,7 @@ pub enum RewardLimitPer {
     Reward,
     Device,
     Address,
+    Card,
 }
 
 /// How codes come into being: exactly one of generate, import and shared.

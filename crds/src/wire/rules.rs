@@ -77,6 +77,11 @@ pub(super) fn limit() -> Value {
         ),
         at(
             "per",
+            "self.count != 'Joins' || self.per != 'Card'",
+            "nobody pays to join; count Orders or Rewards per Card, or use per: Device"
+        ),
+        at(
+            "per",
             "self.count == 'Rewards' || self.per != 'Order'",
             "one order gives rewards and nothing else that is counted; count Rewards, or use another per"
         ),

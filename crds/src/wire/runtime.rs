@@ -42,6 +42,11 @@ pub struct CampaignRuntimeSpec {
     /// How much of the revenue is left after the cost of goods, for the return on investment. Default: "100%".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<Percent>,
+    /// The margin that discounts must leave: of what a line costs after all discounts and vouchers together, at least this
+    /// share stays above the `cost` that the till sends with the line, for example "15%". What would take more off is cut
+    /// down. "0%": nothing is sold below cost. A line without a `cost` is not guarded. Default: no line is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin_floor: Option<Percent>,
     /// The languages you publish in.
     pub locales: RuntimeLocales,
     /// What is known about members, by name. Segments can test only attributes that stand here.

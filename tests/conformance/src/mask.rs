@@ -15,12 +15,12 @@ fn pattern(text: &str) -> Regex {
 static UID: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"));
 static TIME: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| [+-]\d{4} UTC|[+-]\d\d:\d\d)"));
+    LazyLock::new(|| pattern(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| [+-]\d{4}( UTC)?|[+-]\d\d:\d\d)"));
 static RFC1123: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}"));
 /// Versions in running text, such as messages and YAML.
 static VERSION_IN_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"(?i)(resource ?version"?: "?|resourceVersion=|ResourceVersion in [a-z ]+: |current: )(\d+)"#)
+    pattern(r#"(?i)(resource ?version"?: "?|resourceVersion=|ResourceVersion in [a-z ]+(?:: | \()|current: )(\d+)"#)
 });
 static AGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\d+[smh]|<unknown>)$"));
 static AGE_IN_TEXT: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)(?P<before>^|\s)\d{1,2}s(?P<after>\s|$)"));
@@ -82,6 +82,11 @@ impl Masks {
             Value::Object(map) => {
                 let is_list = map.contains_key("items") || map.contains_key("rows");
                 let is_bookmark = map.get("type").is_some_and(|t| t == "BOOKMARK");
+                // Keys of managed fields name the uids of owners.
+                for key in map.keys().filter(|k| UID.is_match(k)).cloned().collect::<Vec<_>>() {
+                    let value = map.remove(&key).unwrap_or_default();
+                    map.insert(self.text(&key), value);
+                }
                 for (key, value) in map.iter_mut() {
                     match key.as_str() {
                         "metadata" if is_list => self.list_metadata(value),
@@ -91,6 +96,17 @@ impl Masks {
                             *value = self.stable("rv", &text).into();
                         }
                         "cells" => self.cells(value),
+                        "managedFields" => {
+                            self.value(value);
+                            // They are in the order of their times, to the second.
+                            value.as_array_mut().into_iter().for_each(|all| all.sort_by_key(Value::to_string));
+                        }
+                        "resources" => {
+                            // Kinds are listed in no order.
+                            let name = |v: &Value| v["name"].as_str().unwrap_or_default().to_owned();
+                            value.as_array_mut().into_iter().for_each(|items| items.sort_by_key(name));
+                            self.value(value);
+                        }
                         _ => self.value(value),
                     }
                 }

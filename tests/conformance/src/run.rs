@@ -15,7 +15,7 @@ use crate::mask::Masks;
 use crate::server::Server;
 
 /// How long a step with `until` asks again.
-const UNTIL_S: u64 = 30;
+const UNTIL_S: u64 = 60;
 const ASK_AGAIN_MS: u64 = 50;
 
 /// One client that cases with kubectl run through.

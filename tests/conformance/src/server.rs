@@ -97,10 +97,15 @@ impl Server {
         edit: Option<&(String, String)>,
     ) -> Result<Ran> {
         // One cache of discovery for each client: they write different forms of it.
-        let home = self.scratch.join(program.file_name().unwrap_or_default());
+        let home = self.scratch.join(program.to_string_lossy().replace('/', "_"));
         std::fs::create_dir_all(&home)?;
         let mut command = Command::new(program);
-        command.args(args).env("KUBECONFIG", &self.kubeconfig).env("HOME", &home).kill_on_drop(true);
+        command
+            .args(args)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("HOME", &home)
+            .env("KUBECTL_APPLYSET", "true")
+            .kill_on_drop(true);
         if let Some((from, to)) = edit {
             command.env("KUBE_EDITOR", format!("sed -i s/{from}/{to}/"));
         }

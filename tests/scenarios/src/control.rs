@@ -3,23 +3,20 @@
 use crate::{
     database::Database,
     folder::{Scratch, root},
+    process::{Process, START_LIMIT},
     tools::{self, Ended},
     wait,
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
-    fs::{self, File},
+    fs,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-/// A debug binary on a loaded machine takes its time.
-const START_LIMIT: Duration = Duration::from_secs(120);
-/// How long a clean stop may take.
-const STOP_LIMIT: Duration = Duration::from_secs(40);
 /// How long the health of a controller may take to be told.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// A short Lease, so that a scenario need not wait long for a leader that is gone.
@@ -30,7 +27,7 @@ const REAL: &str = "FANFARE_TEST_KUBECONFIG";
 
 /// An API server, and a namespace of this scenario's own on it.
 pub struct ApiServer {
-    process: Option<Child>,
+    process: Option<Process>,
     folder: Scratch,
     kubeconfig: PathBuf,
     /// The namespace.
@@ -107,16 +104,12 @@ impl ApiServer {
         let program = target.join("debug/examples/serve");
         ensure!(program.exists(), "build it with `cargo build -p fanfare-plane --example serve`, or run tests/run");
         let mut command = Command::new(program);
-        command.arg(folder.path().join("plane.db")).arg("127.0.0.1:0").stdin(Stdio::null());
-        let process = command.stdout(File::create(&kubeconfig)?).stderr(Stdio::inherit()).spawn()?;
-        let server = Self { process: Some(process), folder, kubeconfig, namespace, owned: None };
-        wait::until("the embedded API server", START_LIMIT, async || {
-            let text = fs::read_to_string(&server.kubeconfig)?;
-            ensure!(text.contains("server:") && text.trim_end().len() > 100, "no kubeconfig yet");
-            Ok(())
-        })
-        .await?;
-        Ok(server)
+        command.arg(folder.path().join("plane.db")).arg("127.0.0.1:0");
+        let (out, log) = (fs::File::create(&kubeconfig)?, folder.path().join("plane.log"));
+        let mut process = Process::start_to(out, "the embedded API server", &mut command, log)?;
+        let is_whole = |text: &String| text.contains("server:") && text.trim_end().len() > 100;
+        process.serves(|_| fs::read_to_string(&kubeconfig).ok().filter(is_whole)).await?;
+        Ok(Self { process: Some(process), folder, kubeconfig, namespace, owned: None })
     }
 
     /// Its kubeconfig.
@@ -134,7 +127,7 @@ impl ApiServer {
     /// # Errors
     /// When it is a real one.
     pub fn signal(&self, which: &str) -> Result<()> {
-        signal(self.process.as_ref().context("a real API server is not stopped here")?, which)
+        self.process.as_ref().context("a real API server is not stopped here")?.signal(which)
     }
 
     /// A kubeconfig of a ServiceAccount that may do what `rules` of a ClusterRole say, and nothing else.
@@ -243,26 +236,18 @@ impl Drop for ApiServer {
             let _ = Command::new(root().join("tests/cluster/down")).arg(place).status();
             return;
         }
-        match &mut self.process {
-            Some(process) => {
-                let _ = process.kill();
-                let _ = process.wait();
-            }
-            None => {
-                let mut command = Command::new(tools::kubectl());
-                command
-                    .args(["delete", "namespace", "--wait=false", &self.namespace])
-                    .env("KUBECONFIG", &self.kubeconfig);
-                let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-            }
+        if self.process.is_none() {
+            let mut command = Command::new(tools::kubectl());
+            command.args(["delete", "namespace", "--wait=false", &self.namespace]).env("KUBECONFIG", &self.kubeconfig);
+            let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
     }
 }
 
 /// A running `fanfare controller`. Dropping it kills the process.
 pub struct Controller {
-    process: Child,
-    scratch: Scratch,
+    process: Process,
+    _scratch: Scratch,
     health: String,
 }
 
@@ -283,28 +268,13 @@ impl Controller {
     /// As [`Controller::start`].
     pub async fn start_with(database: &str, args: &[&str]) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let log = File::create(scratch.path().join("log"))?;
         let mut command = Command::new(tools::fanfare()?);
         command.args(["controller", "--listen", "127.0.0.1:0", "--lease-seconds", &LEASE_S.to_string()]).args(args);
-        command.env("FANFARE_DATABASE_URL", database).env("NO_COLOR", "1").env("FANFARE_LOG", "info,kube=warn");
-        command.env_remove("KUBECONFIG");
-        let mut process = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-        let began = Instant::now();
-        loop {
-            let log = fs::read_to_string(scratch.path().join("log")).unwrap_or_default();
-            if let Some(health) = log.lines().find_map(|line| line.trim().strip_prefix("health")) {
-                return Ok(Self { process, scratch, health: health.trim().to_owned() });
-            }
-            if let Some(status) = process.try_wait()? {
-                bail!("the controller ended with {status}:\n{log}");
-            }
-            if began.elapsed() > START_LIMIT {
-                let _ = process.kill();
-                let _ = process.wait();
-                bail!("the controller did not tell its health within {} s:\n{log}", START_LIMIT.as_secs());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        command.env("FANFARE_DATABASE_URL", database).env("FANFARE_LOG", "info,kube=warn").env_remove("KUBECONFIG");
+        let mut process = Process::start("the controller", &mut command, scratch.path().join("log"))?;
+        let tells = |log: &str| log.lines().find_map(|line| line.trim().strip_prefix("health").map(str::to_owned));
+        let health = process.serves(tells).await?.trim().to_owned();
+        Ok(Self { process, _scratch: scratch, health })
     }
 
     /// What `/readyz` answers: the status and the document.
@@ -349,7 +319,7 @@ impl Controller {
     /// # Errors
     /// When it cannot be signalled.
     pub fn signal(&self, which: &str) -> Result<()> {
-        signal(&self.process, which)
+        self.process.signal(which)
     }
 
     /// Whether the process is still there.
@@ -357,7 +327,7 @@ impl Controller {
     /// # Errors
     /// When the machine does not tell.
     pub fn runs(&mut self) -> Result<bool> {
-        Ok(self.process.try_wait()?.is_none())
+        self.process.runs()
     }
 
     /// Kills it as a power cut would.
@@ -365,43 +335,19 @@ impl Controller {
     /// # Errors
     /// When it cannot be killed.
     pub fn kill(mut self) -> Result<()> {
-        self.process.kill()?;
-        self.process.wait()?;
-        Ok(())
+        self.process.kill()
     }
 
     /// Ends it as Kubernetes does.
     ///
     /// # Errors
     /// When it does not end in time or not with exit code 0.
-    pub async fn stop(mut self) -> Result<()> {
-        self.signal("-TERM")?;
-        let began = Instant::now();
-        while began.elapsed() < STOP_LIMIT {
-            if let Some(status) = self.process.try_wait()? {
-                ensure!(status.success(), "the controller ended with {status}:\n{}", self.log());
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        bail!("the controller did not end within {} s:\n{}", STOP_LIMIT.as_secs(), self.log())
+    pub async fn stop(self) -> Result<()> {
+        self.process.stop("-TERM").await
     }
 
     /// What it has written so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.scratch.path().join("log")).unwrap_or_default()
+        self.process.log()
     }
-}
-
-impl Drop for Controller {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn signal(process: &Child, which: &str) -> Result<()> {
-    let id = process.id().to_string();
-    ensure!(Command::new("kill").args([which, &id]).status()?.success(), "cannot signal {id}");
-    Ok(())
 }

@@ -9,6 +9,7 @@ pub mod database;
 pub mod folder;
 pub mod http;
 pub mod mail;
+pub mod process;
 pub mod retail;
 pub mod runtime;
 pub mod shop;

@@ -4,23 +4,18 @@ use crate::{
     database::Database,
     folder::Scratch,
     http::{Answer, Caller},
+    process::Process,
     tools::{self, Ended},
     wait,
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
-    fs::{self, File},
+    fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
 };
-
-/// A debug binary on a loaded machine takes its time, above all when many scenarios start at once.
-const START_LIMIT: Duration = Duration::from_secs(120);
-/// How long a clean stop may take.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// What `up` leaves for whoever wants to talk to it.
 #[derive(Clone, Debug, Deserialize)]
@@ -64,7 +59,7 @@ pub struct Shop {
     /// The campaign repository; change its files as an author would.
     pub folder: Scratch,
     data: Scratch,
-    process: Option<Child>,
+    process: Option<Process>,
     credentials: Credentials,
     anyone: Caller,
     /// Where its business data are, when not in its data folder. Declared last: it goes when the process has.
@@ -120,11 +115,7 @@ impl Shop {
     /// # Errors
     /// When it cannot be killed.
     pub fn kill(&mut self) -> Result<()> {
-        if let Some(mut process) = self.process.take() {
-            process.kill()?;
-            process.wait()?;
-        }
-        Ok(())
+        self.process.take().map_or(Ok(()), |mut process| process.kill())
     }
 
     /// Ends it as Ctrl-C does.
@@ -132,19 +123,10 @@ impl Shop {
     /// # Errors
     /// When it does not end in time or not with exit code 0.
     pub async fn stop(&mut self) -> Result<()> {
-        let Some(mut process) = self.process.take() else { return Ok(()) };
-        let id = process.id().to_string();
-        ensure!(Command::new("kill").args(["-INT", &id]).status()?.success(), "cannot interrupt {id}");
-        let start = Instant::now();
-        while start.elapsed() < STOP_LIMIT {
-            if let Some(status) = process.try_wait()? {
-                ensure!(status.success(), "up ended with {status}:\n{}", self.log());
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        match self.process.take() {
+            Some(process) => process.stop("-INT").await,
+            None => Ok(()),
         }
-        process.kill()?;
-        bail!("up did not end on an interrupt within {} s:\n{}", STOP_LIMIT.as_secs(), self.log())
     }
 
     /// Starts it again on what it kept. Business time goes on from where it was.
@@ -152,9 +134,17 @@ impl Shop {
     /// # Errors
     /// As [`Shop::open`].
     pub async fn start_again(&mut self) -> Result<()> {
+        self.start_again_at(Start::default()).await
+    }
+
+    /// The same at a later business time.
+    ///
+    /// # Errors
+    /// As [`Shop::open`].
+    pub async fn start_again_at(&mut self, start: Start) -> Result<()> {
         ensure!(self.process.is_none(), "it still runs");
         let (process, credentials) =
-            launch(self.folder.path(), self.data.path(), self.database.as_ref(), &Start::default()).await?;
+            launch(self.folder.path(), self.data.path(), self.database.as_ref(), &start).await?;
         self.process = Some(process);
         self.anyone = Caller::anyone(&credentials.api_url)?;
         self.credentials = credentials;
@@ -343,15 +333,6 @@ impl Shop {
     }
 }
 
-impl Drop for Shop {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.process {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
-    }
-}
-
 fn log_path(data: &Path) -> PathBuf {
     data.with_extension("log")
 }
@@ -361,8 +342,7 @@ async fn launch(
     data: &Path,
     database: Option<&Database>,
     start: &Start,
-) -> Result<(Child, Credentials)> {
-    let log = File::options().create(true).append(true).open(log_path(data))?;
+) -> Result<(Process, Credentials)> {
     let mut command = Command::new(tools::fanfare()?);
     command.arg("up").arg(folder).arg("--data").arg(data);
     command.args(["--listen", "127.0.0.1:0", "--kube-listen", "127.0.0.1:0"]);
@@ -376,26 +356,11 @@ async fn launch(
         Some(database) => command.env("FANFARE_DATABASE_URL", database.url()),
         None => command.env_remove("FANFARE_DATABASE_URL"),
     };
-    command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     // What an earlier process left: only a file that this one writes counts.
     let file = data.join("credentials.json");
     let _ = fs::remove_file(&file);
-    let mut process = command.spawn()?;
-    let began = Instant::now();
-    loop {
-        if let Ok(text) = fs::read_to_string(&file) {
-            let credentials = serde_json::from_str(&text).with_context(|| format!("credentials.json is {text:?}"))?;
-            return Ok((process, credentials));
-        }
-        let log = || fs::read_to_string(log_path(data)).unwrap_or_default();
-        if let Some(status) = process.try_wait()? {
-            bail!("up ended with {status} before it served:\n{}", log());
-        }
-        if began.elapsed() > START_LIMIT {
-            let _ = process.kill();
-            let _ = process.wait();
-            bail!("up did not serve within {} s:\n{}", START_LIMIT.as_secs(), log());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let mut process = Process::start("up", &mut command, log_path(data))?;
+    let text = process.serves(|_| fs::read_to_string(&file).ok()).await?;
+    let credentials = serde_json::from_str(&text).with_context(|| format!("credentials.json is {text:?}"))?;
+    Ok((process, credentials))
 }

@@ -3,9 +3,9 @@
 use crate::{
     app::App,
     auth::{Shopper, guess::Guesser},
-    input::{json::Body, origin::Came},
+    input::{card, json::Body, origin::Came},
     output::{Answer, View, execute, ok},
-    problem::{Code, Problem},
+    problem::{Code, FieldError, Problem},
     wire::{
         cart::CartBody,
         evaluation::{self, EvaluationView},
@@ -31,7 +31,8 @@ pub(crate) async fn evaluate_cart(
     Body(body): Body<CartBody>,
 ) -> Answer {
     let view = View::of(&app)?;
-    let mut cart = owned(body.read("", &view.runtime)?, &caller)?;
+    let cart = Cart { card: card::hidden(&app, body.payment_card.as_ref()), ..body.read("", &view.runtime)? };
+    let mut cart = owned(cart, &caller)?;
     let spelling = app.open_codes(&mut cart.codes, &body.codes);
     let (by, asker, guesser) = match &caller {
         Shopper::Member(member) => {
@@ -60,6 +61,14 @@ fn owned(mut cart: Cart, caller: &Shopper) -> Result<Cart, Problem> {
                 return Err(Problem::new(Code::Forbidden, "a member evaluates its own cart; leave memberId out"));
             }
             cart.member = Some(member.clone());
+            if cart.card.is_some() {
+                let at = FieldError::new("/paymentCard", "a shopper says no card", "leave it out");
+                return Err(Problem::new(Code::Invalid, "which card pays is the till's to say").at(at));
+            }
+            if let Some(index) = cart.lines.iter().position(|line| line.cost.is_some()) {
+                let at = FieldError::new(format!("/lines/{index}/cost"), "a shopper knows no cost", "leave it out");
+                return Err(Problem::new(Code::Invalid, "what goods cost is between tills and the shop").at(at));
+            }
         }
         Shopper::Desk(desk) => cart.store = desk.store_of(cart.store)?,
     }

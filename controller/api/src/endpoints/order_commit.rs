@@ -4,7 +4,7 @@ use super::order_answer;
 use crate::{
     app::App,
     auth::{Desk, DeskKey, guess::Guesser, scope::Redeem},
-    input::{idempotency::IdempotencyKey, json::OptionalBody, path::Id},
+    input::{card, idempotency::IdempotencyKey, json::OptionalBody, path::Id},
     output::Answer,
     problem::Problem,
     wire::{Faults, cart::CartBody, order::OrderView},
@@ -52,6 +52,7 @@ pub(crate) async fn commit_order(
         cart.store = caller.0.store_of(cart.store.take())?;
         let written = body.cart.as_ref().map(|cart| cart.codes.as_slice()).unwrap_or_default();
         app.open_codes(&mut cart.codes, written);
+        cart.card = card::hidden(&app, body.cart.as_ref().and_then(|cart| cart.payment_card.as_ref()));
     }
     let mut faults = Faults::default();
     faults.maybe("/receiptNumber", body.receipt_number.as_ref());

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::{Desk, guess::Guesser, scope::Redeem},
-    input::{idempotency::IdempotencyKey, json::Body, origin::Came, path::Id},
+    input::{card, idempotency::IdempotencyKey, json::Body, origin::Came, path::Id},
     output::{Answer, View, call, call_with_codes, ok, render},
     problem::Problem,
     wire::{
@@ -66,6 +66,7 @@ pub(crate) async fn place_order(
     let view = View::of(&app)?;
     let mut cart = body.cart.read("/cart", &view.runtime)?;
     let view = View { spelling: app.open_codes(&mut cart.codes, &body.cart.codes), ..view };
+    cart.card = card::hidden(&app, body.cart.payment_card.as_ref());
     let guesser = Guesser::desk(&caller.0, cart.member.as_ref());
     cart.store = caller.0.store_of(cart.store)?;
     let mut faults = Faults::default();

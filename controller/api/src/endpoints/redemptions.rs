@@ -4,6 +4,7 @@ use crate::{
     app::App,
     auth::{Desk, guess::Guesser, scope::Redeem},
     input::{
+        card,
         idempotency::IdempotencyKey,
         json::Body,
         path::Id,
@@ -21,6 +22,7 @@ use axum::extract::State;
 use fanfare_core::{ids::OrderId, model::RuntimePlan, money::Minor, payload};
 use fanfare_engine::{
     Keyed,
+    origin::{Brought, Origin},
     redemptions::{self, OrderRef, Outcome},
 };
 use http::StatusCode;
@@ -57,6 +59,10 @@ pub(crate) struct RedeemBody {
     /// The order that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     order: Option<OrderBody>,
+    /// The card that the shopper pays with, as in a cart: a token of the payment service, never the card's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "tok_5f2c9a", max_length = 128)]
+    payment_card: Option<String>,
     /// When, where the till was offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     occurred_at: Option<String>,
@@ -90,6 +96,7 @@ impl RedeemBody {
             let total = amount(&order.total, "/order/total", runtime, &mut faults)?;
             Some(OrderRef { id: order.id.as_str().into(), total })
         });
+        card::check("/paymentCard", self.payment_card.as_ref(), &mut faults);
         let occurred_at = faults.time("/occurredAt", self.occurred_at.as_ref());
         let bound_to = caller.0.store.clone();
         let store = self.store_id.as_deref().map(Into::into).or_else(|| bound_to.clone());
@@ -163,7 +170,8 @@ pub(crate) async fn redeem(
     let render = render(view, |outcome: &Outcome, view| Ok((StatusCode::CREATED, redemption::outcome(outcome, view))));
     let digest = key.digest(&body)?;
     let keyed = Keyed { scope: caller.0.idempotency_scope(), key: key.key, digest, render };
-    call_with_codes(&app, keyed, command, guesser).await
+    let by = Origin { card: card::hidden(&app, body.payment_card.as_ref()), ..Origin::default() };
+    call_with_codes(&app, keyed, Brought { by, command }, guesser).await
 }
 
 /// The redemptions of an order.

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     auth::{Desk, guess::Guesser, scope::Redeem},
-    input::json::Body,
+    input::{card, json::Body},
     output::{Answer, View, execute, ok},
     wire::{
         CODE_MAX, Faults,
@@ -145,6 +145,7 @@ pub(crate) async fn validate_codes(
         cart.store = caller.0.store_of(cart.store.take())?;
         let written = body.cart.as_ref().map(|cart| cart.codes.as_slice()).unwrap_or_default();
         app.open_codes(&mut cart.codes, written);
+        cart.card = card::hidden(&app, body.cart.as_ref().and_then(|cart| cart.payment_card.as_ref()));
     }
     let command = Validate {
         codes: body.codes.iter().map(|text| app.open_code(text)).collect(),

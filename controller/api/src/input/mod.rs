@@ -1,5 +1,6 @@
 //! What comes in over HTTP, bounded and checked before a handler sees it. No rule of the business is here.
 
+pub(crate) mod card;
 pub(crate) mod event;
 pub(crate) mod idempotency;
 pub(crate) mod import;

@@ -54,7 +54,8 @@ impl Came {
             peer => peer,
         };
         let told = |kind, value: Option<String>| Some(value.map_or_else(String::new, |text| app.hidden(kind, &text)));
-        Origin { device: told("device", self.device.clone()), address: told("address", address.map(network)) }
+        let device = told("device", self.device.clone());
+        Origin { device, address: told("address", address.map(network)), card: None }
     }
 
     /// Where the shopper is for whom this desk calls, as far as an integration says.
@@ -64,7 +65,7 @@ impl Came {
         }
         let device = self.device.as_ref().map(|text| app.hidden("device", text));
         let address = self.forwarded.map(|address| app.hidden("address", &network(address)));
-        Origin { device, address }
+        Origin { device, address, card: None }
     }
 }
 

@@ -1,7 +1,10 @@
 //! A cart as a till, a shop's backend or a member sends it.
 
 use super::{CODE_MAX, Faults, TEXT_MAX};
-use crate::problem::{self, FieldError, Problem};
+use crate::{
+    input::card,
+    problem::{self, FieldError, Problem},
+};
 use fanfare_core::{
     cart::{CODES_MAX, Cart, LINES_MAX, Line},
     codes::normalise,
@@ -46,6 +49,11 @@ pub(crate) struct CartBody {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub(crate) reservations: Vec<String>,
+    /// The card that the shopper pays with, for limits per Card: a token or fingerprint of the payment service that is the
+    /// same each time, never the card's number. From tills and integrations only; it is kept as a hash and never answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "tok_5f2c9a", max_length = 128)]
+    pub(crate) payment_card: Option<String>,
 }
 
 /// One line of a cart.
@@ -68,6 +76,11 @@ pub(crate) struct LineBody {
     /// Its brand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) brand: Option<String>,
+    /// What one costs the business, in the same terms as `unitPrice` (tax included where that is), so that discounts leave the
+    /// CampaignRuntime's `marginFloor`. From tills and integrations only, and never answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "80.00")]
+    pub(crate) cost: Option<String>,
 }
 
 /// 422 `currency-mismatch` unless `currency` is the namespace's.
@@ -82,7 +95,7 @@ pub(crate) fn same_currency(currency: &str, pointer: &str, runtime: &RuntimePlan
 }
 
 impl CartBody {
-    /// The cart in minor units; its payloads are opened by `App::open_codes`. `at` is where it stands in the body: empty,
+    /// The cart in minor units; its payloads are opened by `App::open_codes`, its card is hidden by `card::hidden`. `at` is where it stands in the body: empty,
     /// or `/cart`.
     pub(crate) fn read(&self, at: &str, runtime: &RuntimePlan) -> Result<Cart, Problem> {
         same_currency(&self.currency, &format!("{at}/currency"), runtime)?;
@@ -98,6 +111,7 @@ impl CartBody {
                 faults.bounded(format!("{at}/{name}/{index}"), text, max);
             }
         }
+        card::check(&format!("{at}/paymentCard"), self.payment_card.as_ref(), &mut faults);
         let when = faults.time(format!("{at}/at"), self.at.as_ref());
         let lines = self.lines(at, runtime, &mut faults);
         faults.done()?;
@@ -109,6 +123,7 @@ impl CartBody {
             lines,
             codes: self.codes.iter().map(|text| normalise(text)).collect(),
             reservations: self.reservations.iter().map(|id| id.as_str().into()).collect(),
+            card: None,
         })
     }
 
@@ -153,6 +168,7 @@ impl LineBody {
         faults.maybe(format!("{at}/brand"), self.brand.as_ref());
         let remedy = "a whole number from 1; a return has its own call";
         quantity_or(self.quantity, &format!("{at}/quantity"), remedy, faults);
+        let cost = self.cost.as_ref().and_then(|text| amount(text, &format!("{at}/cost"), runtime, faults));
         let unit_price = amount(&self.unit_price, &format!("{at}/unitPrice"), runtime, faults)?;
         Some(Line {
             id: self.id.clone(),
@@ -161,6 +177,7 @@ impl LineBody {
             unit_price,
             category: self.category.clone(),
             brand: self.brand.clone(),
+            cost,
         })
     }
 }
@@ -220,6 +237,7 @@ mod tests {
         check(&with_line(&good.replace("10.00", "-10.00")), "invalid", &["/lines/0/unitPrice"]);
         check(&with_line(&good.replace("10.00", "10.001")), "invalid", &["/lines/0/unitPrice"]);
         check(&with_line(&good.replace("\"10.00\"", "10")), "invalid", &["/lines/0/unitPrice"]);
+        check(&with_line(&good.replace("\"10.00\"", "\"10.00\",\"cost\":\"4.001\"")), "invalid", &["/lines/0/cost"]);
         check(&with_line(&good.replace("\"A\"", "\"\"")), "invalid", &["/lines/0/sku"]);
         check(&with_line(good).replace("THB", "USD"), "currency-mismatch", &["/currency"]);
         check(&with_line(good).replace("\"pos\"", "\"\""), "invalid", &["/channel"]);
@@ -229,6 +247,10 @@ mod tests {
         check(&huge, "invalid", &["/lines"]);
         let many: Vec<String> = (0..=LINES_MAX).map(|n| good.replace("\"1\"", &format!("\"{n}\""))).collect();
         check(&with_line(&many.join(",")), "invalid", &["/lines"]);
+        for card in ["4111 1111 1111 1111", "a card", ""] {
+            let with_card = with_line(good).replace("}]", &format!("}}],\"paymentCard\":\"{card}\""));
+            check(&with_card, "invalid", &["/paymentCard"]);
+        }
         let codes = vec!["\"A\""; CODES_MAX + 1].join(",");
         check(&with_line(good).replace("}]", &format!("}}],\"codes\":[{codes}]")), "invalid", &["/codes"]);
     }

@@ -164,6 +164,7 @@ pub(crate) mod tests {
             zone: "Asia/Bangkok".parse().unwrap(),
             currency: Currency::parse("THB").unwrap(),
             margin: BasisPoints::FULL,
+            margin_floor: None,
             default_locale: "th".into(),
             other_locales: vec!["en".into()],
             attributes: BTreeMap::new(),

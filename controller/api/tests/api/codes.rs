@@ -35,6 +35,7 @@ fn coupon(guard: Guard) -> RewardPlan {
         limits: Vec::new(),
         claim: Claim::Auto,
         claim_within: None,
+        remind_before: Vec::new(),
         validity: Validity { from: ValidFrom::Issue, lasts: None, until: None, not_before: None },
         redemption: Redemption {
             places: Places::default(),

@@ -1,4 +1,5 @@
-//! Limits per device and per address: against those who make members to take part more often.
+//! Limits per device and per address: against those who make members to take part more often. And per card, which tills say;
+//! and what tills say of the cost of goods.
 
 use crate::{campaigns::double_11, support::Shop};
 use fanfare_core::{
@@ -92,4 +93,68 @@ async fn an_order_from_an_app_counts_for_its_address_and_one_from_a_till_does_no
     // What comes back can be had again.
     shop.post(&shop.integration, "/v1/orders/o3/void", &json!({})).await.is(200);
     assert_eq!(place(&shop.integration, at[1], "o7").await, "50.00");
+}
+
+#[tokio::test]
+async fn a_till_names_the_card_by_a_token_that_nobody_reads_again() {
+    let shop = shop(Counted::Orders, Per::Card, Every::Day).await;
+    let line = json!({"id": "1", "sku": "CUP-01", "quantity": 1, "unitPrice": "100.00"});
+    let cart = |card: &Value| {
+        let mut cart = json!({"storeId": "bkk-01", "channel": "pos", "currency": "THB", "lines": [line]});
+        if !card.is_null() {
+            cart["paymentCard"] = card.clone();
+        }
+        cart
+    };
+    let evaluated = async |card: Value| shop.post(&shop.till, "/v1/carts/evaluate", &cart(&card)).await.is(200);
+    let placed = async |id: &str, card: Value| {
+        let order = json!({"id": id, "mode": "Reserve", "cart": cart(&card)});
+        shop.post(&shop.till, "/v1/orders", &order).await.is(201)
+    };
+    assert_eq!(evaluated(json!("tok_5f2c9a")).await["discount"], "50.00");
+    assert_eq!(placed("o1", json!("tok_5f2c9a")).await["discount"], "50.00");
+    let shown = evaluated(json!("tok_5f2c9a")).await;
+    assert_eq!((&shown["discount"], &shown["rejected"][0]["reason"]), (&json!("0.00"), &json!("limit-reached")));
+    let refused = placed("o2", json!("tok_5f2c9a")).await;
+    assert_eq!(refused["discount"], "0.00");
+    assert_eq!(placed("o3", json!("tok_other")).await["discount"], "50.00");
+    assert_eq!(placed("o4", Value::Null).await["discount"], "50.00", "cash is not counted");
+    let counters = shop.engine.store().counters(shop.engine.namespace(), "").await.unwrap();
+    assert!(counters.iter().any(|(key, _)| key.contains("|card:")), "{counters:?}");
+    let read = shop.get(&shop.till, "/v1/orders/o1").await.is(200);
+    assert!(!format!("{counters:?}{refused}{read}").contains("tok_"), "no token is kept in clear or answered");
+
+    let number = json!("4111 1111 1111 1111");
+    let member = shop.login("m1").await;
+    for (who, path, body, pointer) in [
+        (&shop.till, "/v1/carts/evaluate", cart(&number), "/paymentCard"),
+        (&shop.till, "/v1/orders", json!({"id": "o9", "mode": "Reserve", "cart": cart(&number)}), "/cart/paymentCard"),
+        (&shop.till, "/v1/redemptions", json!({"code": "A", "mode": "Commit", "paymentCard": number}), "/paymentCard"),
+        (&member, "/v1/carts/evaluate", cart(&json!("tok_5f2c9a")), "/paymentCard"),
+    ] {
+        let problem = shop.post(who, path, &body).await.is(422);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{path}: {problem}");
+        assert!(!problem.to_string().contains("4111"), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_till_sends_what_goods_cost_and_nobody_is_told() {
+    let shop = Shop::open().await;
+    let runtime = (*shop.engine.plans().runtime.clone().unwrap()).clone();
+    let margin_floor = Some(fanfare_core::money::BasisPoints(1_500));
+    let plan = Plan::CampaignRuntime(fanfare_core::model::RuntimePlan { margin_floor, ..runtime });
+    shop.publish_as("main", "r2", plan).await;
+    shop.publish("double-11", Plan::Campaign(double_11())).await;
+    let line = json!({"id": "1", "sku": "CUP-01", "quantity": 1, "unitPrice": "100.00", "cost": "71.23"});
+    let cart = json!({"storeId": "bkk-01", "channel": "pos", "currency": "THB", "lines": [line]});
+    let shown = shop.post(&shop.till, "/v1/carts/evaluate", &cart).await.is(200);
+    assert_eq!((&shown["payable"], &shown["rejected"][0]["reason"]), (&json!("83.80"), &json!("margin-floor")));
+    let order = shop.post(&shop.till, "/v1/orders", &json!({"id": "o1", "mode": "Commit", "cart": cart})).await.is(201);
+    let read = shop.get(&shop.till, "/v1/orders/o1").await.is(200);
+    assert_eq!(order["payable"], "83.80");
+    assert!(!format!("{shown}{order}{read}").contains("71.23"));
+    let member = shop.login("m1").await;
+    let problem = shop.post(&member, "/v1/carts/evaluate", &cart).await.is(422);
+    assert_eq!(problem["errors"][0]["pointer"], "/lines/0/cost");
 }

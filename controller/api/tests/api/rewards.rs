@@ -34,6 +34,7 @@ fn reward(name: &str, kind: RewardKind, uses: Option<i64>) -> RewardPlan {
         limits: Vec::new(),
         claim: Claim::Auto,
         claim_within: None,
+        remind_before: Vec::new(),
         validity: Validity { from: ValidFrom::Issue, lasts: Some(Span::days(14)), until: None, not_before: None },
         redemption: Redemption {
             places: Places::default(),

@@ -101,6 +101,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         zone: "Asia/Bangkok".parse().unwrap(),
         currency: Currency::parse("THB").unwrap(),
         margin: BasisPoints::FULL,
+        margin_floor: None,
         default_locale: "th".into(),
         other_locales: vec!["en".into()],
         attributes: BTreeMap::from([

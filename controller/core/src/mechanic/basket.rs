@@ -19,6 +19,8 @@ pub struct Basket<'a> {
     pub left: Vec<Minor>,
     /// What a line must still cost, by the floors of the discounts that took something off it.
     pub floors: Vec<Minor>,
+    /// What a line must still cost whatever is taken off it, so that the margin is kept.
+    pub guards: Vec<Minor>,
     /// Units per line whose price a flash sale has already set.
     pub flash_units: Vec<i64>,
     /// The reservations that the cart names, as stored.
@@ -30,12 +32,27 @@ impl<'a> Basket<'a> {
     pub fn new(cart: &'a Cart, holds: &'a [Hold]) -> Self {
         let left = cart.lines.iter().map(Line::total).collect();
         let lines = cart.lines.len();
-        Self { cart, left, floors: vec![Minor::ZERO; lines], flash_units: vec![0; lines], holds }
+        Self {
+            cart,
+            left,
+            floors: vec![Minor::ZERO; lines],
+            guards: vec![Minor::ZERO; lines],
+            flash_units: vec![0; lines],
+            holds,
+        }
     }
 
     /// What may still be taken off each line.
     pub fn rooms(&self) -> impl Iterator<Item = Minor> + '_ {
-        self.left.iter().zip(&self.floors).map(|(left, floor)| left.minus(*floor).or_zero())
+        let least = self.floors.iter().zip(&self.guards).map(|(floor, guard)| *floor.max(guard));
+        self.left.iter().zip(least).map(|(left, least)| left.minus(least).or_zero())
+    }
+
+    /// The same basket, were no margin to be kept; nothing where none is.
+    #[must_use]
+    pub fn unguarded(&self) -> Option<Self> {
+        let is_guarded = self.guards.iter().any(|guard| *guard > Minor::ZERO);
+        is_guarded.then(|| Self { guards: vec![Minor::ZERO; self.guards.len()], ..self.clone() })
     }
 
     /// Each line with what is left to pay of it.

@@ -166,6 +166,8 @@ pub enum Per {
     Campaign,
     Device,
     Address,
+    /// The card that pays, where a till says it.
+    Card,
     /// One order, whatever else happens in the stretch; of rewards only.
     Order,
     /// All together, whichever campaign gives; of rewards only.

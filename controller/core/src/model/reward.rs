@@ -32,6 +32,9 @@ pub struct RewardPlan {
     pub claim_within: Option<Span>,
     /// How long it can be used.
     pub validity: Validity,
+    /// How long before its time to be claimed or used ends its member is reminded, longest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remind_before: Vec<Span>,
     /// Where and how it is redeemed.
     pub redemption: Redemption,
     /// How vouchers share one order.

@@ -21,6 +21,9 @@ pub struct RuntimePlan {
     pub currency: Currency,
     /// What of revenue is profit, for ROI.
     pub margin: BasisPoints,
+    /// The share of a line's price that discounts leave above its cost; nothing: no line is guarded. Below the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin_floor: Option<BasisPoints>,
     /// The locale that stands in for a missing one.
     pub default_locale: String,
     /// The others that are offered.

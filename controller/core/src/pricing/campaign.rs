@@ -1,6 +1,6 @@
 //! One campaign on a basket: its mechanics in their order, each on what the one before left, within limits and budget.
 
-use super::{Ask, Consumed, Shifted, line_shares, priced, rejected};
+use super::{Ask, Consumed, Shifted, line_shares, margin, priced, rejected};
 use crate::{
     cart::{Discount, Earned, Rejected, Subject},
     decide::{self, Bound, Room},
@@ -172,7 +172,15 @@ impl<'a> Step<'_, 'a> {
         for (hold, refusal) in refusals {
             self.reject(hold, refusal);
         }
-        for off in discounts {
+        let given = self.bounded(discounts, &self.proposal.basket);
+        if let Some(unguarded) = self.proposal.basket.unguarded() {
+            let wanted = behaviour.price(&scene, &unguarded)?.discounts;
+            let wanted = self.bounded(wanted, &unguarded);
+            if let Some(refusal) = margin::cut(sum(&wanted), sum(&given), &self.ask.visit) {
+                self.reject(None, refusal);
+            }
+        }
+        for off in given {
             self.take(off);
         }
         for offered in earned {
@@ -185,8 +193,29 @@ impl<'a> Step<'_, 'a> {
         Ok(())
     }
 
-    fn take(&mut self, off: Off) {
-        let off = self.above_floors(self.within_reserved(off));
+    /// What a mechanic takes off within what the order has reserved for it and above the floors of `basket`.
+    fn bounded(&self, discounts: Vec<Off>, basket: &Basket<'_>) -> Vec<Off> {
+        let mut left = self.reserved_left();
+        let mut all = Vec::with_capacity(discounts.len());
+        for off in discounts {
+            let off = above_floors(within(off, left), basket);
+            left = left.map(|left| left.minus(off.amount()));
+            all.push(off);
+        }
+        all
+    }
+
+    /// At the commit of a reserved order, no mechanic takes more off than it had reserved.
+    fn reserved_left(&self) -> Option<Minor> {
+        let reserved = self.before.reserved?;
+        let most = reserved_for(reserved, &self.proposal.plan.name, Some(&self.mechanic.name));
+        let so_far = self.proposal.discounts.iter().filter(|d| d.mechanic.as_ref() == Some(&self.mechanic.name));
+        Some(most.minus(so_far.map(|discount| discount.amount).sum()))
+    }
+
+    fn take(&mut self, mut off: Off) {
+        // Lines can have lost room to an offer before of the same mechanic.
+        off = above_floors(off, &self.proposal.basket);
         let amount = off.amount();
         if amount <= Minor::ZERO {
             return;
@@ -228,33 +257,6 @@ impl<'a> Step<'_, 'a> {
             units: priced_units.map(|(line, units)| (line.sku.clone(), *units)).collect(),
             payment: false,
         });
-    }
-
-    /// No line falls below the floor of a discount that took something off it before.
-    fn above_floors(&self, mut off: Off) -> Off {
-        for (share, room) in off.shares.iter_mut().zip(self.proposal.basket.rooms()) {
-            *share = (*share).min(room);
-        }
-        off
-    }
-
-    /// At the commit of a reserved order, no mechanic takes more off than it had reserved.
-    fn within_reserved(&self, mut off: Off) -> Off {
-        if let Some(reserved) = self.before.reserved {
-            let campaign = &self.proposal.plan.name;
-            let most = reserved_for(reserved, campaign, Some(&self.mechanic.name));
-            let so_far = self.proposal.discounts.iter().filter(|d| d.mechanic.as_ref() == Some(&self.mechanic.name));
-            let most = most.minus(so_far.map(|discount| discount.amount).sum());
-            let full = off.amount();
-            off.shares = capped(off.shares, most.or_zero());
-            let given = off.amount();
-            if given < full {
-                for counts in off.counts.iter_mut().filter(|counts| counts.by == CountedBy::Amount) {
-                    counts.delta = given.0;
-                }
-            }
-        }
-        off
     }
 
     fn earn(&mut self, scene: &Scene<'_>, offered: crate::mechanic::basket::EarnedOffer) -> Result<(), Missing> {
@@ -347,6 +349,32 @@ impl<'a> Step<'_, 'a> {
         let subject = hold.map_or_else(campaign, Subject::Reservation);
         self.proposal.rejected.push(rejected(subject, refusal));
     }
+}
+
+/// No line falls below the floor of a discount that took something off it before, nor below its margin.
+fn above_floors(mut off: Off, basket: &Basket<'_>) -> Off {
+    for (share, room) in off.shares.iter_mut().zip(basket.rooms()) {
+        *share = (*share).min(room);
+    }
+    off
+}
+
+/// At most so much of an offer, with what it counts.
+fn within(mut off: Off, most: Option<Minor>) -> Off {
+    let Some(most) = most else { return off };
+    let full = off.amount();
+    off.shares = capped(off.shares, most.or_zero());
+    let given = off.amount();
+    if given < full {
+        for counts in off.counts.iter_mut().filter(|counts| counts.by == CountedBy::Amount) {
+            counts.delta = given.0;
+        }
+    }
+    off
+}
+
+fn sum(offers: &[Off]) -> Minor {
+    offers.iter().map(Off::amount).sum()
 }
 
 /// What a reserved order's campaign, or one of its mechanics, took off.

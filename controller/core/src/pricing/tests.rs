@@ -21,6 +21,7 @@ use crate::{
 use proptest::prelude::*;
 
 mod flash;
+mod margins;
 mod properties;
 
 pub(super) fn off(off: discount::Off) -> discount::Discount {

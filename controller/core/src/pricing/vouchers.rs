@@ -1,11 +1,11 @@
 //! Vouchers on a cart, after the campaigns: the named codes in their order, then gift cards, which pay what is left, and
 //! what else the member has that would do.
 
-use super::{Bill, line_shares};
+use super::{Bill, line_shares, margin};
 use crate::{
     cart::{Available, Discount, Subject},
     ids::Code,
-    mechanic::basket::capped,
+    mechanic::{Basket, basket::capped},
     model::{
         campaign::Combine,
         reward::{RewardKind, Voucher, VoucherWorth},
@@ -28,7 +28,13 @@ pub(super) fn apply(bill: &mut Bill<'_>) {
     let (payments, vouchers): (Vec<&Code>, Vec<&Code>) = cart.codes.iter().partition(pays);
     for code in vouchers.into_iter().chain(payments) {
         match find(bill, code).and_then(|grant| Ok((grant, named(bill, grant)?))) {
-            Ok((grant, shares)) => take(bill, grant, code, shares),
+            Ok((grant, Shares { taken, wanted })) => {
+                let cut = margin::cut(wanted, taken.iter().copied().sum(), &bill.ask.visit);
+                take(bill, grant, code, taken);
+                if let Some(refusal) = cut {
+                    bill.reject(Subject::Code(code.clone()), refusal);
+                }
+            }
             Err(refusal) => bill.reject(Subject::Code(code.clone()), refusal),
         }
     }
@@ -45,7 +51,7 @@ pub(super) fn available(bill: &Bill<'_>) -> Vec<Available> {
     });
     own.take(TRIED_MAX)
         .filter_map(|grant| {
-            let amount: Minor = shares(bill, grant).ok()?.into_iter().sum();
+            let amount: Minor = shares(bill, grant).ok()?.taken.into_iter().sum();
             Some(Available { grant: grant.id.clone(), title: grant.plan.title.clone(), amount })
         })
         .collect()
@@ -61,7 +67,7 @@ pub fn code_unknown() -> Refusal {
 }
 
 /// What a voucher takes off that was named. One that this order holds was shown when it was taken.
-fn named(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal> {
+fn named(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Shares, Refusal> {
     usable(grant, &bill.ask.visit)?;
     if bill.reserved_for_grant(grant.id).is_none_or(|reserved| reserved <= Minor::ZERO) {
         held(grant, bill.ask.visit.member())?;
@@ -69,7 +75,13 @@ fn named(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal> 
     shares(bill, grant)
 }
 
-fn shares(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal> {
+/// What a voucher takes off each line, and what it would take off in all, were no margin to be kept.
+struct Shares {
+    taken: Vec<Minor>,
+    wanted: Minor,
+}
+
+fn shares(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Shares, Refusal> {
     usable(grant, &bill.ask.visit)?;
     combinable(bill, grant)?;
     let shares = off(grant, &bill.ask.cart.lines, &bill.basket.left, &bill.ask.visit)?;
@@ -77,9 +89,17 @@ fn shares(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal>
         Some(most) => capped(shares, most),
         None => shares,
     };
-    let shares = above_floors(bill, grant, shares);
-    if shares.iter().copied().sum::<Minor>() > Minor::ZERO {
-        return Ok(shares);
+    let unguarded = bill.basket.unguarded().map(|basket| above_floors(&basket, grant, shares.clone()));
+    let taken = above_floors(&bill.basket, grant, shares);
+    let given: Minor = taken.iter().copied().sum();
+    let wanted = unguarded.map_or(given, |wanted| wanted.into_iter().sum());
+    // What is given for nothing is not sold: it is free, or the voucher is kept for another day.
+    let must_be_whole = matches!(grant.plan.kind, RewardKind::FreeItem { .. });
+    if given > Minor::ZERO && !(must_be_whole && given < wanted) {
+        return Ok(Shares { taken, wanted });
+    }
+    if let Some(refusal) = margin::cut(wanted, Minor::ZERO, &bill.ask.visit) {
+        return Err(refusal);
     }
     let detail = match grant.plan.kind.is_payment() {
         true => "Nothing is left to pay.",
@@ -89,10 +109,10 @@ fn shares(bill: &Bill<'_>, grant: &GrantView<'_>) -> Result<Vec<Minor>, Refusal>
 }
 
 /// No line falls below the floor of a discount that took something off it. An amount is taken off the other lines of the
-/// voucher as far as they hold it.
-fn above_floors(bill: &Bill<'_>, grant: &GrantView<'_>, shares: Vec<Minor>) -> Vec<Minor> {
-    let rooms: Vec<Minor> = bill.basket.rooms().collect();
-    if shares.iter().zip(&rooms).all(|(share, room)| share <= room) {
+/// voucher as far as they hold it. What pays is no discount: it pays floors, too.
+fn above_floors(basket: &Basket<'_>, grant: &GrantView<'_>, shares: Vec<Minor>) -> Vec<Minor> {
+    let rooms: Vec<Minor> = basket.rooms().collect();
+    if grant.plan.kind.is_payment() || shares.iter().zip(&rooms).all(|(share, room)| share <= room) {
         return shares;
     }
     let is_amount = matches!(&grant.plan.kind, RewardKind::Voucher(Voucher { worth: VoucherWorth::Amount(_), .. }));

@@ -311,6 +311,7 @@ pub(super) fn runtime(zone: Tz) -> RuntimePlan {
         zone,
         currency: Currency::parse("THB").unwrap(),
         margin: BasisPoints::FULL,
+        margin_floor: None,
         default_locale: "th".into(),
         other_locales: Vec::new(),
         attributes: BTreeMap::new(),

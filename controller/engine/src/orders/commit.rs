@@ -74,6 +74,8 @@ impl Command for CommitOrder {
         promises::end(tx, &order.id, &mut booking, "order-committed")?;
         if let Some(cart) = self.cart.as_ref().filter(|cart| **cart != order.cart) {
             change(tx, &mut order, &mut booking, cart, is_late)?;
+            // The card that pays in the end may be another one.
+            booking.origin = tx.origin.clone();
         }
         if is_late {
             late::except(tx, &mut order, &booking, gone, at)?;
@@ -113,7 +115,7 @@ impl CommitOrder {
 fn change(tx: &mut Tx<'_>, order: &mut Order, booking: &mut Booking, cart: &Cart, is_late: bool) -> Result<(), Halt> {
     let reserved = booking.priced(order);
     let mut price = carts::recompute(tx, order, cart, &reserved)?;
-    if let Some(rejected) = price.evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
+    if let Some(rejected) = price.evaluation.refused() {
         let detail = format!("a code or reservation that it names does not apply: {}", rejected.detail);
         return refuse_with(Reason::OrderRefused, detail, price.evaluation);
     }

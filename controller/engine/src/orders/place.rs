@@ -81,7 +81,7 @@ impl Command for PlaceOrder {
         let at = vouchers::believed(tx, self.occurred_at)?;
         let mut priced = carts::price_of_till(tx, &self.cart, at, self.occurred_at)?;
         let evaluation = priced.evaluation.clone();
-        if let Some(rejected) = evaluation.rejected.iter().find(|rejected| rejected.subject.was_named()) {
+        if let Some(rejected) = evaluation.refused() {
             let detail = format!("a code or reservation that it names does not apply: {}", rejected.detail);
             return refuse_with(Reason::OrderRefused, detail, evaluation);
         }

@@ -110,6 +110,7 @@ fn read(event: &Event, currency: &Currency) -> Result<(Data, Option<Minor>, Vec<
             unit_price,
             category: line.category.clone(),
             brand: line.brand.clone(),
+            cost: None,
         });
     }
     Ok((data, total, lines))
@@ -141,6 +142,7 @@ pub(crate) fn paid(tx: &mut Tx<'_>, event: &Event) -> Result<Taken, Halt> {
         lines,
         codes: Vec::new(),
         reservations: Vec::new(),
+        card: None,
     };
     let sale =
         attribution::Sale { order: &id, member: event.member.as_ref(), net, at: event.time, on_it: &BTreeSet::new() };
@@ -334,6 +336,7 @@ fn known_by_its_refund(id: &OrderId, event: &Event, booking: &Booking) -> Order 
         lines: Vec::new(),
         codes: Vec::new(),
         reservations: Vec::new(),
+        card: None,
     };
     Order {
         id: id.clone(),

@@ -174,6 +174,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         zone: BANGKOK,
         currency: Currency::parse("THB").unwrap(),
         margin: BasisPoints::FULL,
+        margin_floor: None,
         default_locale: "th".into(),
         other_locales: vec!["en".into()],
         attributes: attributes.into_iter().map(|(name, kind)| (name.into(), kind)).collect(),
@@ -235,6 +236,7 @@ pub(crate) fn points_reward(name: &str, amount: i64) -> RewardPlan {
         limits: Vec::new(),
         claim: Claim::Auto,
         claim_within: None,
+        remind_before: Vec::new(),
         validity: Validity { from: ValidFrom::Issue, lasts: None, until: None, not_before: None },
         redemption: Redemption {
             places: Places::default(),

@@ -21,10 +21,11 @@ use fanfare_engine::{
 };
 use fanfare_store::Page;
 
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "campaign.joined",
     "grant.issued",
     "grant.claimed",
+    "grant.expiring",
     "grant.expired",
     "grant.revoked",
     "redemption.committed",
@@ -96,6 +97,86 @@ async fn each_change_of_a_reward_is_heard_once() {
     shop.forward(TimeDelta::days(8));
     assert!(told(&shop, "m1").await.contains(&"grant.expired".to_owned()));
     assert_eq!(told(&shop, "m1").await.len(), 5, "each once");
+    shop.verify().await;
+}
+
+async fn reminded(lasts: i64, days: &[i64]) -> Shop {
+    let shop = shop().await;
+    let plan = RewardPlan {
+        validity: Validity { lasts: Some(Span::days(lasts)), ..voucher("cup", 1_000, 0).validity },
+        remind_before: days.iter().map(|days| Span::days(*days)).collect(),
+        ..voucher("cup", 1_000, 0)
+    };
+    shop.publish(Plan::Reward(plan)).await;
+    shop
+}
+
+async fn reminders(shop: &Shop, member: &str) -> usize {
+    told(shop, member).await.into_iter().filter(|kind| kind == "grant.expiring").count()
+}
+
+#[tokio::test]
+async fn a_reminder_comes_before_the_end_each_once() {
+    let shop = reminded(10, &[3, 1]).await;
+    let grant = shop.voucher("m1", "cup", None).await;
+    shop.forward(TimeDelta::days(7) - TimeDelta::seconds(1));
+    assert_eq!(reminders(&shop, "m1").await, 0);
+    shop.forward(TimeDelta::seconds(1));
+    assert_eq!(reminders(&shop, "m1").await, 1, "three days before");
+    assert_eq!(reminders(&shop, "m1").await, 1);
+    let shop = shop.restart().await;
+    shop.forward(TimeDelta::days(2));
+    assert_eq!(reminders(&shop, "m1").await, 2, "one day before");
+    shop.forward(TimeDelta::days(1));
+    assert_eq!(told(&shop, "m1").await.iter().filter(|kind| *kind == "grant.expired").count(), 1);
+    assert_eq!(reminders(&shop, "m1").await, 2);
+    assert_eq!(shop.grant(&grant.id).await.state, fanfare_store::rows::GrantState::Expired);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn of_reminders_that_were_missed_the_last_comes_and_none_after_the_end() {
+    let shop = reminded(10, &[5, 3, 1]).await;
+    shop.voucher("m1", "cup", None).await;
+    shop.forward(TimeDelta::days(8));
+    assert_eq!(reminders(&shop, "m1").await, 1, "five and three days before were missed together");
+    shop.voucher("m2", "cup", None).await;
+    shop.forward(TimeDelta::days(11));
+    assert_eq!(reminders(&shop, "m2").await, 0, "it is over");
+    assert_eq!(reminders(&shop, "m1").await, 1);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn nobody_is_reminded_of_what_is_used_held_or_paper() {
+    let shop = reminded(10, &[3]).await;
+    let codes = [shop.voucher("m1", "cup", None).await, shop.voucher("m2", "cup", None).await];
+    let [used, held] = codes.map(|grant| grant.code.unwrap());
+    shop.run(redeem(&used, Mode::Commit)).await.unwrap();
+    shop.forward(TimeDelta::days(7) - TimeDelta::seconds(60));
+    shop.run(redeem(&held, Mode::Reserve)).await.unwrap();
+    shop.forward(TimeDelta::seconds(60));
+    assert_eq!((reminders(&shop, "m1").await, reminders(&shop, "m2").await), (0, 0));
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn a_reward_that_must_be_claimed_reminds_of_that_first() {
+    let shop = shop().await;
+    let plan = RewardPlan {
+        claim: Claim::Manual,
+        claim_within: Some(Span::days(4)),
+        validity: Validity { lasts: Some(Span::days(10)), ..voucher("cup", 1_000, 0).validity },
+        remind_before: vec![Span::days(1)],
+        ..voucher("cup", 1_000, 0)
+    };
+    shop.publish(Plan::Reward(plan)).await;
+    let grant = shop.voucher("m1", "cup", None).await;
+    shop.forward(TimeDelta::days(3));
+    assert_eq!(reminders(&shop, "m1").await, 1, "a day to claim it");
+    shop.run(grants::Claim { member: "m1".into(), grant: grant.id.clone() }).await.unwrap().unwrap();
+    shop.forward(TimeDelta::days(6));
+    assert_eq!(reminders(&shop, "m1").await, 2, "a day to use it");
     shop.verify().await;
 }
 

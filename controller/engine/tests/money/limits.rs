@@ -146,7 +146,7 @@ async fn a_code_that_is_limited_per_device_tells_those_who_try_no_number() {
     let codes = CodeRule { source: CodeSource::Shared("WELCOME".into()), ..CodeRule::default() };
     let limits = vec![at_most(2, Counted::Rewards, Per::Device, WITHIN)];
     shop.publish(Plan::Reward(RewardPlan { codes, limits, ..voucher("welcome", 1_000, 0) })).await;
-    let by = |device: &str| Origin { device: Some(device.into()), address: None };
+    let by = |device: &str| Origin { device: Some(device.into()), ..Origin::default() };
     let cart = || cart(Some("m1"), vec![line("a", 1, 20_000)], vec!["WELCOME".into()]);
     let mut told = Vec::new();
     for (id, device) in [("o1", "d1"), ("o2", "d1"), ("o3", "d1"), ("o4", "d2")] {

@@ -249,7 +249,7 @@ impl Command for Do {
             Task::LapseOrder(id) => orders::lapse(tx, id),
             Task::LapseRedemption(id) => redemptions::lapse(tx, id),
             Task::ReleaseHold(id) => holds::lapse(tx, id),
-            Task::CloseGrant(id) => grants::close(tx, id),
+            Task::CloseGrant(id) => grants::close(tx, id, tx.now),
             Task::Points(id) => fanfare_engine::points::turn(tx, id),
             Task::Settle(_) | Task::Step(_) => {
                 tx.done(&self.0.id());
@@ -265,6 +265,7 @@ pub(crate) fn runtime() -> RuntimePlan {
         zone: Tz::UTC,
         currency: Currency::parse("THB").unwrap(),
         margin: BasisPoints::FULL,
+        margin_floor: None,
         default_locale: "en".into(),
         other_locales: Vec::new(),
         attributes: BTreeMap::new(),
@@ -350,6 +351,7 @@ fn reward(name: &str, kind: RewardKind, unit_cost: i64) -> RewardPlan {
         limits: Vec::new(),
         claim: Claim::Auto,
         claim_within: None,
+        remind_before: Vec::new(),
         validity: Validity { from: ValidFrom::Issue, lasts: Some(Span::days(14)), until: None, not_before: None },
         redemption: Redemption {
             places: Places::default(),
@@ -402,7 +404,7 @@ pub(crate) fn points(name: &str, amount: i64) -> RewardPlan {
 
 pub(crate) fn line(id: &str, quantity: i64, price: i64) -> Line {
     let sku = format!("SKU-{id}");
-    Line { id: id.into(), sku, quantity, unit_price: Minor(price), category: None, brand: None }
+    Line { id: id.into(), sku, quantity, unit_price: Minor(price), category: None, brand: None, cost: None }
 }
 
 pub(crate) fn cart(member: Option<&str>, lines: Vec<Line>, codes: Vec<Code>) -> Cart {
@@ -414,6 +416,7 @@ pub(crate) fn cart(member: Option<&str>, lines: Vec<Line>, codes: Vec<Code>) -> 
         lines,
         codes,
         reservations: Vec::new(),
+        card: None,
     }
 }
 

@@ -7,6 +7,9 @@ use super::managers::{self, Entry, Manager};
 use crate::schema::{ListKind, Schema};
 use crate::status::ApiError;
 
+/// Owns what an object without managed fields has when somebody applies to it.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+
 /// What to do about fields that other managers own with another value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Conflicts {
@@ -32,6 +35,10 @@ pub(crate) fn apply(
 ) -> Result<Value, ApiError> {
     let wanted = FieldSet::of_object(config, schema, Parents::Implied);
     let mut entries = managers::read(live).unwrap_or_default();
+    if entries.is_empty() && live["metadata"]["uid"].is_string() {
+        let before = Manager { name: BEFORE_FIRST_APPLY, subresource: "", ..*manager };
+        entries.push(Entry::new(&before, "Update", FieldSet::of_object(live, schema, Parents::Owned)));
+    }
     let mine = entries.iter().position(|e| e.is(manager, "Apply")).map(|i| entries.remove(i));
     let mut conflicts = Vec::new();
     let mut of_others = FieldSet::default();

@@ -9,7 +9,7 @@ use crate::schema::{ListKind, Schema};
 /// Fields of `metadata` that no manager owns.
 #[rustfmt::skip]
 const UNOWNED_METADATA: &[&str] = &[
-    "name", "generateName", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
+    "name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
     "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink",
 ];
 
@@ -57,12 +57,16 @@ impl FieldSet {
     }
 
     fn of_value(value: &Value, schema: Option<&Schema>, parents: Parents) -> Self {
+        let is_inline = schema.is_some_and(|s| s.inline);
         match value {
             Value::Object(map) if !map.is_empty() && !schema.is_some_and(|s| s.atomic) => {
                 let children = map.iter().map(|(key, child)| {
-                    (format!("f:{key}"), Self::of_value(child, schema.and_then(|s| s.child(key)), parents))
+                    let mut set = Self::of_value(child, schema.and_then(|s| s.child(key)), parents);
+                    // What no schema declares is a field of its own, whatever is in it.
+                    set.member |= !schema.is_some_and(|s| s.properties.contains_key(key));
+                    (format!("f:{key}"), set)
                 });
-                Self { member: parents == Parents::Owned, children: children.collect() }
+                Self { member: parents == Parents::Owned && !is_inline, children: children.collect() }
             }
             Value::Array(items) if !items.is_empty() => match schema.map_or(&ListKind::Atomic, |s| &s.list) {
                 ListKind::Atomic => Self::leaf(),
@@ -77,7 +81,7 @@ impl FieldSet {
                         set.member = true;
                         (entry_key(item, keys, item_schema), set)
                     });
-                    Self { member: parents == Parents::Owned, children: children.collect() }
+                    Self { member: parents == Parents::Owned && !is_inline, children: children.collect() }
                 }
             },
             _ => Self::leaf(),
@@ -135,8 +139,10 @@ impl FieldSet {
         set
     }
 
+    /// The leaves of both: a container that both know something in belongs to neither alone.
     pub(crate) fn intersection(&self, other: &Self) -> Self {
-        let mut set = Self { member: self.member && other.member, children: BTreeMap::new() };
+        let is_leaf = self.children.is_empty() && other.children.is_empty();
+        let mut set = Self { member: is_leaf && self.member && other.member, children: BTreeMap::new() };
         for (key, child) in &self.children {
             if let Some(o) = other.children.get(key) {
                 set.insert_unless_empty(key, child.intersection(o));

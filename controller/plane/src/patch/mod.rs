@@ -31,8 +31,15 @@ pub(crate) fn json(target: &mut Value, patch: Value) -> Result<(), ApiError> {
         let why = format!("the allowed maximum operations in a JSON patch is {JSON_PATCH_OPERATIONS_MAX}");
         return Err(ApiError::new(413, "RequestEntityTooLarge", why));
     }
-    let patch: json_patch::Patch =
-        serde_json::from_value(patch).map_err(|e| ApiError::bad_request(format!("error decoding patch: {e}")))?;
+    let is_list = patch.is_array();
+    let patch: json_patch::Patch = serde_json::from_value(patch).map_err(|e| match is_list {
+        true => ApiError::new(
+            422,
+            "Invalid",
+            format!("the server rejected our request due to an error in our request: {e}"),
+        ),
+        false => ApiError::bad_request(format!("error decoding patch: {e}")),
+    })?;
     json_patch::patch(target, &patch).map_err(|e| {
         let why = format!("the server rejected our request due to an error in our request: {e}");
         ApiError::new(422, "Invalid", why)

@@ -46,9 +46,9 @@ fn merge_field(slot: &mut Value, patch: &Value, schema: Option<&Schema>, order: 
             let Some(key) = keys.first() else { return };
             let mut list = take_list(slot);
             merge_entries(&mut list, items, key, schema.and_then(|s| s.items.as_deref()));
-            if let Some(order) = order {
-                list.sort_by_key(|x| order.iter().position(|o| o.get(key) == x.get(key)).unwrap_or(usize::MAX));
-            }
+            // Without an order of its own, what the patch names comes first.
+            let order = order.unwrap_or(items);
+            list.sort_by_key(|x| order.iter().position(|o| o.get(key) == x.get(key)).unwrap_or(usize::MAX));
             *slot = Value::Array(list);
         }
         (Value::Array(items), ListKind::Set) => {
@@ -58,6 +58,7 @@ fn merge_field(slot: &mut Value, patch: &Value, schema: Option<&Schema>, order: 
                     list.push(item.clone());
                 }
             }
+            list.sort_by_key(|x| items.iter().position(|i| i == x).unwrap_or(usize::MAX));
             *slot = Value::Array(list);
         }
         _ => *slot = patch.clone(),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Additional, Bound, ListKind, Schema, Type, join};
+use super::{Additional, Bound, ListKind, Schema, Type, join, validate};
+use crate::field_path::FieldPath;
 use crate::status::FieldError;
 
 /// Deeper schemas are refused: recursion over them must end.
@@ -23,6 +24,10 @@ pub(crate) fn compile_custom(
 ) -> Result<Schema, Vec<FieldError>> {
     let mut compiler = Compiler::new(None);
     let mut schema = compiler.node(document, root, &mut Vec::new());
+    if document.get("type").is_none() {
+        compiler.errors.push(FieldError::required(format!("{root}.type"), "must not be empty at the root"));
+        return Err(compiler.errors);
+    }
     if schema.kind != Some(Type::Object) {
         compiler.errors.push(FieldError::invalid(
             format!("{root}.type"),
@@ -31,6 +36,7 @@ pub(crate) fn compile_custom(
         ));
     }
     require_structural(document, root, &mut compiler.errors);
+    check_defaults(&schema, root, &mut compiler.errors);
     if !compiler.errors.is_empty() {
         return Err(compiler.errors);
     }
@@ -55,7 +61,8 @@ pub(crate) fn compile_builtin(
 /// The schema of `metadata`, the same for every kind.
 pub(crate) fn compile_object_meta(model: &Value, models: &BTreeMap<String, Value>) -> Schema {
     let mut compiler = Compiler::new(Some(models));
-    compiler.node(model, "", &mut vec!["metadata".to_owned()])
+    let schema = compiler.node(model, "", &mut vec!["metadata".to_owned()]);
+    Schema { inline: false, ..schema }
 }
 
 fn add_object_fields(schema: &mut Schema, object_meta: &Arc<Schema>) {
@@ -115,12 +122,13 @@ impl<'a> Compiler<'a> {
             min_properties: v["minProperties"].as_u64(),
             max_properties: v["maxProperties"].as_u64(),
             list: self.list_kind(v, path, field),
-            atomic: v["x-kubernetes-map-type"] == "atomic" || v["x-kubernetes-struct-type"] == "atomic",
+            atomic: v["x-kubernetes-map-type"] == "atomic" || self.is_atomic(field),
+            inline: self.models.is_some() && field.last().is_some_and(|f| INLINE.contains(&f.as_str())),
             ..Schema::default()
         };
         for (key, child) in v["properties"].as_object().into_iter().flatten() {
             field.push(key.clone());
-            let child = self.node(child, &join(&join(path, "properties"), key), field);
+            let child = self.node(child, &format!("{}[{key}]", join(path, "properties")), field);
             field.pop();
             schema.properties.insert(key.clone(), Arc::new(child));
         }
@@ -138,6 +146,10 @@ impl<'a> Compiler<'a> {
             schema.items = Some(Arc::new(self.node(&v["items"], &join(path, "items"), field)));
             field.pop();
         }
+        if schema.embedded_resource {
+            add_object_fields(&mut schema, &crate::builtin::object_meta().clone());
+            schema.required.extend(["kind".to_owned(), "apiVersion".to_owned()]);
+        }
         if self.models.is_some() && schema.properties.is_empty() && matches!(schema.additional, Additional::Unsaid) {
             // Raw JSON, such as `fieldsV1`.
             schema.preserve_unknown = true;
@@ -151,11 +163,17 @@ impl<'a> Compiler<'a> {
         schema
     }
 
+    fn is_atomic(&self, field: &[String]) -> bool {
+        let name = self.open.last().and_then(|name| name.rsplit('.').next()).unwrap_or_default();
+        let selects = self.models.is_some() && field.last().is_some_and(|f| f == "selector");
+        selects || (ATOMIC.contains(&name) && field.last().is_none_or(|f| f != "matchLabels"))
+    }
+
     fn reference(&mut self, reference: &str, path: &str, field: &mut Vec<String>) -> Schema {
         let name = reference.rsplit('/').next().unwrap_or(reference).to_owned();
         let anything = Schema { preserve_unknown: true, ..Schema::default() };
         let Some(model) = self.models.and_then(|m| m.get(&name)) else {
-            self.errors.push(FieldError::forbidden(join(path, "$ref"), "$ref is not supported; write the schema out"));
+            self.errors.push(FieldError::forbidden(join(path, "$ref"), "$ref is not supported"));
             return anything;
         };
         if self.open.contains(&name) {
@@ -216,8 +234,10 @@ impl<'a> Compiler<'a> {
             Some("map") => {
                 let keys = strings(&v["x-kubernetes-list-map-keys"]);
                 if keys.is_empty() {
-                    self.errors
-                        .push(FieldError::required(join(path, "x-kubernetes-list-map-keys"), "a map list has keys"));
+                    self.errors.push(FieldError::required(
+                        join(path, "x-kubernetes-list-map-keys"),
+                        "must not be empty if x-kubernetes-list-type is map",
+                    ));
                 }
                 ListKind::Map(keys)
             }
@@ -228,6 +248,36 @@ impl<'a> Compiler<'a> {
         }
     }
 }
+
+/// The models of k8s-openapi carry no such hints either: structs that are replaced as a whole.
+const ATOMIC: &[&str] = &[
+    "OwnerReference",
+    "LabelSelector",
+    "ObjectReference",
+    "LocalObjectReference",
+    "TypedLocalObjectReference",
+    "ConfigMapKeySelector",
+    "SecretKeySelector",
+    "ObjectFieldSelector",
+    "ResourceFieldSelector",
+    "NodeSelector",
+    "NodeSelectorTerm",
+];
+
+/// Fields whose struct is no pointer in Go.
+const INLINE: &[&str] = &[
+    "spec",
+    "status",
+    "template",
+    "metadata",
+    "strategy",
+    "source",
+    "resources",
+    "loadBalancer",
+    "names",
+    "acceptedNames",
+    "containers",
+];
 
 /// The models of k8s-openapi carry no list hints; these are the ones upstream's types declare.
 fn builtin_list_kind(field: &[String]) -> ListKind {
@@ -274,9 +324,38 @@ fn bound(v: &Value, key: &str, exclusive: &str) -> Option<Bound> {
     v[key].as_f64().map(|at| Bound { at, exclusive: flag(v, exclusive) })
 }
 
+/// A default must be valid itself.
+fn check_defaults(schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
+    if let Some(default) = &schema.default {
+        let mut found = Vec::new();
+        validate(default, schema, &FieldPath::Root, &mut found);
+        let below = |e: FieldError| FieldError { field: join(&join(path, "default"), &e.field), ..e };
+        errors.extend(
+            found.into_iter().map(below).map(|e| FieldError { field: e.field.trim_end_matches('.').into(), ..e }),
+        );
+    }
+    for (key, child) in &schema.properties {
+        check_defaults(child, &format!("{}[{key}]", join(path, "properties")), errors);
+    }
+    if let Some(items) = &schema.items {
+        check_defaults(items, &join(path, "items"), errors);
+    }
+}
+
+/// Branches only narrow what the schema around them says: they may not have types of their own.
+fn refuse_types(branch: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    for (key, child) in branch["properties"].as_object().into_iter().flatten() {
+        let path = format!("{}[{key}]", join(path, "properties"));
+        if child.get("type").is_some() {
+            errors.push(FieldError::forbidden(join(&path, "type"), "must be empty to be structural"));
+        }
+        refuse_types(child, &path, errors);
+    }
+}
+
 /// What a real API server refuses in a CRD's schema, beyond what compiling finds.
 fn require_structural(v: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let untyped = v.get("type").is_none();
+    let untyped = v.get("type").is_none() && v.get("$ref").is_none();
     if untyped && !flag(v, "x-kubernetes-int-or-string") && !flag(v, "x-kubernetes-preserve-unknown-fields") {
         errors.push(FieldError::required(join(path, "type"), "must not be empty for specified object fields"));
     }
@@ -303,7 +382,12 @@ fn require_structural(v: &Value, path: &str, errors: &mut Vec<FieldError>) {
         errors.push(FieldError::required(join(path, "items"), "must be specified"));
     }
     for (key, child) in v["properties"].as_object().into_iter().flatten() {
-        require_structural(child, &join(&join(path, "properties"), key), errors);
+        require_structural(child, &format!("{}[{key}]", join(path, "properties")), errors);
+    }
+    for key in ["allOf", "anyOf", "oneOf"] {
+        for (i, branch) in v[key].as_array().into_iter().flatten().enumerate() {
+            refuse_types(branch, &format!("{}[{i}]", join(path, key)), errors);
+        }
     }
     for key in ["items", "additionalProperties"] {
         if v[key].is_object() {

@@ -83,6 +83,8 @@ pub(crate) struct Schema {
     pub(crate) list: ListKind,
     /// A map or struct that is replaced as a whole by server-side apply.
     pub(crate) atomic: bool,
+    /// A struct that is always there in Go, so that nobody owns the struct itself.
+    pub(crate) inline: bool,
     pub(crate) all_of: Vec<Schema>,
     pub(crate) any_of: Vec<Schema>,
     pub(crate) one_of: Vec<Schema>,

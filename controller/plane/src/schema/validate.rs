@@ -23,6 +23,9 @@ pub(crate) fn validate(value: &Value, schema: &Schema, path: &FieldPath<'_>, err
         && !has_type(value, kind)
     {
         errors.push(wrong_type(value, path, type_name(kind)));
+        if kind == Type::Integer && value.is_number() {
+            errors.push(unchecked_number(path, "(default format)"));
+        }
         return;
     }
     if !schema.allowed.is_empty() && !schema.allowed.contains(value) {
@@ -34,8 +37,8 @@ pub(crate) fn validate(value: &Value, schema: &Schema, path: &FieldPath<'_>, err
     match value {
         Value::String(text) => check_string(text, value, schema, path, errors),
         Value::Number(number) => check_number(number.as_f64().unwrap_or(0.0), value, schema, path, errors),
-        Value::Array(items) => check_array(items, value, schema, path, errors),
-        Value::Object(map) => check_object(map, value, schema, path, errors),
+        Value::Array(items) => check_array(items, schema, path, errors),
+        Value::Object(map) => check_object(map, schema, path, errors),
         Value::Null | Value::Bool(_) => {}
     }
     check_branches(value, schema, path, errors);
@@ -61,7 +64,8 @@ fn check_string(text: &str, value: &Value, schema: &Schema, path: &FieldPath<'_>
         errors.push(in_body(path, value, format!("should match '{}'", pattern.as_str())));
     }
     if let Some(format) = schema.format.as_deref().filter(|f| !matches_format(text, f)) {
-        errors.push(in_body(path, value, format!("must be of type {format}: {value}")));
+        let message = format!("Invalid value: {value}: {path} in body must be of type {format}: {value}");
+        errors.push(FieldError::new("FieldValueTypeInvalid", path, message));
     }
 }
 
@@ -79,7 +83,16 @@ fn matches_format(text: &str, format: &str) -> bool {
     }
 }
 
+/// Upstream checks the form of a number in another place, which names no field.
+fn unchecked_number(path: &FieldPath<'_>, form: &str) -> FieldError {
+    let message = format!("Invalid value: \"\": Checked value must be of type integer {form} in {path}");
+    FieldError::new("FieldValueInvalid", "", message)
+}
+
 fn check_number(number: f64, value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
+    if schema.format.as_deref() == Some("int32") && !(f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number) {
+        errors.push(unchecked_number(path, "with format int32"));
+    }
     if let Some(Bound { at, exclusive }) = schema.minimum
         && (number < at || (exclusive && number == at))
     {
@@ -97,13 +110,13 @@ fn check_number(number: f64, value: &Value, schema: &Schema, path: &FieldPath<'_
     }
 }
 
-fn check_array(items: &[Value], value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
+fn check_array(items: &[Value], schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
     let count = items.len() as u64;
     if let Some(max) = schema.max_items.filter(|max| count > *max) {
         errors.push(too_many(path, count, max));
     }
     if let Some(min) = schema.min_items.filter(|min| count < *min) {
-        errors.push(in_body(path, value, format!("should have at least {min} items")));
+        errors.push(in_body(path, &json!(count), format!("should have at least {min} items")));
     }
     check_duplicates(items, schema, path, errors);
     if let Some(item_schema) = &schema.items {
@@ -131,7 +144,6 @@ fn check_duplicates(items: &[Value], schema: &Schema, path: &FieldPath<'_>, erro
 
 fn check_object(
     map: &serde_json::Map<String, Value>,
-    value: &Value,
     schema: &Schema,
     path: &FieldPath<'_>,
     errors: &mut Vec<FieldError>,
@@ -141,7 +153,7 @@ fn check_object(
         errors.push(too_many(path, count, max));
     }
     if let Some(min) = schema.min_properties.filter(|min| count < *min) {
-        errors.push(in_body(path, value, format!("should have at least {min} properties")));
+        errors.push(in_body(path, &json!(count), format!("should have at least {min} properties")));
     }
     for key in &schema.required {
         if !map.contains_key(key) {
@@ -168,6 +180,7 @@ fn check_branches(value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: 
     }
     if !schema.any_of.is_empty() && !schema.any_of.iter().any(holds) {
         errors.push(composite(path, "must validate at least one schema (anyOf)"));
+        validate(value, &schema.any_of[0], path, errors);
     }
     if !schema.one_of.is_empty() {
         let found = match schema.one_of.iter().filter(|b| holds(b)).count() {
@@ -177,6 +190,10 @@ fn check_branches(value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: 
         };
         if !found.is_empty() {
             errors.push(composite(path, &format!("must validate one and only one schema (oneOf). Found {found}")));
+            // Of several that fail, the first says how.
+            if !schema.one_of.iter().any(holds) {
+                validate(value, &schema.one_of[0], path, errors);
+            }
         }
     }
     if schema.not.as_deref().is_some_and(holds) {
@@ -304,7 +321,10 @@ mod tests {
             object(json!({"type": "object", "oneOf": [{"required": ["x"]}, {"required": ["y"]}],
                 "properties": {"x": {"type": "string"}, "y": {"type": "string"}}})),
             json!({"a": {}}),
-            &[": Invalid value: \"\": \"spec.a\" must validate one and only one schema (oneOf). Found none valid"],
+            &[
+                ": Invalid value: \"\": \"spec.a\" must validate one and only one schema (oneOf). Found none valid",
+                "spec.a.x: Required value",
+            ],
         );
         check(
             object(json!({"type": "string", "format": "date-time"})),
@@ -351,7 +371,7 @@ mod tests {
         let errors = compile_custom(&document, &Arc::new(Schema::default()), "root").unwrap_err();
         let fields: Vec<&str> = errors.iter().map(|e| e.field.as_str()).collect();
         assert!(
-            fields.contains(&"root.properties.spec.type") && fields.contains(&"root.properties.s.$ref"),
+            fields.contains(&"root.properties[spec].type") && fields.contains(&"root.properties[s].$ref"),
             "{fields:?}"
         );
     }

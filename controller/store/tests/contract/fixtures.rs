@@ -103,6 +103,7 @@ pub(crate) fn reward(name: &str, revision: &str) -> RewardPlan {
         limits: Vec::new(),
         claim: Claim::Auto,
         claim_within: None,
+        remind_before: Vec::new(),
         validity: Validity { from: ValidFrom::Issue, lasts: Some(Span::days(30)), until: None, not_before: None },
         redemption: HowRedeemed {
             places: Places::default(),
@@ -173,6 +174,7 @@ pub(crate) fn order(id: &str) -> Order {
         unit_price: Minor(4_500),
         category: None,
         brand: Some("b".into()),
+        cost: Some(Minor(7)),
     };
     Order {
         id: id.into(),
@@ -186,6 +188,7 @@ pub(crate) fn order(id: &str) -> Order {
             lines: vec![line],
             codes: vec!["CODE".into()],
             reservations: Vec::new(),
+            card: None,
         },
         evaluation: Evaluation {
             total: Minor(9_000),

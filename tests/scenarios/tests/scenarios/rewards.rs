@@ -7,6 +7,7 @@ use fanfare_scenarios::{
     folder::example,
     http::{Caller, items},
     shop::{Shop, Start},
+    wait,
 };
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -95,6 +96,45 @@ async fn one_order_earns_one_of_each_and_tills_use_them_as_often_as_they_say() -
     ensure!(second["paid"] == "250.00" && second["payable"] == "5750.00" && second["discount"] == "0.00", "{second}");
     let limited = second["rejected"].to_string().matches("limit-reached").count();
     ensure!(limited == 2 && items_of(&second, "earned") == 4, "{second}");
+    shop.close().await
+}
+
+#[tokio::test]
+async fn who_has_something_that_ends_soon_is_told_once() -> Result<()> {
+    let mut shop = Shop::open(&example("rewards"), Start::at(MIDDAY)).await?;
+    shop.ready().await?;
+    let mut cards = Vec::new();
+    for name in ["ann", "bob"] {
+        let member = shop.member(name).await?;
+        let basket = cart(name, &[line("1", "COAT-01", 1, "1500.00")]);
+        shop.till().post("/v1/orders", &paid(&format!("order-{name}"), &basket)).await?.is(201)?;
+        cards.push((grant(&member, "coffee-card").await?, member));
+    }
+    // Bob claims his card at once, and then has three months; Ann has a week to claim hers.
+    let (card, bob) = &cards[1];
+    let id = card["id"].as_str().context("a grant without an id")?;
+    bob.post(&format!("/v1/grants/{id}/claim"), &json!({})).await?.is(200)?;
+    shop.stop().await?;
+    for (clock, told) in
+        [("2026-11-15T11:58:00+07:00", 0), ("2026-11-15T12:01:00+07:00", 1), ("2026-11-16T12:00:00+07:00", 1)]
+    {
+        shop.start_again_at(Start::at(clock)).await?;
+        let (ann, bob) = (shop.member("ann").await?, shop.member("bob").await?);
+        let inbox = wait::until("the reminder", wait::SOON, async || {
+            let inbox = ann.get("/v1/messages").await?.is(200)?;
+            ensure!(items(&inbox)?.len() == told, "at {clock}: {inbox}");
+            Ok(inbox)
+        });
+        let (inbox, _) = inbox.await?;
+        if told == 1 {
+            let message = &items(&inbox)?[0];
+            ensure!(message["subject"] == "Ten times 20 baht off a coffee ends soon", "{message}");
+            ensure!(message["body"].as_str().is_some_and(|body| body.contains("2026-11-18 12:00")), "{message}");
+        }
+        ensure!(items(&bob.get("/v1/messages").await?.is(200)?)?.is_empty(), "bob has claimed his");
+        shop.stop().await?;
+    }
+    shop.start_again().await?;
     shop.close().await
 }
 

@@ -90,6 +90,35 @@ proptest! {
     }
 
     #[test]
+    fn all_discounts_together_never_take_a_line_below_its_margin(
+        lines in any_lines(),
+        costs in prop::collection::vec(prop::option::of(0..4_000_i64), 6),
+        margin in 0..9_999_i64,
+        stacked in prop::collection::vec(prop::collection::vec(any_rule(), 1..3), 1..4),
+        voucher_off in 1..20_000_i64,
+    ) {
+        let plans: Vec<CampaignPlan> =
+            stacked.into_iter().enumerate().map(|(id, rules)| campaign(&format!("c{id}"), rules)).collect();
+        let costed = lines.into_iter().zip(costs).map(|(line, cost)| Line { cost: cost.map(Minor), ..line });
+        let cart = Cart { codes: vec![Code::from("V1")], ..cart(costed.collect()) };
+        let wallet = Wallet::new("V1", reward("v", amount_voucher(voucher_off, 0)));
+        let view = wallet.view(GrantState::Claimed);
+        let mut memory = Memory::default();
+        memory.runtime.margin_floor = Some(BasisPoints(margin));
+        let campaigns: Vec<&CampaignPlan> = plans.iter().collect();
+        let ask = Ask { cart: &cart, visit: memory.visit(), campaigns: &campaigns, grants: &[view], holds: &[] };
+        let priced = evaluate(&ask).unwrap();
+        adds_up(&priced, &cart);
+        for (line, paid) in cart.lines.iter().zip(&priced.evaluation.lines) {
+            let Some(cost) = line.cost else { continue };
+            // What is left above the cost is the margin's share of the price, or nothing was taken off at all.
+            let above = i128::from(paid.payable.0 - cost.0 * line.quantity) * 10_000;
+            let kept = above >= i128::from(paid.payable.0) * i128::from(margin);
+            prop_assert!(kept || paid.payable == line.total(), "{line:?} {paid:?}");
+        }
+    }
+
+    #[test]
     fn the_best_of_a_group_saves_at_least_as_much_as_each(lines in any_lines(), rules in prop::collection::vec(any_rule(), 2..5)) {
         let cart = cart(lines);
         let stacking = |priority| Some(Stacking { group: "g".into(), priority, combine: Combine::BestOf });

@@ -1,4 +1,5 @@
-//! Two versions of Event over one store: objects are kept as core/v1 and shown as events.k8s.io/v1 on request.
+//! Several versions over one store. Events are kept as core/v1 and shown as events.k8s.io/v1 on request; of a custom kind's
+//! versions only `apiVersion` differs, since the plane converts nothing.
 
 use serde_json::{Value, json};
 
@@ -18,19 +19,29 @@ const FIELDS: &[(&str, &str)] = &[
 
 /// Whether the resource shows its objects in another form than the stored one.
 pub(crate) fn applies_to(resource: &Resource) -> bool {
-    resource.group == EVENTS_GROUP
+    resource.stored_as != resource.api_version()
+}
+
+fn fields(resource: &Resource) -> &'static [(&'static str, &'static str)] {
+    if resource.group == EVENTS_GROUP { FIELDS } else { &[] }
 }
 
 pub(crate) fn to_stored(resource: &Resource, mut value: Value) -> Value {
     if applies_to(resource) {
-        rename(&mut value, FIELDS.iter().map(|(new, core)| (*new, *core)), "v1");
+        rename(&mut value, fields(resource).iter().copied(), &resource.stored_as);
     }
     value
 }
 
 pub(crate) fn to_shown(resource: &Resource, mut value: Value) -> Value {
     if applies_to(resource) {
-        rename(&mut value, FIELDS.iter().map(|(new, core)| (*core, *new)), &resource.api_version());
+        rename(&mut value, fields(resource).iter().map(|(new, core)| (*core, *new)), &resource.api_version());
+    }
+    if resource.group == EVENTS_GROUP
+        && let Value::Object(map) = &mut value
+    {
+        // Always there in core/v1, left out here when empty.
+        map.retain(|key, v| !key.starts_with("reporting") || v != "");
     }
     value
 }
