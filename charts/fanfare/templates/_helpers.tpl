@@ -25,12 +25,6 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
 {{- end }}
 
-{{/* What the controller fills in itself: it knows its own by this label, and touches nothing that lacks it. */}}
-{{- define "fanfare.keptByController" -}}
-{{ include "fanfare.selector" . }}
-app.kubernetes.io/managed-by: fanfare-controller
-{{- end }}
-
 {{- define "fanfare.ownCertificate" -}}
 {{- if and .Values.webhook.enabled (not .Values.webhook.certificate.secretName) }}yes{{ end }}
 {{- end }}
