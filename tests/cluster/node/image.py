@@ -1,11 +1,12 @@
-"""Makes an image of one static binary: image.py NAME BINARY OUT.tar, for `ctr --namespace k8s.io images import`.
+"""Makes an image for `ctr --namespace k8s.io images import`: image.py NAME BINARY OUT.tar, or image.py NAME FOLDER OUT.tar PROGRAM.
 
-The binary is /app and runs as user 65532; beside it there is only /tmp.
+A static binary is /app, and beside it there is only /tmp. A folder is the whole root, and PROGRAM is what runs. User 65532 either way.
 """
 
 import hashlib
 import io
 import json
+import os
 import platform
 import sys
 import tarfile
@@ -13,11 +14,15 @@ import tarfile
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def layer_of(binary):
+def layer_of(root):
     """One layer as a tar."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.add(binary, "app")
+        if os.path.isdir(root):
+            for entry in sorted(os.listdir(root)):
+                tar.add(os.path.join(root, entry), entry)
+            return buffer.getvalue()
+        tar.add(root, "app")
         tmp = tarfile.TarInfo("tmp")
         tmp.type, tmp.mode = tarfile.DIRTYPE, 0o1777
         tar.addfile(tmp)
@@ -25,12 +30,12 @@ def layer_of(binary):
 
 
 def main():
-    name, binary, out = sys.argv[1:]
-    layer = layer_of(binary)
+    name, root, out, *program = sys.argv[1:]
+    layer = layer_of(root)
     config = {
         "architecture": ARCHITECTURES[platform.machine()],
         "os": "linux",
-        "config": {"Entrypoint": ["/app"], "User": "65532"},
+        "config": {"Entrypoint": program or ["/app"], "User": "65532"},
         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
