@@ -35,9 +35,8 @@ fn hold(files: &BTreeMap<String, String>) {
 
 #[test]
 fn the_chart_carries_the_definitions_as_they_are() {
-    let of_chart = |(name, text): (String, String)| {
-        name.ends_with(".yaml").then(|| (format!("fanfare/files/crds/{name}"), text))
-    };
+    let of_chart =
+        |(name, text): (String, String)| name.ends_with(".yaml").then(|| (format!("fanfare/files/crds/{name}"), text));
     let files: BTreeMap<String, String> = generated_files().unwrap().into_iter().filter_map(of_chart).collect();
     assert_eq!(files.len(), Kind::ALL.len());
     hold(&files);
@@ -108,7 +107,9 @@ fn references(schema: &Value, path: &str, found: &mut BTreeSet<(&'static str, St
         let at = format!("{path}/{name}");
         match (named(name), sub["type"].as_str()) {
             (Some(kind), Some("string")) => drop(found.insert((kind, at))),
-            (Some(kind), _) if sub["properties"]["name"].is_object() => drop(found.insert((kind, format!("{at}/name")))),
+            (Some(kind), _) if sub["properties"]["name"].is_object() => {
+                drop(found.insert((kind, format!("{at}/name"))))
+            }
             _ => references(sub, &at, found),
         }
     }

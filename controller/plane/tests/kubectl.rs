@@ -89,10 +89,7 @@ async fn what_is_wrong_is_refused_in_the_words_of_a_real_api_server() {
         &["The Widget \"b\" is invalid: spec: Invalid value: 13 brings bad luck"],
     );
     let moved = served.file("moved.json", &[widget("a", json!({"owner": "web"}))]);
-    holds(
-        &served.fails(&["apply", "-f", &moved]).await,
-        &["spec.owner: Invalid value: \"web\": owner is immutable"],
-    );
+    holds(&served.fails(&["apply", "-f", &moved]).await, &["spec.owner: Invalid value: \"web\": owner is immutable"]);
     holds(&served.fails(&["apply", "-f", &moved, "-n", "nowhere"]).await, &["namespaces \"nowhere\" not found"]);
 }
 

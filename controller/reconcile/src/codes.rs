@@ -63,7 +63,8 @@ mod tests {
     #[test]
     fn a_line_that_was_not_taken_is_named_by_its_key_and_number() {
         let one = Refused { key: "a.csv".into(), line: 7, why: "another reward has this code".into() };
-        let report = Report { declared: 3, undeclared: 2, refused: 6, first: vec![one], ..Report::default() };
+        let mut report = Report::default();
+        (report.declared, report.undeclared, report.refused, report.first) = (3, 2, 6, vec![one]);
         let claim = said(&Standing::Read(report.clone()), &"partner".into(), "shop");
         assert_eq!((claim.holds, claim.reason), (false, "LinesRefused"));
         assert_eq!(
@@ -71,7 +72,8 @@ mod tests {
             "3 codes of the Secret partner are in the pool; 2 of the pool are not in the Secret and stay; 6 lines were not \
              taken: a.csv:7: another reward has this code; and 5 more"
         );
-        let fine = Report { refused: 0, undeclared: 0, first: Vec::new(), ..report };
+        (report.undeclared, report.refused, report.first) = (0, 0, Vec::new());
+        let fine = report;
         let claim = said(&Standing::Read(fine), &"partner".into(), "shop");
         assert_eq!((claim.holds, claim.reason), (true, "Imported"));
         assert_eq!(said(&Standing::Missing, &"partner".into(), "shop").reason, "SecretMissing");
