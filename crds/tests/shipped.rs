@@ -106,10 +106,8 @@ fn references(schema: &Value, path: &str, found: &mut BTreeSet<(&'static str, St
     for (name, sub) in schema["properties"].as_object().into_iter().flatten() {
         let at = format!("{path}/{name}");
         match (named(name), sub["type"].as_str()) {
-            (Some(kind), Some("string")) => drop(found.insert((kind, at))),
-            (Some(kind), _) if sub["properties"]["name"].is_object() => {
-                drop(found.insert((kind, format!("{at}/name"))))
-            }
+            (Some(kind), Some("string")) => found.extend([(kind, at)]),
+            (Some(kind), _) if sub["properties"]["name"].is_object() => found.extend([(kind, format!("{at}/name"))]),
             _ => references(sub, &at, found),
         }
     }
