@@ -48,8 +48,8 @@ pub type Lists = Arc<dyn Fn(Name) -> BoxFuture<'static, Option<BTreeMap<String, 
 /// How far a Secret was imported.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// Of what was read.
-    digest: String,
+    /// Of what was read: the same Secret is imported once.
+    pub digest: String,
     /// How many of its codes are in the reward's pool.
     pub declared: i64,
     /// How many codes of the pool it does not declare, any more or ever. They stay.
