@@ -16,6 +16,7 @@ mod ledger;
 mod mail;
 mod newcomer;
 mod opening_hours;
+mod partner_codes;
 mod points;
 mod replicas;
 mod restored;
