@@ -102,7 +102,8 @@ pub trait Command: Send + 'static {
     }
 
     /// Whether it may move value while nobody knows yet what a restored backup lacks: facts that a till's journal brings,
-    /// and what people publish or correct by name. The rest waits; see [`CallError::AwaitingReconciliation`].
+    /// and what people publish or correct by name. The rest waits; see [`CallError::AwaitingReconciliation`]. Whatever
+    /// wraps a command hands this on.
     fn is_fact(&self) -> bool {
         false
     }

@@ -16,6 +16,10 @@ pub struct Brought<C> {
 impl<C: Command> Command for Brought<C> {
     type Answer = C::Answer;
 
+    fn is_fact(&self) -> bool {
+        self.command.is_fact()
+    }
+
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
         self.command.prefetch(plans, keys);
     }

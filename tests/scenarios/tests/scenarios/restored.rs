@@ -3,7 +3,7 @@
 use crate::MIDDAY;
 use anyhow::{Context, Result, ensure};
 use fanfare_scenarios::{
-    customers::{buy_big, claim_coupon, redeem},
+    customers::{buy_big, cart, claim_coupon, line, paid, redeem},
     database::{Database, Server},
     folder::{Scratch, fixture},
     http::{Answer, Caller},
@@ -67,6 +67,10 @@ async fn a_promoted_standby_that_lacks_a_redemption_does_not_pay_it_twice() -> R
     runtime.anyone().get("/readyz").await?.is(200).context("reads go on")?;
 
     fact(&runtime.till(), &codes[0], "sale-1", &told["createdAt"]).await?.is(201)?;
+    let mut order = paid("order-late", &cart("ann", &[line("1", "MUG-01", 1, "100.00")]));
+    runtime.till().post("/v1/orders", &order).await?.problem(503, "awaiting-reconciliation")?;
+    order["occurredAt"] = told["createdAt"].clone();
+    runtime.till().post("/v1/orders", &order).await?.is(201)?;
     let args = ["database", "reconciled", "--by", "Ann", "--reason", "the journal of till 1 was sent again"];
     shop.verb(&args).await?.code(0)?;
     wait::until("everything to be decided again", wait::SOON, async || {
@@ -104,6 +108,7 @@ async fn a_data_folder_from_a_backup_waits_for_the_tills_once_somebody_says_so()
         // With a shared database the folder holds no business data.
         return shop.close().await;
     }
+    shop.ready().await?;
     let codes = coupons(&shop).await?;
     shop.stop().await?;
     let backup = Scratch::new()?;
