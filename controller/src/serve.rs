@@ -6,7 +6,12 @@ use fanfare_engine::Engine;
 use fanfare_notify::{Logins, Notifier};
 use fanfare_store::Store;
 use std::{net::SocketAddr, sync::Arc};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+};
 
 /// The setting that keeps the secret that signs members' tokens.
 const TOKEN_KEY: &str = "token-key";
@@ -23,14 +28,39 @@ pub async fn bind(addr: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Resolves when the process is asked to end.
-pub async fn interrupted() -> anyhow::Result<()> {
-    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        pressed = tokio::signal::ctrl_c() => pressed?,
-        _ = terminated.recv() => {}
+/// Ctrl-C and SIGTERM, heard from when it is made: what comes while the process still starts ends it as well.
+pub struct Interrupts {
+    pressed: Signal,
+    terminated: Signal,
+}
+
+impl Interrupts {
+    /// From here on neither ends the process by itself.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { pressed: signal(SignalKind::interrupt())?, terminated: signal(SignalKind::terminate())? })
     }
-    Ok(())
+
+    /// Resolves when the process is asked to end.
+    pub async fn heard(&mut self) {
+        tokio::select! {
+            _ = self.pressed.recv() => {}
+            _ = self.terminated.recv() => {}
+        }
+    }
+
+    /// Starts what `work` starts, unless the process is asked to end before it has.
+    pub async fn unless_heard<T>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<Option<T>> {
+        tokio::select! {
+            started = work => started.map(Some),
+            () = self.heard() => {
+                outln!("stopping before everything was started");
+                Ok(None)
+            }
+        }
+    }
 }
 
 async fn wait_for(mut stopped: watch::Receiver<bool>) {

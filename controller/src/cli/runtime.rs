@@ -4,11 +4,12 @@ use crate::{
     clock::{BusinessClock, RealClock},
     database::{self, Address},
     random, secrets,
-    serve::{self, say},
+    serve::{self, Interrupts, say},
 };
 use anyhow::Context;
 use fanfare_core::time::Clock;
 use fanfare_engine::Engine;
+use fanfare_store::Store;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet};
 
@@ -34,17 +35,34 @@ pub struct Args {
     pub secrets: Option<PathBuf>,
 }
 
-/// Runs until it is asked to end.
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Args { database, namespace, listen, secrets } = args;
-    let store = database::open(&database).await?;
-    let namespace = database::namespace(&*store, Some(&namespace)).await?;
+/// What a runtime serves.
+struct Opened {
+    store: Arc<dyn Store>,
+    real: RealClock,
+    clock: BusinessClock,
+    engine: Engine,
+}
+
+async fn open(database: &Address, namespace: &str) -> anyhow::Result<Opened> {
+    let store = database::open(database).await?;
+    let namespace = database::namespace(&*store, Some(namespace)).await?;
     let real = RealClock::of(&*store).await?;
     let clock = BusinessClock::stored(real.clone(), &*store).await?;
     let clock = clock.unwrap_or_else(|| BusinessClock::with_offset_ms(real.clone(), 0));
     let now = clock.now().format("%Y-%m-%dT%H:%M:%SZ");
     say("database open", &format!("{database}, namespace {namespace}; business time is {now}"));
     let engine = Engine::open(namespace, store.clone(), Arc::new(clock.clone()), random::seed()?).await?;
+    Ok(Opened { store, real, clock, engine })
+}
+
+/// Runs until it is asked to end.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut interrupts = Interrupts::listen()?;
+    let Args { database, namespace, listen, secrets } = args;
+    let Some(Opened { store, real, clock, engine }) = interrupts.unless_heard(open(&database, &namespace)).await?
+    else {
+        return Ok(ExitCode::SUCCESS);
+    };
     let listener = serve::bind(listen, "--listen").await?;
     let url = format!("http://{}", listener.local_addr()?);
 
@@ -62,8 +80,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 
     let code = tokio::select! {
-        interrupted = serve::interrupted() => {
-            interrupted?;
+        () = interrupts.heard() => {
             outln!("stopping; running requests end first");
             ExitCode::SUCCESS
         }

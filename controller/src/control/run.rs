@@ -17,7 +17,7 @@ use crate::{
     clock::{BusinessClock, RealClock, WallClock},
     database::{self, Address},
     random,
-    serve::{self, say},
+    serve::{self, Interrupts, say},
 };
 use anyhow::{Context, bail};
 use fanfare_core::lease::Terms;
@@ -68,6 +68,7 @@ struct Parts {
 /// # Errors
 /// When the command line or the kubeconfig is wrong. What may heal is waited for.
 pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
+    let mut interrupts = Interrupts::listen()?;
     let Wanted { kube, database, scope, listen, install_crds, lease, terms, runtime_url, webhook } = wanted;
     database::check(&database)?;
     let connection = connect::connect(&kube).await?;
@@ -122,8 +123,7 @@ pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
         let mut work = std::pin::pin!(work(parts, database));
         let mut kept = std::pin::pin!(keep_when_ready(&mut keeper, &health));
         tokio::select! {
-            interrupted = serve::interrupted() => {
-                interrupted?;
+            () = interrupts.heard() => {
                 outln!("stopping; the lease is given back");
                 ExitCode::SUCCESS
             }

@@ -5,7 +5,7 @@ use crate::{
     cli::up::Args,
     clock::{BusinessClock, RealClock, WallClock},
     database, random,
-    serve::{self, say},
+    serve::{self, Interrupts, say},
 };
 use anyhow::{Context, bail};
 use fanfare_core::{ids::Namespace, model::Plan, time::Clock};
@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinSet};
 
 /// How long the first resources may take until something is served.
 const READY_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -43,8 +43,54 @@ pub struct Running {
     pub screen: table::Screen,
 }
 
+/// What runs, and what its end has to put away.
+struct Started {
+    data: PathBuf,
+    engine: Engine,
+    plane: Plane,
+    holder: Option<Arc<Holder>>,
+    tasks: JoinSet<anyhow::Result<()>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Started {
+    async fn serve(mut self, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+        let code = tokio::select! {
+            () = interrupts.heard() => {
+                outln!("\nstopping; everything is kept in {}", self.data.display());
+                ExitCode::SUCCESS
+            }
+            restored = crate::database::until_restored(self.engine.store()) => {
+                outln!("\n{restored}");
+                ExitCode::FAILURE
+            }
+            Some(ended) = self.tasks.join_next() => {
+                ended.context("a part of fanfare ended")??;
+                ExitCode::FAILURE
+            }
+        };
+        self.stop.send_replace(true);
+        if let Some(holder) = &self.holder {
+            holder.leave().await;
+        }
+        drop(std::fs::remove_file(credentials::path(&self.data)));
+        drop(std::fs::remove_file(admin::socket(&self.data)));
+        self.tasks.shutdown().await;
+        self.plane.stop().await;
+        Ok(code)
+    }
+}
+
 /// Runs until Ctrl-C.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut interrupts = Interrupts::listen()?;
+    match interrupts.unless_heard(start(args)).await? {
+        Some(started) => started.serve(interrupts).await,
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn start(args: Args) -> anyhow::Result<Started> {
     let data = args.data.clone().unwrap_or_else(|| args.dir.join(".fanfare"));
     std::fs::create_dir_all(&data).with_context(|| format!("--data: {} cannot be made", data.display()))?;
     let store = open_store(&args, &data).await?;
@@ -79,7 +125,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let kubeconfig = data.join("kubeconfig");
     credentials::write_private(&kubeconfig, plane.kubeconfig(kube_listener.local_addr()?, &namespace).as_bytes())?;
 
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     let (stop, stopped) = watch::channel(false);
     let served = plane.clone();
     tasks.spawn(async move { served.serve(kube_listener).await.context("the Kubernetes API stopped") });
@@ -138,30 +184,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tasks.spawn(table::show(running.client.clone(), engine.clone(), running.screen.clone()).then_never());
     tasks.spawn(folder::follow(running, applied, looked).then_never());
 
-    let code = tokio::select! {
-        interrupted = serve::interrupted() => {
-            interrupted?;
-            outln!("\nstopping; everything is kept in {}", data.display());
-            ExitCode::SUCCESS
-        }
-        restored = crate::database::until_restored(engine.store()) => {
-            outln!("\n{restored}");
-            ExitCode::FAILURE
-        }
-        Some(ended) = tasks.join_next() => {
-            ended.context("a part of fanfare ended")??;
-            ExitCode::FAILURE
-        }
-    };
-    stop.send_replace(true);
-    if let Some(holder) = &holder {
-        holder.leave().await;
-    }
-    drop(std::fs::remove_file(credentials::path(&data)));
-    drop(std::fs::remove_file(admin::socket(&data)));
-    tasks.shutdown().await;
-    plane.stop().await;
-    Ok(code)
+    Ok(Started { data, engine, plane, holder, tasks, stop })
 }
 
 /// Turns a future without end into a task of the set.

