@@ -13,9 +13,9 @@ use utoipa::ToSchema;
 
 /// The media type of every problem.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
-/// Where `type` points; the code follows.
 /// When to ask again after a restore: people reconcile in minutes at best.
 const RECONCILED_AGAIN_S: u32 = 30;
+/// Where `type` points; the code follows.
 const TYPE_BASE: &str = "https://fanfare.dev/problems/";
 /// The most field errors that one answer lists; a caller who made more mends these first.
 pub(crate) const ERRORS_MAX: usize = 50;
@@ -264,8 +264,8 @@ impl Problem {
 
     /// 503 until somebody answers for what a restore may have lost.
     pub fn awaiting_reconciliation() -> Self {
-        let detail = "the database was restored and may lack what was acknowledged before: send what happened already with \
-                      `occurredAt`, and the rest again later";
+        let detail = "the database was restored and may lack what was acknowledged before: send what was paid before the \
+                      restore with its `occurredAt`, and the rest again later";
         Self { retry_after_s: Some(RECONCILED_AGAIN_S), ..Self::new(Code::AwaitingReconciliation, detail) }
     }
 

@@ -90,6 +90,10 @@ impl Command for DoAction {
     }
 
     fn run(&self, tx: &mut Tx<'_>) -> Result<Option<Outcome>, Halt> {
+        if self.action == Action::Draw {
+            // Were only winning draws to wait, a blank would cost the chance that is drawn with again.
+            tx.only_reconciled()?;
+        }
         let served = tx.plans.campaigns.get(&self.campaign);
         let Some(plan) = served.map(|campaign| Arc::clone(&campaign.plan)) else { return Ok(None) };
         let Some(mechanic) = plan.mechanics.iter().find(|mechanic| mechanic.name == self.mechanic) else {

@@ -72,7 +72,7 @@ use fanfare_core::{
     cart::Evaluation,
     ids::Namespace,
     reason::{Reason, Refusal},
-    time::Clock,
+    time::{Clock, Ts},
 };
 /// The rows and errors of the database, for rooms that see it through the engine alone.
 pub use fanfare_store as store;
@@ -101,10 +101,11 @@ pub trait Command: Send + 'static {
         let _ = (plans, keys);
     }
 
-    /// Whether it may move value while nobody knows yet what a restored backup lacks: facts that a till's journal brings,
-    /// and what people publish or correct by name. The rest waits; see [`CallError::AwaitingReconciliation`]. Whatever
-    /// wraps a command hands this on.
-    fn is_fact(&self) -> bool {
+    /// Whether it may move value while nobody knows yet what a restored backup lacks: what a till's journal says was paid
+    /// `before` the restore was seen, and what people publish or correct by name. The rest waits; see
+    /// [`CallError::AwaitingReconciliation`]. Whatever wraps a command hands this on.
+    fn is_fact(&self, before: Ts) -> bool {
+        let _ = before;
         false
     }
 
@@ -122,6 +123,8 @@ pub enum Halt {
     Missing,
     /// The answer is no.
     Refused(Box<Refused>),
+    /// It waits until somebody answers for a restore.
+    Awaits,
 }
 
 impl From<fanfare_core::mechanic::Missing> for Halt {
@@ -255,7 +258,7 @@ pub(crate) struct Shared {
     pub(crate) replica: u64,
     pub(crate) stats: stats::Stats,
     pub(crate) fence: Option<Fence>,
-    pub(crate) awaits: std::sync::atomic::AtomicBool,
+    pub(crate) awaits: parking_lot::Mutex<Option<restored::Awaiting>>,
     queue: tokio::sync::mpsc::Sender<writer::Queued>,
     room: Arc<tokio::sync::Semaphore>,
 }
@@ -303,7 +306,7 @@ impl Engine {
         let replica = mint::number_of(&seed);
         let room = Arc::new(tokio::sync::Semaphore::new(writer::MANY_QUEUE_MAX));
         let stats = stats::Stats::default();
-        let awaits = restored::awaits(&*store).await?.is_some().into();
+        let awaits = restored::awaits(&*store, &*clock).await?.into();
         let shared =
             Arc::new(Shared { namespace, store, clock, memory, wake, replica, stats, fence, awaits, queue, room });
         if shared.store.shared() {
@@ -331,6 +334,11 @@ impl Engine {
     /// The database, for reads that need no decision.
     pub fn store(&self) -> &dyn Store {
         &*self.shared.store
+    }
+
+    /// The same for an engine of another namespace.
+    pub fn shared_store(&self) -> Arc<dyn Store> {
+        self.shared.store.clone()
     }
 
     /// Resolves when a job may have become due earlier than was known, or a message waits to be sent.

@@ -10,6 +10,7 @@ use crate::{
     audience::{Audience, Members},
     news::News,
     plans::{self, Plans},
+    restored,
 };
 use fanfare_core::{ids::Namespace, time::Ts};
 use fanfare_store::{Batch, Error, Position, Result, Store};
@@ -145,7 +146,6 @@ impl Memory {
                 _ => return Ok(false),
             }
         }
-        // A database that has gone back was restored, or a standby was promoted that lacked the last commits.
         Ok(self.position() == batch.position())
     }
 
@@ -168,18 +168,23 @@ impl Memory {
     /// Reads everything anew, beside what is known meanwhile.
     ///
     /// # Errors
-    /// The store's, when it cannot be read.
+    /// The store's, when it cannot be read. [`Error::Restored`] when the lane is behind what was known: a snapshot was put
+    /// back, or whatever else the database itself does not show.
     pub(crate) async fn reread(&self, store: &dyn Store, ns: &Namespace) -> Result<()> {
         let known = self.position();
         let _alone = self.reading.lock().await;
         if self.position() > known {
             return Ok(()); // Another has just done it.
         }
-        let went_back = store.position(ns).await? < known;
+        let found = store.position(ns).await?;
+        if found < known {
+            let why = format!("the lane of {ns} went back from {} to {}: a backup was put back", known.0, found.0);
+            return Err(restored::went_back(store, &why).await);
+        }
         tracing::info!(namespace = ns.as_str(), "what memory keeps is read anew");
         let Whole { plans, members, place: read } = read(store, ns).await?;
         let mut place = self.place.lock();
-        if read.position <= place.position && !went_back {
+        if read.position <= place.position {
             return Ok(());
         }
         self.audience.replace(members);

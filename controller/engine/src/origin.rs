@@ -1,6 +1,7 @@
 //! Where a command comes from, for limits per device and per address: handed in beside it, since most have none.
 
 use crate::{Command, Halt, plans::Plans, tx::Tx};
+use fanfare_core::time::Ts;
 pub use fanfare_core::world::Origin;
 use fanfare_store::Keys;
 
@@ -16,8 +17,8 @@ pub struct Brought<C> {
 impl<C: Command> Command for Brought<C> {
     type Answer = C::Answer;
 
-    fn is_fact(&self) -> bool {
-        self.command.is_fact()
+    fn is_fact(&self, before: Ts) -> bool {
+        self.command.is_fact(before)
     }
 
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {

@@ -10,6 +10,7 @@ use fanfare_core::{
     ledger::{Posting, account, stock_unit},
     mechanic::{State, key},
     model::{CampaignPlan, Kind, Plan, RewardPlan},
+    time::Ts,
 };
 use fanfare_store::{Keys, rows::Published};
 use serde_json::json;
@@ -44,7 +45,7 @@ pub enum PublishOutcome {
 impl Command for Publish {
     type Answer = PublishOutcome;
 
-    fn is_fact(&self) -> bool {
+    fn is_fact(&self, _: Ts) -> bool {
         true
     }
 
@@ -168,7 +169,7 @@ impl Command for Retire {
     /// Whether it was served.
     type Answer = bool;
 
-    fn is_fact(&self) -> bool {
+    fn is_fact(&self, _: Ts) -> bool {
         true
     }
 

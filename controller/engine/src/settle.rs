@@ -7,6 +7,7 @@ use fanfare_core::{
     mechanic::key,
     model::{Kind, Plan},
     schedule::cooled_at,
+    time::Ts,
 };
 use fanfare_store::{Keys, rows::Published};
 use serde_json::json;
@@ -33,7 +34,7 @@ pub enum Settlement {
 impl Command for Settle {
     type Answer = Settlement;
 
-    fn is_fact(&self) -> bool {
+    fn is_fact(&self, _: Ts) -> bool {
         true
     }
 

@@ -13,6 +13,7 @@ use fanfare_core::{
         CampaignPlan, Kind, Plan,
         campaign::{Budget, OnExhausted},
     },
+    time::Ts,
 };
 use fanfare_store::{Keys, rows::Published};
 use serde_json::json;
@@ -105,7 +106,7 @@ impl Command for Resume {
     /// Whether it goes on by this.
     type Answer = bool;
 
-    fn is_fact(&self) -> bool {
+    fn is_fact(&self, _: Ts) -> bool {
         true
     }
 

@@ -317,6 +317,8 @@ pub struct Tx<'a> {
     /// The order that the command is about, for limits per order; an empty id for a cart that is no order yet.
     pub(crate) order: Option<OrderId>,
     pub(crate) incarnation: i64,
+    /// Whether the command waits for somebody to answer for a restore, once it would move value.
+    pub(crate) awaits: bool,
     pub(crate) base: &'a mut Base,
     pub(crate) draw: &'a mut Draw,
     pub(crate) wanted: &'a RefCell<Keys>,
@@ -350,6 +352,14 @@ impl Tx<'_> {
     /// A new time-ordered id.
     pub fn new_id(&mut self) -> String {
         self.draw.id(self.now, self.incarnation)
+    }
+
+    /// For what can be decided only once, whether it moves value or not.
+    ///
+    /// # Errors
+    /// [`Halt::Awaits`] until somebody has answered for a restore.
+    pub(crate) fn only_reconciled(&self) -> Result<(), Halt> {
+        if self.awaits { Err(Halt::Awaits) } else { Ok(()) }
     }
 
     /// The command's source of chance.

@@ -173,7 +173,7 @@ async fn pass(
         *looked = Some(Instant::now());
     }
     // What falls due waits: a voucher that a restore brought back unused may have been used.
-    if !engine.awaits_reconciliation() {
+    if engine.awaiting().is_none() {
         work_off(engine).await?;
     }
     outbox.pass(engine, sender).await
@@ -182,7 +182,7 @@ async fn pass(
 /// How long until the next job falls due.
 async fn until_next(engine: &Engine) -> Duration {
     let longest = Duration::from_millis(LOOK_AGAIN_MS);
-    if engine.awaits_reconciliation() {
+    if engine.awaiting().is_some() {
         return longest;
     }
     match engine.store().next_due(engine.namespace()).await {

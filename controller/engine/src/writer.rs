@@ -14,7 +14,7 @@ use crate::{
 use fanfare_store::{Error as StoreError, Keys, Position, fault_points, rows::Stored};
 use std::{
     cell::RefCell,
-    sync::{Arc, Weak, atomic::Ordering},
+    sync::{Arc, Weak},
     time::Duration,
 };
 use tokio::{
@@ -43,8 +43,8 @@ pub(crate) struct Scene<'a> {
     shared: &'a Shared,
     plans: &'a Plans,
     now: fanfare_core::time::Ts,
-    /// Whether the database was restored and awaits its reconciliation.
-    awaits: bool,
+    /// When a restore was seen that awaits its reconciliation.
+    awaits: Option<fanfare_core::time::Ts>,
     wanted: &'a RefCell<Keys>,
 }
 
@@ -157,12 +157,17 @@ impl From<Awaits> for CallError {
 fn decide<C: Command>(command: &C, scene: &Scene<'_>, base: &mut Base, draw: &mut Draw) -> Option<Outcome<C::Answer>> {
     draw.rewind();
     let incarnation = scene.shared.store.incarnation();
+    let awaits = scene.awaits.is_some_and(|since| !command.is_fact(since));
     let (namespace, audience) = (&scene.shared.namespace, &scene.shared.memory.audience);
     let Scene { plans, now, wanted, .. } = *scene;
     let origin = crate::origin::Origin::default();
-    let mut tx = Tx { now, namespace, plans, audience, origin, order: None, incarnation, base, draw, wanted };
+    let mut tx = Tx { now, namespace, plans, audience, origin, order: None, incarnation, awaits, base, draw, wanted };
     match command.run(&mut tx).and_then(|answer| emitted::tell(&mut tx).map(|()| answer)) {
-        Ok(_) if scene.awaits && !command.is_fact() && base.moves_value() => {
+        Ok(_) if awaits && base.moves_value() => {
+            base.discard();
+            Some(Err(Awaits))
+        }
+        Err(Halt::Awaits) => {
             base.discard();
             Some(Err(Awaits))
         }
@@ -244,20 +249,28 @@ impl<C: Command> Work for WithKey<C> {
         }
         let outcome = match decide(&self.command, scene, base, draw) {
             None => return Ran::Nowhere,
-            // What a restore lost may be what a refusal misses, and a stored answer would outlive it.
-            Some(Ok(Err(_))) if scene.awaits && !self.command.is_fact() => Err(Awaits),
-            Some(outcome) => outcome,
-        };
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(awaits) => {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(awaits)) => {
                 self.outcome = Some(Err(awaits.into()));
                 return Ran::Through;
             }
         };
         let (status, body) = render(&outcome);
-        let (scope, key) = id;
-        base.store_answer(Stored { scope, key, digest: digest.clone(), status, body: body.clone(), at: scene.now });
+        // What a restore lost may be what a call misses, and a stored answer would outlive it.
+        let is_certain = (200..300).contains(&status);
+        match scene.awaits {
+            Some(since) if !is_certain && !self.command.is_fact(since) => {
+                base.discard();
+                self.outcome = Some(Err(Awaits.into()));
+                return Ran::Through;
+            }
+            Some(_) if !is_certain => {}
+            _ => {
+                let (scope, key) = id;
+                let (digest, body) = (digest.clone(), body.clone());
+                base.store_answer(Stored { scope, key, digest, status, body, at: scene.now });
+            }
+        }
         base.keep();
         self.outcome = Some(Ok(Replied { status, body, replayed: false, position: Position::default() }));
         Ran::Through
@@ -441,7 +454,7 @@ async fn batch(
     // Business time is read after the lane is held, so that it never runs backwards along the lane.
     let now = shared.clock.now();
     let now = if shared.store.shared() { shared.memory.instant(now) } else { now };
-    let awaits = shared.awaits.load(Ordering::Relaxed);
+    let awaits = shared.awaits.lock().as_ref().map(|awaiting| awaiting.since);
     let mut base = Base::default();
     let wanted = RefCell::new(keys);
     for work in works.iter_mut() {

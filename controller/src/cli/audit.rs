@@ -36,7 +36,9 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let inspected = match admin::ask(&place, Request::Verify).await? {
         Answer::Verified(inspected) => asked_for(inspected, place.shared.namespace.as_deref())?,
         Answer::Refused(reason) => bail!(reason),
-        Answer::Credential { .. } | Answer::Done => bail!("the process that runs on this folder is of another version"),
+        Answer::Credential { .. } | Answer::Done | Answer::Reconciled { .. } => {
+            bail!("the process that runs on this folder is of another version")
+        }
     };
     let holds = inspected.iter().all(|(_, inspection)| inspection.findings.is_empty());
     match output {

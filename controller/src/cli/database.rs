@@ -13,10 +13,11 @@ const BY_MAX_CHARS: usize = 100;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// It was restored from a backup, or a standby was promoted, so that it may lack what was acknowledged: every process
-    /// that has it open is refused, and calls that move value answer 503 `awaiting-reconciliation`, except facts
-    /// (`occurredAt`). PostgreSQL in another place than before is noticed without this.
+    /// that has it open ends, and calls that move value answer 503 `awaiting-reconciliation`, except what was paid before
+    /// the restore (`occurredAt`). Where PostgreSQL shows a restore itself, this is said without you.
     Restored(Said),
-    /// The tills' journals were sent again as facts, or what is lost is accepted: everything is decided again.
+    /// The tills' journals were sent again as facts, or what is lost is accepted: everything is decided again. Answers what
+    /// is known of the restore.
     Reconciled(Said),
 }
 
@@ -47,9 +48,11 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Answer::Done if is_restored => outln!(
             "noted: start every process anew; calls that move value wait until the tills' journals were sent again as facts\n             and somebody says so: fanfare database reconciled --by NAME --reason TEXT"
         ),
-        Answer::Done => outln!("noted: everything is decided again"),
+        Answer::Reconciled { restore, since } => {
+            outln!("noted: everything is decided again. What you answer for, seen first at {since}: {restore}");
+        }
         Answer::Refused(reason) => bail!(reason),
-        Answer::Credential { .. } | Answer::Verified(_) => {
+        Answer::Done | Answer::Credential { .. } | Answer::Verified(_) => {
             bail!("the process that runs on this folder is of another version")
         }
     }

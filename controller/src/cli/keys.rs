@@ -75,7 +75,9 @@ fn answer(answer: Answer) -> anyhow::Result<ExitCode> {
         Answer::Credential { id, secret } => outln!("id: {id}\nkey: {secret}"),
         Answer::Done => outln!("done"),
         Answer::Refused(reason) => bail!(reason),
-        Answer::Verified(_) => bail!("the process that runs on this folder is of another version"),
+        Answer::Verified(_) | Answer::Reconciled { .. } => {
+            bail!("the process that runs on this folder is of another version")
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,9 +11,13 @@ use crate::{
 use anyhow::Context;
 use fanfare_api::Scope;
 use fanfare_core::ids::Namespace;
-use fanfare_engine::{CallError, Engine, restored::Reconciled};
+use fanfare_engine::{
+    Engine,
+    restored::{NOTED, Reconciled, Said},
+};
 use fanfare_store::reports::Inspection;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -105,6 +109,13 @@ pub enum Answer {
     },
     /// It was done.
     Done,
+    /// Everything is decided again.
+    Reconciled {
+        /// What was known of the restore that somebody answers for now.
+        restore: String,
+        /// When it was first seen, in business time.
+        since: String,
+    },
     /// What was checked: each namespace, with what it holds and what of it does not hold.
     Verified(Vec<(String, Inspection)>),
     /// It was not done, and why.
@@ -145,7 +156,7 @@ pub async fn handle(engine: &Engine, request: Request) -> Answer {
         Request::Verify => {
             return verify(engine.store()).await.unwrap_or_else(|error| Answer::Refused(error.to_string()));
         }
-        Request::Restored { by, reason } => return restored(engine, &by, &reason).await,
+        Request::Restored { by, reason } => return restored(engine, by, reason).await,
         Request::Reconciled { by, reason } => return reconciled(engine, by, reason).await,
     };
     match made {
@@ -154,28 +165,43 @@ pub async fn handle(engine: &Engine, request: Request) -> Answer {
     }
 }
 
-/// Starts an incarnation.
-async fn restored(engine: &Engine, by: &str, reason: &str) -> Answer {
-    match engine.store().restored(&format!("{by}: {reason}")).await {
-        Ok(_) => Answer::Done,
-        Err(error) => Answer::Refused(error.to_string()),
-    }
+/// Starts an incarnation. It is noted before, since nobody writes afterwards who had the database open.
+async fn restored(engine: &Engine, by: String, reason: String) -> Answer {
+    let why = format!("{by}: {reason}");
+    let said = Said { by, action: NOTED, detail: json!({ "reason": reason }) };
+    let done = async {
+        say_elsewhere(engine, &said).await?;
+        engine.execute(said).await?.0.map_err(|refused| anyhow::anyhow!(refused.refusal.detail))?;
+        engine.restored(&why).await?;
+        anyhow::Ok(Answer::Done)
+    };
+    done.await.unwrap_or_else(|error| Answer::Refused(error.to_string()))
 }
 
 /// Lets everything be decided again.
 async fn reconciled(engine: &Engine, by: String, reason: String) -> Answer {
     let done = async {
-        if !engine.look_at_restore().await? {
+        let Some(awaiting) = engine.look_at_restore().await? else {
             return Ok(Answer::Refused("the database awaits no reconciliation; there is nothing to do".into()));
-        }
-        let outcome = engine.execute(Reconciled { by, reason }).await?.0;
+        };
+        let reconciled = Reconciled { by, reason, of: awaiting.why.clone() };
+        say_elsewhere(engine, &reconciled.said()).await?;
+        engine.execute(reconciled).await?.0.map_err(|refused| anyhow::anyhow!(refused.refusal.detail))?;
         engine.look_at_restore().await?;
-        Ok::<_, CallError>(match outcome {
-            Ok(()) => Answer::Done,
-            Err(refused) => Answer::Refused(refused.refusal.detail),
-        })
+        anyhow::Ok(Answer::Reconciled { restore: awaiting.why, since: awaiting.since.to_rfc3339() })
     };
     done.await.unwrap_or_else(|error| Answer::Refused(error.to_string()))
+}
+
+/// Says the same in the audit trail of every other namespace of the database: it counts for all of them.
+async fn say_elsewhere(engine: &Engine, said: &Said) -> anyhow::Result<()> {
+    for namespace in engine.store().namespaces().await? {
+        if namespace != *engine.namespace() {
+            let other = open(namespace, engine.shared_store()).await?;
+            other.execute(said.clone()).await?.0.map_err(|refused| anyhow::anyhow!(refused.refusal.detail))?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks every namespace of the database, each as it stood at one moment.
@@ -261,8 +287,26 @@ async fn ask_shared(
     if matches!(request, Request::Verify) {
         return verify(&*store).await;
     }
-    let namespace = database::namespace(&*store, namespace).await?;
-    Ok(handle(&open(namespace, store).await?, request).await)
+    let of_all = matches!(request, Request::Restored { .. } | Request::Reconciled { .. });
+    let first = match (of_all, namespace) {
+        // It counts for the whole database; one of them is where it is decided.
+        (true, None) => store.namespaces().await?.into_iter().next(),
+        _ => None,
+    };
+    let namespace = match first {
+        Some(first) => first,
+        None => database::namespace(&*store, namespace).await?,
+    };
+    let engine = open(namespace, store).await?;
+    let unseen = engine.awaiting().filter(|awaiting| awaiting.is_new);
+    if let (Request::Reconciled { .. }, Some(awaiting)) = (&request, unseen) {
+        return Ok(Answer::Refused(format!(
+            "{}. This is noticed only now, so nobody can have looked at it yet; have the tills' journals sent again, or say \
+             the same once more to accept what is lost",
+            awaiting.why
+        )));
+    }
+    Ok(handle(&engine, request).await)
 }
 
 async fn exchange(stream: UnixStream, request: &Request) -> anyhow::Result<Answer> {

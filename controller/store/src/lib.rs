@@ -187,7 +187,7 @@ pub trait Store: Send + Sync {
     fn first_setting<'a>(&'a self, name: &'a str, value: &'a [u8]) -> Answer<'a, Vec<u8>>;
     /// Starts an incarnation, because the database was restored from a backup or a standby was promoted, and sets
     /// [`restored::AWAITS`] to `why`; answers its number. Whoever has the database open, this store too, is refused
-    /// from then on.
+    /// from then on ([`Error::Restored`]), also with another incarnation than the first.
     fn restored<'a>(&'a self, why: &'a str) -> Answer<'a, i64>;
     /// Raises the epoch that this setting counts and answers it: from then on a batch under a former one
     /// ([`Writes::fence`]) is void. It waits for batches that are being committed under it.

@@ -115,6 +115,14 @@ impl Server {
         tool("standby", &self.folder, &[what]).map(drop)
     }
 
+    /// A base backup of it: `take` one, or `put-back` what was taken in its place, on its port.
+    ///
+    /// # Errors
+    /// When it cannot be made, or does not start.
+    pub fn snapshot(&self, what: &str) -> Result<()> {
+        tool("snapshot", &self.folder, &[what]).map(drop)
+    }
+
     /// Cuts every connection and starts it again on what it kept.
     ///
     /// # Errors

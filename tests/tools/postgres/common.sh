@@ -21,3 +21,13 @@ if [ "$(id -u)" = 0 ]; then
     ! id -u postgres >/dev/null 2>&1 || OWNER=postgres
     AS=(setpriv "--reuid=$OWNER" "--regid=$(id -gn "$OWNER")" --clear-groups --)
 fi
+
+# Sets URL, PORT and PGPASSWORD of the server that was started.
+address() {
+    [ -d "$FOLDER/data" ] || die "no server was started in $FOLDER"
+    URL=$(cat "$FOLDER/url")
+    [[ $URL =~ :([^:@]+)@127.0.0.1:([0-9]+)/ ]] || die "the address in $FOLDER/url cannot be read"
+    export PGPASSWORD=${BASH_REMATCH[1]}
+    # shellcheck disable=SC2034 # whoever calls uses it
+    PORT=${BASH_REMATCH[2]}
+}

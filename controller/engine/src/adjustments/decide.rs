@@ -2,7 +2,7 @@
 
 use super::{Adjustment, DECIDED, Decision, PROPOSED, Proposal, adjustment, event, object, post};
 use crate::{Command, Halt, plans::Plans, refuse, tx::Tx};
-use fanfare_core::reason::Reason;
+use fanfare_core::{reason::Reason, time::Ts};
 use fanfare_store::Keys;
 use serde::Deserialize;
 use serde_json::json;
@@ -35,7 +35,7 @@ impl Command for Decide {
     /// Nothing when there is no such correction.
     type Answer = Option<Adjustment>;
 
-    fn is_fact(&self) -> bool {
+    fn is_fact(&self, _: Ts) -> bool {
         true
     }
 

@@ -33,8 +33,8 @@ impl Command for CommitOrder {
     /// Nothing when there is no such order.
     type Answer = Option<Placed>;
 
-    fn is_fact(&self) -> bool {
-        self.occurred_at.is_some()
+    fn is_fact(&self, before: Ts) -> bool {
+        self.occurred_at.is_some_and(|at| at < before)
     }
 
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {

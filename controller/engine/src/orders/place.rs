@@ -55,8 +55,8 @@ pub struct PlaceOrder {
 impl Command for PlaceOrder {
     type Answer = Placed;
 
-    fn is_fact(&self) -> bool {
-        self.occurred_at.is_some()
+    fn is_fact(&self, before: Ts) -> bool {
+        self.mode == Mode::Commit && self.occurred_at.is_some_and(|at| at < before)
     }
 
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {

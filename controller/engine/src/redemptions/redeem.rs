@@ -76,8 +76,8 @@ pub struct Redeem {
 impl Command for Redeem {
     type Answer = Outcome;
 
-    fn is_fact(&self) -> bool {
-        self.occurred_at.is_some()
+    fn is_fact(&self, before: Ts) -> bool {
+        self.mode == Mode::Commit && self.occurred_at.is_some_and(|at| at < before)
     }
 
     fn prefetch(&self, _: &Plans, keys: &mut Keys) {

@@ -127,14 +127,14 @@ impl PostgresStore {
             None => options.application_name("fanfare"),
         };
         let (place, incarnation) = prepare(&options).await?;
-        let (place, moved) = (Arc::<str>::from(place), Arc::new(AtomicBool::new(false)));
+        let (place, moved) = (place.map(Arc::<str>::from), Arc::new(AtomicBool::new(false)));
         let pool = |connections| {
-            let (place, moved) = (Arc::clone(&place), Arc::clone(&moved));
+            let (place, moved) = (place.clone(), Arc::clone(&moved));
             PgPoolOptions::new()
                 .after_connect(move |conn, _| {
-                    let (place, moved) = (Arc::clone(&place), Arc::clone(&moved));
+                    let (place, moved) = (place.clone(), Arc::clone(&moved));
                     Box::pin(async move {
-                        if incarnation::elsewhere(conn, &place).await? {
+                        if incarnation::elsewhere(conn, place.as_deref()).await? {
                             moved.store(true, Ordering::SeqCst);
                         }
                         Ok(())
@@ -212,7 +212,7 @@ fn reading(options: PgConnectOptions) -> PgConnectOptions {
 }
 
 /// Brings the schema up to date and answers where the database lives and its incarnation.
-async fn prepare(options: &PgConnectOptions) -> Result<(String, i64)> {
+async fn prepare(options: &PgConnectOptions) -> Result<(Option<String>, i64)> {
     let connected = tokio::time::timeout(WAIT_MAX, options.connect()).await;
     let late = || {
         Error::Unavailable(format!("PostgreSQL at {}: no answer in {WAIT_MAX:?}; check host and port", place(options)))
@@ -224,7 +224,6 @@ async fn prepare(options: &PgConnectOptions) -> Result<(String, i64)> {
     migrator.run(&mut conn).await.map_err(|error| not_migrated(error, options))?;
     fault_points::reach("migrated");
     let opened = incarnation::opened(&mut conn).await?;
-    fault_points::reach("migrated");
     conn.close().await.map_err(refused)?;
     Ok(opened)
 }

@@ -47,9 +47,10 @@ pub(super) async fn move_lane(conn: &mut PgConnection, from: &Lane, to: &Moved<'
 }
 
 /// The news behind `since`, oldest first, at most [`NEWS_PAGE_MAX`] and about [`NEWS_PAGE_BYTES`]; `None` when some are
-/// forgotten.
+/// forgotten, or when the lane has not come so far: it has gone back.
 pub(super) async fn read(conn: &mut PgConnection, ns: &Namespace, since: Position) -> Result<Option<News>> {
-    let sql = "SELECT l.forgotten, n.seq, n.body FROM lane l LEFT JOIN LATERAL (
+    let sql =
+        "SELECT CASE WHEN l.seq < $2 THEN $2 + 1 ELSE l.forgotten END, n.seq, n.body FROM lane l LEFT JOIN LATERAL (
             SELECT p.seq, p.body FROM (
                 SELECT o.seq, o.body, sum(octet_length(o.body)) OVER (ORDER BY o.seq) AS bytes FROM (
                     SELECT seq, body FROM news WHERE news.ns = l.ns AND seq > $2 ORDER BY seq LIMIT $3) o) p

@@ -376,10 +376,8 @@ impl Store for PostgresStore {
 
     fn restored<'a>(&'a self, why: &'a str) -> Answer<'a, i64> {
         Box::pin(async move {
-            let mut transaction = self.writers.begin().await.map_err(refused)?;
-            let number = incarnation::begin(&mut transaction, why).await?;
-            transaction.commit().await.map_err(refused)?;
-            Ok(number)
+            let mut conn = self.writers.acquire().await.map_err(refused)?;
+            incarnation::begin_after(&mut conn, self.incarnation, why).await
         })
     }
 

@@ -363,8 +363,12 @@ impl Store for SqliteStore {
     fn restored<'a>(&'a self, why: &'a str) -> Answer<'a, i64> {
         Box::pin(async move {
             let mut transaction = self.writer.begin().await.map_err(refused)?;
-            let sql =
-                "INSERT INTO incarnation (number, reason) SELECT max(number) + 1, ?1 FROM incarnation RETURNING number";
+            let sql = "SELECT max(number) FROM incarnation";
+            let found = sqlx::query_scalar(sql).fetch_one(&mut *transaction).await.map_err(refused)?;
+            restored::still(found, self.incarnation)?;
+            // By the clock, so that a backup that is restored twice has another one each time.
+            let sql = "INSERT INTO incarnation (number, reason) SELECT max(max(number) + 1, unixepoch()), ?1
+                FROM incarnation RETURNING number";
             let number = sqlx::query_scalar(sql).bind(why).fetch_one(&mut *transaction).await.map_err(refused)?;
             let sql = "INSERT INTO settings (name, value) VALUES (?1, CAST(?2 AS BLOB))
                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";

@@ -83,6 +83,41 @@ async fn a_promoted_standby_that_lacks_a_redemption_does_not_pay_it_twice() -> R
     shop.close().await
 }
 
+/// A base backup that is put back is the same server on the same timeline: only who remembers more can tell.
+#[tokio::test]
+async fn a_backup_that_is_put_back_under_a_running_runtime_is_noticed() -> Result<()> {
+    let server = Server::start()?;
+    let mut shop =
+        Shop::open_on(Scratch::copy_of(&fixture("shop"))?, Start::at(MIDDAY), Database::on(server.url()).await?)
+            .await?;
+    shop.ready().await?;
+    let codes = coupons(&shop).await?;
+    let runtime = Runtime::start(shop.database()?, shop.credentials()).await?;
+    shop.stop().await?;
+    server.snapshot("take")?;
+    let told = redeem(&runtime.till(), &codes[0], "sale-1").await?.is(201)?;
+
+    server.snapshot("put-back")?;
+    let log = runtime.gives_up().await?;
+    ensure!(log.contains("went back from") && log.contains("start this process anew"), "{log}");
+    let runtime = Runtime::start(shop.database()?, shop.credentials()).await?;
+    waits(&runtime.till(), &codes).await?;
+    let now = json!(runtime.anyone().get("/v1/campaigns").await?.time()?.to_rfc3339());
+    fact(&runtime.till(), &codes[1], "sale-2", &now).await?.problem(503, "awaiting-reconciliation")?;
+    fact(&runtime.till(), &codes[0], "sale-1", &told["createdAt"]).await?.is(201)?;
+    let args = ["database", "reconciled", "--by", "Ann", "--reason", "the journal of till 1 was sent again"];
+    let answered = shop.verb(&args).await?.code(0)?;
+    ensure!(answered.contains("went back from"), "what she answers for: {answered}");
+    wait::until("everything to be decided again", wait::SOON, async || {
+        redeem(&runtime.till(), &codes[1], "sale-2").await?.is(201)
+    })
+    .await?;
+    redeem(&runtime.till(), &codes[0], "sale-3").await?.problem(409, "already-redeemed")?;
+    runtime.stop().await?;
+    shop.start_again().await?;
+    shop.close().await
+}
+
 /// Replaces the database of a folder: what was written since must not stay beside it in its log.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let is_database = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("fanfare.db");

@@ -212,12 +212,15 @@ pub(crate) async fn settings_are_kept(store: &dyn Store) {
 pub(crate) async fn a_restore_shuts_out_whoever_had_it_open(store: &dyn Store) {
     commit(store, writes()).await.unwrap();
     assert_eq!(store.setting(restored::AWAITS).await.unwrap(), None);
-    assert_eq!(store.restored("the backup of last night").await.unwrap(), 2);
+    let begun = store.restored("the backup of last night").await.unwrap();
+    assert!(begun > 1_700_000_000, "a number that a second restore of the same backup does not get: {begun}");
     assert_eq!(store.setting(restored::AWAITS).await.unwrap(), Some(b"the backup of last night".to_vec()));
     assert!(matches!(store.ping().await, Err(Error::Restored(_))));
     let refused = store.begin(&shop()).await.err();
     assert!(matches!(refused, Some(Error::Restored(_))), "{refused:?}");
     assert_eq!(store.incarnation(), 1, "ids of two incarnations never meet");
+    let again = store.restored("the same").await;
+    assert!(matches!(again, Err(Error::Restored(_))), "it does not know this one: {again:?}");
 }
 
 pub(crate) async fn whoever_was_deposed_writes_nothing(store: &dyn Store) {
