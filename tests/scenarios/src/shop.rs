@@ -3,7 +3,7 @@
 use crate::{
     database::Database,
     folder::Scratch,
-    http::{Answer, Caller},
+    http::{Answer, Caller, items},
     process::Process,
     tools::{self, Ended},
     wait,
@@ -99,7 +99,9 @@ impl Shop {
         let data = Scratch::new()?;
         let (process, credentials) = launch(folder.path(), data.path(), database.as_ref(), &start).await?;
         let anyone = Caller::anyone(&credentials.api_url)?;
-        Ok(Self { folder, data, process: Some(process), credentials, anyone, database })
+        let shop = Self { folder, data, process: Some(process), credentials, anyone, database };
+        wait::until("every resource to have been looked at", wait::STATUS, async || shop.looked_at().await).await?;
+        Ok(shop)
     }
 
     /// The shared database, where it has one.
@@ -276,6 +278,25 @@ impl Shop {
         Ok(found.await?.0)
     }
 
+    /// Whether the controller has looked at every resource, good or bad: what is served of them is served by then.
+    async fn looked_at(&self) -> Result<()> {
+        const GROUP: &str = "/apis/fanfare.dev/v1alpha1";
+        let plane = Caller::anyone(&self.credentials.kube_url)?;
+        let kinds = plane.get(GROUP).await?.is(200)?;
+        for kind in kinds["resources"].as_array().context("no resources")? {
+            let plural = kind["name"].as_str().unwrap_or_default();
+            if plural.contains('/') {
+                continue;
+            }
+            let listed = plane.get(&format!("{GROUP}/{plural}")).await?.is(200)?;
+            for found in items(&listed)? {
+                let (looked, is) = (&found["status"]["observedGeneration"], &found["metadata"]["generation"]);
+                ensure!(looked == is, "{} {} is not looked at yet", kind["kind"], found["metadata"]["name"]);
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until every resource of the folder is Ready.
     ///
     /// # Errors
@@ -321,7 +342,7 @@ impl Shop {
     /// When the call is refused.
     pub async fn feed(&self, caller: &Caller, view: &str) -> Result<Vec<String>> {
         let body = caller.get(&format!("/v1/campaigns?view={view}&limit=100")).await?.is(200)?;
-        Ok(crate::http::items(&body)?.iter().filter_map(|one| Some(one["name"].as_str()?.to_owned())).collect())
+        Ok(items(&body)?.iter().filter_map(|one| Some(one["name"].as_str()?.to_owned())).collect())
     }
 
     /// What the till says a cart costs.
