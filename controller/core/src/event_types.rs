@@ -12,7 +12,7 @@ pub enum FieldKind {
     Flag,
 }
 
-use FieldKind::{Number, Text};
+use FieldKind::{Flag, Number, Text};
 
 type Fields = &'static [(&'static str, FieldKind)];
 
@@ -33,6 +33,25 @@ const ORDER: Fields = &[("orderId", Text), ("receiptNumber", Text), ("businessDa
 const CAMPAIGN: Fields = &[("campaign", Text), ("mechanic", Text)];
 const GRANT: Fields = &[("grant", Text), ("reward", Text), ("title", Text)];
 const END: Fields = &[("code", Text), ("expiresAt", Text), ("expiresOn", Text), ("before", Text)];
+/// A member's way to the next goal of a mechanic that it has not reached, or to the last.
+const GOAL: Fields = &[
+    ("goal", Text),
+    ("current", Number),
+    ("target", Number),
+    ("left", Number),
+    ("unit", Text),
+    ("percent", Number),
+    ("completed", Flag),
+];
+const BUDGET: Fields = &[
+    ("campaign", Text),
+    ("title", Text),
+    ("threshold", Text),
+    ("limit", Number),
+    ("spent", Number),
+    ("remaining", Number),
+    ("currency", Text),
+];
 const MESSAGE: Fields = &[("message", Text), ("template", Text), ("automation", Text), ("url", Text)];
 const PLAN: Fields = &[("plan", Text), ("from", Text), ("to", Text)];
 
@@ -54,12 +73,10 @@ const KNOWN: &[(&str, &[Fields])] = &[
     ("subscription.renewed", &[PLAN, MONEY, PLACE]),
     ("subscription.expiring", &[PLAN, MONEY, PLACE]),
     ("plan.upgraded", &[PLAN, MONEY, PLACE]),
-    ("campaign.started", &[CAMPAIGN]),
-    ("campaign.ended", &[CAMPAIGN]),
-    ("campaign.joined", &[CAMPAIGN, PLACE]),
-    ("campaign.progressed", &[CAMPAIGN, PLACE]),
-    ("campaign.completed", &[CAMPAIGN, PLACE]),
-    ("campaign.converted", &[CAMPAIGN, PLACE]),
+    ("campaign.joined", &[CAMPAIGN]),
+    ("campaign.progressed", &[CAMPAIGN, GOAL]),
+    ("campaign.completed", &[CAMPAIGN]),
+    ("campaign.converted", &[CAMPAIGN]),
     ("grant.issued", &[GRANT, CAMPAIGN, PLACE]),
     ("grant.claimed", &[GRANT, CAMPAIGN, PLACE]),
     ("grant.expiring", &[GRANT, CAMPAIGN, END]),
@@ -67,9 +84,52 @@ const KNOWN: &[(&str, &[Fields])] = &[
     ("grant.revoked", &[GRANT, CAMPAIGN, PLACE]),
     ("redemption.committed", &[GRANT, CAMPAIGN, ORDER, PLACE, &[("amount", Number)]]),
     ("redemption.reversed", &[GRANT, CAMPAIGN, ORDER, PLACE, &[("amount", Number)]]),
-    ("segment.entered", &[&[("segment", Text)]]),
-    ("segment.left", &[&[("segment", Text)]]),
+    ("budget.threshold", &[BUDGET]),
 ];
+
+/// Where events of a type come from, and so who learns of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Whoever sends them. They are kept, counted and told to Automations.
+    Sent,
+    /// The system, which keeps them like those that are sent.
+    Kept,
+    /// The system, which tells Automations and keeps nothing, so that nothing counts them.
+    Told,
+    /// Nobody: the name is the system's own, and no member is told.
+    Reserved,
+}
+
+/// The types that are not sent. The engine's `emitted` makes those that are told, its `thresholds` the one that is kept.
+const OWN: [(&str, Origin); 17] = [
+    ("budget.threshold", Origin::Kept),
+    ("campaign.joined", Origin::Told),
+    ("campaign.progressed", Origin::Told),
+    ("campaign.completed", Origin::Told),
+    ("campaign.converted", Origin::Told),
+    ("grant.issued", Origin::Told),
+    ("grant.claimed", Origin::Told),
+    ("grant.expiring", Origin::Told),
+    ("grant.expired", Origin::Told),
+    ("grant.revoked", Origin::Told),
+    ("redemption.committed", Origin::Told),
+    ("redemption.reversed", Origin::Told),
+    ("campaign.started", Origin::Reserved),
+    ("campaign.ended", Origin::Reserved),
+    ("segment.entered", Origin::Reserved),
+    ("segment.left", Origin::Reserved),
+    ("experiment.decided", Origin::Reserved),
+];
+
+/// Where events of a type come from.
+pub fn origin(event: &str) -> Origin {
+    OWN.iter().find(|(name, _)| *name == event).map_or(Origin::Sent, |(_, origin)| *origin)
+}
+
+/// The types that the system tells Automations without keeping them.
+pub fn told() -> impl Iterator<Item = &'static str> {
+    OWN.iter().filter(|(_, origin)| *origin == Origin::Told).map(|(name, _)| *name)
+}
 
 /// Every known type.
 pub fn known() -> impl Iterator<Item = &'static str> {
@@ -85,4 +145,21 @@ pub fn fields_of(event: &str) -> Option<impl Iterator<Item = (&'static str, Fiel
 /// The fields that any event may say, whatever its type.
 pub fn common_fields() -> impl Iterator<Item = (&'static str, FieldKind)> {
     PLACE.iter().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Origin, fields_of, known, origin, told};
+
+    #[test]
+    fn whatever_is_told_or_kept_says_its_fields_and_what_is_reserved_has_none() {
+        for name in told().chain(["budget.threshold"]) {
+            assert!(fields_of(name).is_some(), "{name}");
+        }
+        for name in known() {
+            assert_ne!(origin(name), Origin::Reserved, "{name}");
+        }
+        assert_eq!(origin("order.paid"), Origin::Sent);
+        assert_eq!(origin("coupon.used"), Origin::Sent, "any other type is the shop's");
+    }
 }

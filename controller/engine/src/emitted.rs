@@ -1,6 +1,7 @@
 //! What the system does is an event that Automations hear: a member joins or converts, a reward is issued, claimed, over or
 //! taken back, a redemption committed or reversed. Each is told once, in the transaction that makes it, from the rows that
-//! the command changed: no command has to think of it. That a reward will be over, its job tells.
+//! the command changed: no command has to think of it. That a reward will be over, its job tells; how far a member has come
+//! towards its goals, [`crate::reached`].
 
 use crate::{
     Halt, audience,
@@ -45,8 +46,7 @@ struct Told {
 /// # Errors
 /// Missing when rows are not loaded.
 pub(crate) fn tell(tx: &mut Tx<'_>) -> Result<(), Halt> {
-    let is_heard = |kind: &&str| tx.plans.automations.values().any(|plan| starts(plan, kind) || exits(plan, kind));
-    if !KINDS.iter().any(is_heard) {
+    if !is_heard(tx, &KINDS) {
         return Ok(());
     }
     let mut all: Vec<Told> = tx.changed_grants().filter_map(|(before, row)| of_grant(before, row)).collect();
@@ -62,6 +62,12 @@ pub(crate) fn tell(tx: &mut Tx<'_>) -> Result<(), Halt> {
         heard(tx, Heard { member, kind, at: tx.now, data, late: false })?;
     }
     Ok(())
+}
+
+/// Whether an Automation listens to one of these types.
+pub(crate) fn is_heard(tx: &Tx<'_>, kinds: &[&str]) -> bool {
+    let listens = |kind: &&str| tx.plans.automations.values().any(|plan| starts(plan, kind) || exits(plan, kind));
+    kinds.iter().any(listens)
 }
 
 /// Tells that a grant ends at `end`, `before` of it. Its job does: no row changes.

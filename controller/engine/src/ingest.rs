@@ -14,10 +14,12 @@ use crate::{
     orders::reported,
     plans::Plans,
     progress::{self, Goals},
+    reached::{self, Way},
     tx::Tx,
 };
 use fanfare_core::{
     decide::{self, Decision},
+    event_types::{Origin, origin},
     ids::{GrantId, MemberId, Name, StoreId},
     mechanic::{Happened, Paid, Rule, lottery::Entry, spend_threshold::SpendPer},
     model::CampaignPlan,
@@ -227,6 +229,12 @@ impl Ingest {
                 format!("its source begins with {}, which is the system's own", OWN_SOURCES.join(" or ")),
             )));
         }
+        if origin(kind) != Origin::Sent {
+            return Ok(Some((
+                "invalid",
+                format!("its type {kind} is the system's own, which tells it itself; choose another type"),
+            )));
+        }
         if !data.is_object() && !data.is_null() {
             return Ok(Some(("invalid", "its data is no JSON object".into())));
         }
@@ -357,7 +365,7 @@ pub(crate) fn happened(tx: &mut Tx<'_>, event: &Event, paid: Option<Paid>) -> Re
     let mut decided = Vec::new();
     for plan in plans {
         for decision in decide(tx, &plan, event, paid, late)? {
-            decided.extend(follow(tx, &plan, event, member, decision)?);
+            decided.extend(follow(tx, &plan, event, member, late, decision)?);
         }
     }
     let heard = Heard { member, kind: &event.kind, at: event.time, data: &event.data, late };
@@ -387,6 +395,7 @@ fn follow(
     plan: &CampaignPlan,
     event: &Event,
     member: &MemberId,
+    late: bool,
     decision: Decision,
 ) -> Result<Option<Decided>, Halt> {
     let Decision { campaign, mechanic, outcome } = decision;
@@ -400,12 +409,18 @@ fn follow(
         None => format!("event:{}/{}", event.source, event.id),
     };
     let of = Of { campaign: &campaign, mechanic: Some(&mechanic), member, store: store.as_ref(), cause: &cause };
+    let of_plan = plan.mechanics.iter().find(|known| known.name == mechanic);
+    let way = of_plan.map(|mechanic| Way { plan, mechanic, member, late });
+    let before = way.map(|way| reached::before(tx, way)).transpose()?.flatten();
     let done = effects::apply(tx, of, &effects)?;
     if outcome.takes_part {
         attribution::touch(tx, plan, member, event.time)?;
     }
-    let progress = match plan.mechanics.iter().find(|m| m.name == mechanic) {
-        Some(of) => progress::of_tx(tx, plan, of, member)?,
+    let progress = match way {
+        Some(way) => {
+            reached::tell(tx, way, before)?;
+            progress::of_tx(tx, plan, way.mechanic, member)?
+        }
         None => None,
     };
     let outcome = done.refused.map_or(outcome.outcome, |refusal| refusal.reason.code().to_owned());

@@ -49,6 +49,7 @@ pub mod pool;
 pub mod prints;
 pub mod progress;
 pub mod publish;
+mod reached;
 pub mod redemptions;
 pub mod reports;
 pub mod restored;

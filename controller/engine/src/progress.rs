@@ -130,27 +130,42 @@ pub(crate) fn of_tx(
     mechanic: &Mechanic,
     member: &MemberId,
 ) -> Result<Option<Goals>, Halt> {
-    let coming = Coming { member: Some(member), store: None, channel: None, at: tx.now, points: 0 };
-    let goals = visit(tx, coming, |visit| {
-        let scene = Scene { campaign: plan, mechanic, visit: *visit };
-        mechanic.rule.behaviour().progress(&scene)
-    })??;
+    let goals = goals_of(tx, plan, mechanic, member)?;
     let runtime = tx.runtime()?;
     Ok((!goals.is_empty()).then(|| shown(runtime, mechanic.name.clone(), goals)))
 }
 
+/// The goals of one mechanic within the batch, as they are counted.
+///
+/// # Errors
+/// Missing when rows are not loaded.
+pub(crate) fn goals_of(
+    tx: &Tx<'_>,
+    plan: &CampaignPlan,
+    mechanic: &Mechanic,
+    member: &MemberId,
+) -> Result<Vec<Goal>, Halt> {
+    let coming = Coming { member: Some(member), store: None, channel: None, at: tx.now, points: 0 };
+    Ok(visit(tx, coming, |visit| {
+        let scene = Scene { campaign: plan, mechanic, visit: *visit };
+        mechanic.rule.behaviour().progress(&scene)
+    })??)
+}
+
 fn shown(runtime: &RuntimePlan, mechanic: Name, goals: Vec<Goal>) -> Goals {
-    let goals = goals.into_iter().map(|goal| {
-        let Goal { name, current, target, unit, percent, completed } = goal;
-        let amount = |value| Value::String(runtime.currency.format(Minor(value)));
-        let (current, target, unit) = match unit {
-            Unit::Money => (amount(current), amount(target), runtime.currency.code().to_owned()),
-            Unit::Entries => (current.into(), target.into(), "entries".to_owned()),
-            Unit::Units => (current.into(), target.into(), "units".to_owned()),
-        };
-        ShownGoal { name, current, target, unit, percent, completed }
-    });
-    Goals { mechanic, goals: goals.collect() }
+    Goals { mechanic, goals: goals.into_iter().map(|goal| shown_goal(runtime, goal)).collect() }
+}
+
+/// A goal as the API and messages show it.
+pub(crate) fn shown_goal(runtime: &RuntimePlan, goal: Goal) -> ShownGoal {
+    let Goal { name, current, target, unit, percent, completed } = goal;
+    let amount = |value| Value::String(runtime.currency.format(Minor(value)));
+    let (current, target, unit) = match unit {
+        Unit::Money => (amount(current), amount(target), runtime.currency.code().to_owned()),
+        Unit::Entries => (current.into(), target.into(), "entries".to_owned()),
+        Unit::Units => (current.into(), target.into(), "units".to_owned()),
+    };
+    ShownGoal { name, current, target, unit, percent, completed }
 }
 
 /// The mechanics of a campaign as its page shows them.

@@ -7,6 +7,7 @@ use fanfare_core::time::Span;
 
 use super::context::Context;
 use super::error::{Path, code};
+use super::events;
 use crate::nearest::did_you_mean;
 use crate::wire::automation as wire;
 
@@ -26,6 +27,11 @@ pub(crate) fn compile(name: &str, spec: &wire::AutomationSpec, context: &mut Con
         .collect();
     if steps.len() == written.len() {
         refuse_endless(&steps, context, steps_at);
+    }
+    let (trigger_at, exit_at) = (path.field("trigger"), path.field("exit"));
+    events::heard(trigger.event.as_str(), context, trigger_at.field("event"));
+    for (index, wire::Exit { event }) in exit.iter().enumerate() {
+        events::heard(event.as_str(), context, exit_at.index(index).field("event"));
     }
     AutomationPlan {
         name: Name::from(name),

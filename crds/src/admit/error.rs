@@ -57,6 +57,8 @@ pub mod code {
     pub const BUDGET: &str = "budget-not-covered";
     /// What is needed to judge is itself missing or wrong, such as the Runtime.
     pub const RUNTIME: &str = "runtime-missing";
+    /// A cool-down that is over before the rewards are. Nothing is refused for it.
+    pub const SHORT_COOL_DOWN: &str = "short-cool-down";
     /// Text that is no YAML or JSON, or means different things to different tools.
     pub const SYNTAX: &str = "syntax";
     /// Input beyond a limit.

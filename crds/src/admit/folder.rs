@@ -6,6 +6,7 @@ use fanfare_core::model::{Kind, Plan};
 use fanfare_core::time::Ts;
 use serde_json::Value;
 
+use super::advice::advise;
 use super::error::{FieldError, Findings, Path, code};
 use super::references::{Catalog, PlanSet, check_references};
 use super::{Door, admit_one, kind_of};
@@ -21,6 +22,8 @@ pub struct Verdict {
     pub name: Option<String>,
     /// Its plan, or everything that is wrong.
     pub result: Result<Plan, Vec<FieldError>>,
+    /// What is allowed and hardly meant.
+    pub advice: Vec<FieldError>,
 }
 
 /// Judges every resource among all others, in the order given. Where a namespace has no valid Runtime, amounts, stores
@@ -107,7 +110,11 @@ impl Item<'_> {
                 Err(errors)
             }
         };
-        Verdict { kind: self.kind, namespace: self.namespace, name: self.name, result }
+        let advice = match (&result, catalog) {
+            (Ok(plan), Some(catalog)) => advise(plan, catalog),
+            _ => Vec::new(),
+        };
+        Verdict { advice, kind: self.kind, namespace: self.namespace, name: self.name, result }
     }
 
     /// The same identity twice, or a second Runtime in a namespace.

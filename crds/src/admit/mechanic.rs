@@ -9,6 +9,7 @@ use fanfare_core::time::Span;
 
 use super::context::{Context, PlacesAt, items};
 use super::error::{Path, code};
+use super::events;
 use super::limits::{self, limits};
 use crate::wire::mechanic as wire;
 
@@ -198,7 +199,11 @@ fn lottery(spec: &wire::Lottery, context: &mut Context<'_>, path: Path<'_>) -> O
     let wire::Lottery { entry, draw: wire::Draw::Instant, prizes, guaranteed_after } = spec;
     let wire::Entry { event, points, limits: written } = entry;
     let how = match (event, points) {
-        (Some(event), None) => lottery::Entry::Event(event.0.clone()),
+        (Some(event), None) => {
+            let entry_at = path.field("entry");
+            events::counted(event.as_str(), context, entry_at.field("event"));
+            lottery::Entry::Event(event.0.clone())
+        }
         (None, Some(points)) => lottery::Entry::Points(*points),
         _ => {
             context.contradiction(path.field("entry"));

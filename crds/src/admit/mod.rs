@@ -5,11 +5,13 @@
 //! texts (one file a kind), and what depends on other resources (`references`, `budget`). An error that only follows
 //! from another is left out. Nothing here reads a clock, a file or a server.
 
+mod advice;
 mod automation;
 mod budget;
 mod campaign;
 mod context;
 mod error;
+mod events;
 mod folder;
 mod immutable;
 mod limits;
@@ -35,6 +37,7 @@ use context::Context;
 use error::Path;
 pub(crate) use error::{FAULTS_MAX, Findings};
 
+pub use advice::advise;
 pub use error::{FieldError, code};
 pub use folder::{Verdict, admit_all};
 pub use references::{Catalog, PlanSet, check_references};

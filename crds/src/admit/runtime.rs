@@ -14,6 +14,7 @@ use fanfare_core::time::Span;
 
 use super::context::{Context, labels, unquoted};
 use super::error::{Path, code};
+use super::events::{earning, sent};
 use super::names;
 use crate::wire::runtime as wire;
 use crate::wire::text::{Money, Percent};
@@ -142,6 +143,7 @@ fn points(
     let earn = earn.iter().enumerate().map(|(index, rule)| {
         let list = path.field("earn");
         let at = list.index(index);
+        earning(rule.event.as_str(), context, at.field("event"));
         let own = FROM_MEMBERS.contains(&rule.event.as_str()) || events.from_members.contains(&rule.event.0);
         if own {
             let reason = format!("members send {} themselves, so anyone could earn without end", rule.event.as_str());
@@ -223,6 +225,10 @@ fn events(events: Option<&wire::EventRules>, context: &mut Context<'_>, path: Pa
     let Some(wire::EventRules { accept_past, accept_ahead, reward_past, from_members, fields: _ }) = events else {
         return usual;
     };
+    let list = path.field("fromMembers");
+    for (index, event) in from_members.iter().enumerate() {
+        sent(event.as_str(), context, list.index(index));
+    }
     plan::EventRules {
         accept_past: context.span_or(accept_past.as_ref(), usual.accept_past, path.field("acceptPast")),
         accept_ahead: context.span_or(accept_ahead.as_ref(), usual.accept_ahead, path.field("acceptAhead")),

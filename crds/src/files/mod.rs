@@ -106,6 +106,8 @@ impl Text {
 pub struct Report {
     /// Everything that is wrong, in the order of the files.
     pub findings: Vec<Finding>,
+    /// What is allowed and hardly meant: told, and nothing is refused for it.
+    pub warnings: Vec<Finding>,
     /// What could not be read at all.
     pub unreadable: Vec<Unreadable>,
     /// Our resources, good and bad, in the order of the files.
@@ -187,7 +189,9 @@ fn judge(sources: Vec<Source>, now: Ts) -> Report {
     }
     let order: BTreeMap<String, usize> =
         report.texts.keys().cloned().enumerate().map(|(at, file)| (file, at)).collect();
-    report.findings.sort_by_key(|finding| (order.get(&finding.file).copied(), finding.offset));
+    let place = |finding: &Finding| (order.get(&finding.file).copied(), finding.offset);
+    report.findings.sort_by_key(place);
+    report.warnings.sort_by_key(place);
     report
 }
 
@@ -288,7 +292,7 @@ fn conclude(document: Ours, verdict: Verdict, report: &mut Report) {
         return;
     }
     let Some(text) = report.texts.get(&file).cloned() else { return };
-    let Verdict { kind, namespace, name, result } = verdict;
+    let Verdict { kind, namespace, name, result, advice } = verdict;
     let resource = match (kind, &name) {
         (Some(kind), Some(name)) => Some(format!("{}/{name}", kind.as_str())),
         (Some(kind), None) => Some(kind.as_str().to_owned()),
@@ -312,6 +316,11 @@ fn conclude(document: Ours, verdict: Verdict, report: &mut Report) {
         let part = if error.code == code::UNKNOWN_FIELD { Part::Key } else { Part::Value };
         let at = place(&root, &error.path, part);
         report.add(finding(&file, &text, at, resource.clone(), error));
+    }
+    let room = FINDINGS_MAX.saturating_sub(report.warnings.len());
+    for advice in advice.into_iter().filter(|_| is_clean).take(room) {
+        let at = place(&root, &advice.path, Part::Value);
+        report.warnings.push(finding(&file, &text, at, resource.clone(), advice));
     }
     let (line, _) = text.position(place(&root, "", Part::Key).start);
     report.resources.push(Loaded { file, line, kind, namespace, name, object, plan });

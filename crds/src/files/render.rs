@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report as Diagnostic,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report as Diagnostic, Severity,
 };
 use serde_json::{Value, json};
 
@@ -59,9 +59,11 @@ fn text(report: &Report, colour: Colour) -> String {
     };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_links(false).with_context_lines(1);
     let mut out = String::new();
-    for finding in report.findings.iter().take(SHOWN_MAX) {
+    let faults = report.findings.iter().take(SHOWN_MAX).map(|finding| (finding, Severity::Error));
+    let warnings = report.warnings.iter().take(SHOWN_MAX).map(|finding| (finding, Severity::Warning));
+    for (finding, severity) in faults.chain(warnings) {
         // Writing to a String cannot fail; a diagnostic that cannot be drawn is still told in one line.
-        if handler.render_report(&mut out, diagnostic(report, finding).as_ref()).is_err() {
+        if handler.render_report(&mut out, diagnostic(report, finding, severity).as_ref()).is_err() {
             let _ = writeln!(
                 out,
                 "{}:{}:{}: {}; {}",
@@ -80,7 +82,7 @@ fn text(report: &Report, colour: Colour) -> String {
     out
 }
 
-fn diagnostic(report: &Report, finding: &Finding) -> Diagnostic {
+fn diagnostic(report: &Report, finding: &Finding, severity: Severity) -> Diagnostic {
     let subject: Vec<&str> = [finding.resource.as_deref().unwrap_or(""), &finding.path]
         .into_iter()
         .filter(|text| !text.is_empty())
@@ -88,6 +90,7 @@ fn diagnostic(report: &Report, finding: &Finding) -> Diagnostic {
     let message =
         if subject.is_empty() { finding.reason.clone() } else { format!("{}: {}", subject.join(" "), finding.reason) };
     let diagnostic = MietteDiagnostic::new(message).with_code(finding.code).with_help(finding.remedy.clone());
+    let diagnostic = diagnostic.with_severity(severity);
     match report.texts.get(&finding.file) {
         Some(text) if finding.length > 0 => {
             let span = LabeledSpan::at(finding.offset..finding.offset + finding.length, "here");
@@ -103,11 +106,16 @@ fn diagnostic(report: &Report, finding: &Finding) -> Diagnostic {
 
 fn summary(report: &Report) -> String {
     let resources = count(report.resources.len(), "resource");
-    match report.findings.len() {
+    let warnings = match report.warnings.len() {
+        0 => String::new(),
+        warnings => format!(" {}.", count(warnings, "warning")),
+    };
+    let faults = match report.findings.len() {
         0 if report.unreadable.is_empty() => format!("{resources}, nothing is wrong."),
         0 => format!("{resources}, but not everything could be read."),
         faults => format!("{} in {resources}.", count(faults, "problem")),
-    }
+    };
+    faults + &warnings
 }
 
 fn count(number: usize, noun: &str) -> String {
@@ -119,14 +127,17 @@ fn as_json(report: &Report) -> Value {
         "ok": report.exit_code() == 0,
         "resources": report.resources.len(),
         "findings": report.findings,
+        "warnings": report.warnings,
         "unreadable": report.unreadable,
     })
 }
 
 fn as_sarif(report: &Report) -> Value {
-    let codes: BTreeSet<&str> = report.findings.iter().map(|finding| finding.code).collect();
+    let codes: BTreeSet<&str> = report.findings.iter().chain(&report.warnings).map(|finding| finding.code).collect();
     let rules: Vec<Value> = codes.into_iter().map(|code| json!({"id": code})).collect();
-    let results: Vec<Value> = report.findings.iter().map(sarif_result).collect();
+    let faults = report.findings.iter().map(|finding| sarif_result(finding, "error"));
+    let results: Vec<Value> =
+        faults.chain(report.warnings.iter().map(|finding| sarif_result(finding, "warning"))).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -145,7 +156,7 @@ fn as_sarif(report: &Report) -> Value {
     })
 }
 
-fn sarif_result(finding: &Finding) -> Value {
+fn sarif_result(finding: &Finding, level: &str) -> Value {
     let mut location = json!({
         "physicalLocation": {
             "artifactLocation": {"uri": uri(&finding.file)},
@@ -162,7 +173,7 @@ fn sarif_result(finding: &Finding) -> Value {
     }
     json!({
         "ruleId": finding.code,
-        "level": "error",
+        "level": level,
         "message": {"text": format!("{}: {}; {}", subject(finding), finding.reason, finding.remedy)},
         "locations": [location]
     })
@@ -190,11 +201,12 @@ fn subject(finding: &Finding) -> String {
 
 fn github(report: &Report) -> String {
     let mut out = String::new();
-    for finding in &report.findings {
+    let faults = report.findings.iter().map(|finding| ("error", finding));
+    for (level, finding) in faults.chain(report.warnings.iter().map(|finding| ("warning", finding))) {
         let message = format!("{}: {}; {}", subject(finding), finding.reason, finding.remedy);
         let _ = writeln!(
             out,
-            "::error file={},line={},col={},title={}::{}",
+            "::{level} file={},line={},col={},title={}::{}",
             property(&finding.file),
             finding.line,
             finding.column,

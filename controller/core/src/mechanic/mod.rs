@@ -171,6 +171,11 @@ pub mod key {
         format!("budget-told|{campaign}|{share}|{limit}")
     }
 
+    /// Whether it was told that a member has reached every goal of a campaign.
+    pub fn completed(campaign: &Name, member: &MemberId) -> String {
+        format!("completed|{campaign}|{member}")
+    }
+
     /// What the status shows of an automation or a channel, such as `entered` or `sent`.
     pub fn figure(kind: &str, name: &Name, what: &str) -> String {
         format!("figure|{kind}|{name}|{what}")

@@ -19,7 +19,7 @@ use fanfare_engine::{
     redemptions::{Mode, Reverse},
     worker::work_off,
 };
-use fanfare_store::Page;
+use fanfare_store::{Page, rows::Message};
 
 const KINDS: [&str; 8] = [
     "campaign.joined",
@@ -32,12 +32,16 @@ const KINDS: [&str; 8] = [
     "redemption.reversed",
 ];
 
-/// A shop in which an Automation of its own writes down each event in the member's inbox.
 async fn shop() -> Shop {
+    listening(&KINDS, "-").await
+}
+
+/// A shop in which an Automation of its own writes down each event in the member's inbox.
+pub(crate) async fn listening(kinds: &[&str], body: &str) -> Shop {
     let shop = Shop::open().await;
     shop.publish(Plan::MessageChannel(ChannelPlan { name: "app".into(), means: Means::InApp, unit_cost: Minor::ZERO }))
         .await;
-    let source = Source { subject: "{{event.type}}".into(), body: "-".into() };
+    let source = Source { subject: "{{event.type}}".into(), body: body.into() };
     let template = TemplatePlan {
         name: "told".into(),
         category: Category::Transactional,
@@ -45,7 +49,7 @@ async fn shop() -> Shop {
         locales: [("th".into(), source.clone()), ("en".into(), source)].into(),
     };
     shop.publish(Plan::MessageTemplate(template)).await;
-    for kind in KINDS {
+    for &kind in kinds {
         let send = Action::Send { channel: "app".into(), template: "told".into(), on_ambiguous: OnAmbiguous::Skip };
         let plan = AutomationPlan {
             name: kind.to_lowercase().as_str().into(),
@@ -60,18 +64,16 @@ async fn shop() -> Shop {
     shop
 }
 
+/// What a member was told, in order of its types.
 async fn told(shop: &Shop, member: &str) -> Vec<String> {
+    messages(shop, member).await.into_iter().map(|message| message.subject.trim().to_owned()).collect()
+}
+
+pub(crate) async fn messages(shop: &Shop, member: &str) -> Vec<Message> {
     while work_off(&shop.engine).await.unwrap() > 0 {}
     let page = Page { limit: 100, after: None };
-    let mut all: Vec<String> = shop
-        .engine
-        .inbox(&MemberId::from(member), page)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|message| message.subject.trim().to_owned())
-        .collect();
-    all.sort();
+    let mut all = shop.engine.inbox(&MemberId::from(member), page).await.unwrap();
+    all.sort_by(|one, other| (&one.subject, &one.id).cmp(&(&other.subject, &other.id)));
     all
 }
 

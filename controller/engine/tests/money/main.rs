@@ -23,6 +23,7 @@ mod margins;
 mod orders;
 mod payment_cards;
 mod points;
+mod reached;
 mod redemptions;
 mod reports;
 mod restored;

@@ -8,6 +8,7 @@ use fanfare_core::time::Span;
 
 use crate::admit::context::Context;
 use crate::admit::error::{Path, code};
+use crate::admit::events;
 use crate::admit::names;
 use crate::nearest::did_you_mean;
 use crate::wire::runtime as wire;
@@ -46,6 +47,10 @@ fn lifecycle(
 ) -> LifecycleRule {
     let wire::LifecycleRule { new_for, dormant_after, churn_risk_after, churned_after, activity, joined } = rule;
     let usual = LifecycleRule::default();
+    let list = path.field("activity");
+    for (index, event) in activity.iter().enumerate() {
+        events::counted(event.as_str(), context, list.index(index));
+    }
     let read = LifecycleRule {
         new_for: context.span_or(new_for.as_ref(), usual.new_for, path.field("newFor")),
         dormant_after: context.span_or(dormant_after.as_ref(), usual.dormant_after, path.field("dormantAfter")),
@@ -125,18 +130,19 @@ fn high_value(rule: &wire::HighValueRule, context: &mut Context<'_>, path: Path<
 }
 
 fn event_fields(
-    events: &BTreeMap<String, wire::EventFields>,
+    declared: &BTreeMap<String, wire::EventFields>,
     context: &mut Context<'_>,
     path: Path<'_>,
 ) -> BTreeMap<String, BTreeMap<String, Attribute>> {
-    names::events(events.keys(), context, path);
+    names::events(declared.keys(), context, path);
     let kind = |kind: &wire::FieldKind| match kind {
         wire::FieldKind::String => Attribute::String,
         wire::FieldKind::Number => Attribute::Number,
         wire::FieldKind::Boolean => Attribute::Boolean,
     };
     let mut read = BTreeMap::new();
-    for (event, wire::EventFields(fields)) in events {
+    for (event, wire::EventFields(fields)) in declared {
+        events::counted(event, context, path.field(event));
         names::fields(fields.keys(), context, path.field(event));
         read.insert(event.clone(), fields.iter().map(|(name, of)| (name.clone(), kind(of))).collect());
     }

@@ -6,12 +6,14 @@ use fanfare_core::time::{Span, parse_local};
 use super::fields::{field, filter, in_order, numeric, path_of};
 use crate::admit::context::Context;
 use crate::admit::error::{Path, code};
+use crate::admit::events;
 use crate::wire::segment as wire;
 use crate::wire::text::{self, FieldName, LocalTime};
 
 /// Compiles a behaviour.
 pub(super) fn behavior(test: &wire::BehaviorTest, context: &mut Context<'_>, path: Path<'_>) -> Behavior {
     let event = test.event.as_str();
+    events::counted(event, context, path.field("event"));
     let (measure, least, most) = measured(test, context, path);
     Behavior {
         event: event.to_owned(),
@@ -158,6 +160,7 @@ fn step(test: &wire::StepTest, index: usize, context: &mut Context<'_>, path: Pa
             context.findings.push(path.field("after"), code::CONFLICT, reason, remedy);
         }
     }
+    events::counted(event.as_str(), context, path.field("event"));
     let filter = filter(event.as_str(), tests, context, path.field("where"));
     Step { event: event.0.clone(), filter, within, after }
 }
@@ -175,5 +178,6 @@ fn exclusion(test: &wire::ExclusionTest, steps: usize, context: &mut Context<'_>
         None if steps == 1 => Until::Now,
         None => Until::LastStep,
     };
+    events::counted(event.as_str(), context, path.field("event"));
     Exclusion { event: event.0.clone(), filter: filter(event.as_str(), tests, context, path.field("where")), until }
 }
