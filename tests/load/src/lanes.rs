@@ -177,7 +177,7 @@ async fn wal(db: &mut PgConnection) -> Result<f64> {
 }
 
 /// An empty database of this run on the server; its URL.
-async fn database(server: &str, name: &str) -> Result<String> {
+pub(crate) async fn database(server: &str, name: &str) -> Result<String> {
     let mut db = PgConnection::connect(server).await?;
     let name = format!("fanfare_load_{}_{name}", std::process::id());
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut db).await?;
@@ -188,7 +188,7 @@ async fn database(server: &str, name: &str) -> Result<String> {
 }
 
 /// Drops it.
-async fn forget(server: &str, url: &str) -> Result<()> {
+pub(crate) async fn forget(server: &str, url: &str) -> Result<()> {
     let name = url.split('?').next().and_then(|base| base.rsplit('/').next()).context("no name")?;
     let mut db = PgConnection::connect(server).await?;
     sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).execute(&mut db).await?;

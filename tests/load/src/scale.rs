@@ -1,18 +1,21 @@
-//! How redemption keeps its pace as vouchers grow, and how soon a killed process serves again with all of them:
-//! 1,000, 100,000 and as many as `FANFARE_LOAD_VOUCHERS` says (1,000,000; the issue's figure is 10,000,000).
+//! How redemption keeps its pace as vouchers grow, and how soon a killed process serves again with all of them, on SQLite
+//! and on PostgreSQL: 1,000, 100,000 and as many as `FANFARE_LOAD_VOUCHERS` says (1,000,000; the issue's figure is
+//! 10,000,000).
 //!
 //! Vouchers are issued over HTTP once; the others are copies of that row with an id, a holder and a code of their own,
 //! written while the product is down, as a restored database has them. Nothing else is changed.
 
 use crate::{
     figures::{Mix, REPETITIONS, fdatasync_p50_ms, median, memory_mib},
-    generator,
+    generator, lanes,
     product::{Product, folder},
     repositories,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions,
+};
 use std::{
     fs,
     path::Path,
@@ -32,30 +35,48 @@ const GOAL: f64 = 0.8;
 const START_GOAL_S: f64 = 10.0;
 const MEMORY_GOAL_MIB: u64 = 1_536;
 
+/// What differs between the two databases' copies.
+const OWN: [&str; 6] = ["row", "id", "member", "code", "cause", "reserved"];
+const COUNTED: &str = "UPDATE counters SET value = value + $1 WHERE key = 'reward|voucher|issued'";
+
 pub(crate) async fn measure(seed: u64) -> Result<()> {
     let largest = std::env::var("FANFARE_LOAD_VOUCHERS").ok().map_or(Ok(LARGEST), |text| text.parse())?;
-    let mut base = None;
-    for count in [1_000, 100_000, largest] {
-        let rate = one(count, seed).await?;
-        let first = *base.get_or_insert(rate);
-        let ratio = rate / first;
-        let verdict = if ratio >= GOAL { "met" } else { "MISSED" };
-        println!("scale: {count} vouchers: {rate:.0} redemptions/s, {ratio:.2} of 1,000's (goal {GOAL}: {verdict})");
+    let server = std::env::var("FANFARE_LOAD_POSTGRES").context("FANFARE_LOAD_POSTGRES names no PostgreSQL")?;
+    for server in [None, Some(&*server)] {
+        let name = if server.is_some() { "PostgreSQL" } else { "SQLite" };
+        let mut base = None;
+        for count in [1_000, 100_000, largest] {
+            let rate = one(count, seed, name, server).await?;
+            let first = *base.get_or_insert(rate);
+            let ratio = rate / first;
+            let verdict = if ratio >= GOAL { "met" } else { "MISSED" };
+            println!(
+                "scale: {name}, {count} vouchers: {rate:.0} redemptions/s, {ratio:.2} of 1,000's (goal {GOAL}: {verdict})"
+            );
+        }
     }
     Ok(())
 }
 
 /// The rate at one scale.
-async fn one(count: u64, seed: u64) -> Result<f64> {
+async fn one(count: u64, seed: u64, name: &str, server: Option<&str>) -> Result<f64> {
     let (repository, data) = (folder("scale")?, folder("scale-data")?);
     repositories::vouchers(&repository)?;
-    let product = Product::start(&repository, &data).await?;
+    let database = match server {
+        Some(server) => Some(lanes::database(server, &format!("fanfare_scale_{count}")).await?),
+        None => None,
+    };
+    let database = database.as_deref();
+    let product = Product::start_on(&repository, &data, database).await?;
     product.ready(1, Duration::from_secs(60)).await?;
     issue(&product).await?;
     product.finish().await?;
-    fill(&data.join("fanfare.db"), count).await?;
+    match database {
+        Some(url) => fill_postgres(url, count).await?,
+        None => fill(&data.join("fanfare.db"), count).await?,
+    }
 
-    let product = Product::start(&repository, &data).await?;
+    let product = Product::start_on(&repository, &data, database).await?;
     let key = product.credentials.terminal_key.clone();
     let mut mix = Mix(seed);
     let mut rates = Vec::new();
@@ -81,18 +102,21 @@ async fn one(count: u64, seed: u64) -> Result<f64> {
     let process = product.id();
     drop(product);
     let began = Instant::now();
-    let product = Product::start(&repository, &data).await?;
+    let product = Product::start_on(&repository, &data, database).await?;
     product.call(reqwest::Method::GET, "/v1/campaigns", "", None).await?;
     let (took, peak) = (began.elapsed().as_secs_f64(), memory_mib(product.id())?.1);
     let verdict = if took <= START_GOAL_S && peak <= MEMORY_GOAL_MIB { "met" } else { "MISSED" };
     println!(
-        "scale: {count} vouchers: killed (process {process}), it served again after {took:.2} s with at most {peak} MiB (goal {START_GOAL_S} s, \
+        "scale: {name}, {count} vouchers: killed (process {process}), it served again after {took:.2} s with at most {peak} MiB (goal {START_GOAL_S} s, \
          {MEMORY_GOAL_MIB} MiB: {verdict}); fdatasync p50 {:.2} ms",
         fdatasync_p50_ms(&data)?
     );
     product.finish().await?;
     for path in [&repository, &data] {
         fs::remove_dir_all(path)?;
+    }
+    if let (Some(server), Some(url)) = (server, database) {
+        lanes::forget(server, url).await?;
     }
     Ok(median(&rates))
 }
@@ -116,11 +140,10 @@ async fn fill(file: &Path, count: u64) -> Result<()> {
     let options =
         SqliteConnectOptions::new().filename(file).pragma("synchronous", "OFF").pragma("cache_size", "-1048576");
     let mut db = options.connect().await?;
-    let own = ["row", "id", "member", "code", "cause", "reserved"];
     let columns = sqlx::query("SELECT name FROM pragma_table_info('grants')").fetch_all(&mut db).await?;
     let kept: Vec<String> =
-        columns.iter().map(|row| row.get(0)).filter(|name: &String| !own.contains(&name.as_str())).collect();
-    ensure!(columns.len() == kept.len() + own.len(), "the table of vouchers has other columns than this figure knows");
+        columns.iter().map(|row| row.get(0)).filter(|name: &String| !OWN.contains(&name.as_str())).collect();
+    ensure!(columns.len() == kept.len() + OWN.len(), "the table of vouchers has other columns than this figure knows");
     let kept = kept.join(", ");
     let sql = format!(
         "INSERT INTO grants (id, member, code, cause, reserved, {kept})
@@ -135,13 +158,49 @@ async fn fill(file: &Path, count: u64) -> Result<()> {
         let rows = serde_json::Value::Array(rows.collect()).to_string();
         sqlx::query(AssertSqlSafe(sql.clone())).bind(rows).execute(&mut db).await?;
     }
-    let counted = "UPDATE counters SET value = value + ?1 WHERE key = 'reward|voucher|issued'";
-    let counted = sqlx::query(counted).bind(i64::try_from(count)?).execute(&mut db).await?;
+    let counted = sqlx::query(COUNTED).bind(i64::try_from(count)?).execute(&mut db).await?;
     ensure!(counted.rows_affected() == 1, "the counter of issued vouchers is not there");
     sqlx::query("COMMIT").execute(&mut db).await?;
     let written = total(&mut db).await?;
     ensure!(written == count + 1, "{written} vouchers are there instead of {}", count + 1);
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut db).await?;
+    Ok(())
+}
+
+/// The same on PostgreSQL, which then knows the tables as it does soon after they grew.
+async fn fill_postgres(url: &str, count: u64) -> Result<()> {
+    let mut db = PgConnection::connect(url).await?;
+    let columns =
+        sqlx::query("SELECT attname::text FROM pg_attribute WHERE attrelid = 'grants'::regclass AND attnum > 0");
+    let columns: Vec<String> = columns.fetch_all(&mut db).await?.iter().map(|row| row.get(0)).collect();
+    let kept: Vec<&str> = columns.iter().map(String::as_str).filter(|name| !OWN.contains(name)).collect();
+    ensure!(
+        columns.len() + 1 == kept.len() + OWN.len(),
+        "the table of vouchers has other columns than this figure knows"
+    );
+    let kept = kept.join(", ");
+    let sql = format!(
+        "INSERT INTO grants (id, member, code, cause, reserved, {kept})
+         SELECT c.id, c.member, c.code, c.cause, 0, {kept} FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+         AS c (id, member, code, cause) CROSS JOIN (SELECT {kept} FROM grants WHERE id NOT LIKE 'g-1-01JD%' LIMIT 1) t"
+    );
+    for from in (0..count).step_by(usize::try_from(CHUNK)?) {
+        let numbers = || from..count.min(from + CHUNK);
+        let texts = |of: &dyn Fn(u64) -> String| numbers().map(of).collect::<Vec<_>>();
+        let filled = sqlx::query(AssertSqlSafe(sql.clone()))
+            .bind(texts(&|n| format!("g-1-01JD{n:022}")))
+            .bind(texts(&|n| format!("m{}", n % MEMBERS)))
+            .bind(texts(&code))
+            .bind(texts(&|n| format!("event:load/copy-{n}")));
+        let written = filled.execute(&mut db).await?.rows_affected();
+        ensure!(written == numbers().count() as u64, "{written} vouchers were written from {from} on");
+    }
+    let counted = sqlx::query(COUNTED).bind(i64::try_from(count)?).execute(&mut db).await?;
+    ensure!(counted.rows_affected() == 1, "the counter of issued vouchers is not there");
+    for sql in ["VACUUM ANALYZE", "CHECKPOINT"] {
+        sqlx::raw_sql(sql).execute(&mut db).await?;
+    }
+    db.close().await?;
     Ok(())
 }
 
