@@ -18,13 +18,16 @@ use sqlx::{
 };
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 const CONNECTIONS: usize = 16;
-/// Redemptions of one connection in one repetition; with the repetitions, fewer than the smallest scale has.
+/// Redemptions of one connection in one turn; with the turns, fewer than the smallest scale has.
 const PER_CONNECTION: usize = 10;
+const SMALLEST: u64 = 1_000;
+/// How many of the smallest there are.
+const PARTS: usize = 3;
 const MEMBERS: u64 = 100_000;
 const LARGEST: u64 = 1_000_000;
 /// How many copies one statement writes.
@@ -43,82 +46,128 @@ pub(crate) async fn measure(seed: u64) -> Result<()> {
     let largest = std::env::var("FANFARE_LOAD_VOUCHERS").ok().map_or(Ok(LARGEST), |text| text.parse())?;
     let server = std::env::var("FANFARE_LOAD_POSTGRES").context("FANFARE_LOAD_POSTGRES names no PostgreSQL")?;
     for server in [None, Some(&*server)] {
-        let name = if server.is_some() { "PostgreSQL" } else { "SQLite" };
-        let mut base = None;
-        for count in [1_000, 100_000, largest] {
-            let rate = one(count, seed, name, server).await?;
-            let first = *base.get_or_insert(rate);
-            let ratio = rate / first;
-            let verdict = if ratio >= GOAL { "met" } else { "MISSED" };
-            println!(
-                "scale: {name}, {count} vouchers: {rate:.0} redemptions/s, {ratio:.2} of 1,000's (goal {GOAL}: {verdict})"
-            );
-        }
+        compare(largest, seed, server).await?;
     }
     Ok(())
 }
 
-/// The rate at one scale.
-async fn one(count: u64, seed: u64, name: &str, server: Option<&str>) -> Result<f64> {
-    let (repository, data) = (folder("scale")?, folder("scale-data")?);
-    repositories::vouchers(&repository)?;
-    let database = match server {
-        Some(server) => Some(lanes::database(server, &format!("fanfare_scale_{count}")).await?),
-        None => None,
-    };
-    let database = database.as_deref();
-    let product = Product::start_on(&repository, &data, database).await?;
-    product.ready(1, Duration::from_secs(60)).await?;
-    issue(&product).await?;
-    product.finish().await?;
-    match database {
-        Some(url) => fill_postgres(url, count).await?,
-        None => fill(&data.join("fanfare.db"), count).await?,
+/// A product with so many vouchers.
+struct Scale {
+    count: u64,
+    repository: PathBuf,
+    data: PathBuf,
+    database: Option<String>,
+    product: Product,
+    used: u64,
+}
+
+/// Redeems at each scale in turn, so that all of them have the same machine, and compares turn by turn. The smallest has too
+/// few vouchers for all turns, so it stands there several times.
+async fn compare(largest: u64, seed: u64, server: Option<&str>) -> Result<()> {
+    let name = if server.is_some() { "PostgreSQL" } else { "SQLite" };
+    let mut smallest = Vec::new();
+    for part in 0..PARTS {
+        smallest.push(Scale::open(SMALLEST, &format!("scale-{part}"), server).await?);
+    }
+    let mut others = Vec::new();
+    for count in [100_000, largest] {
+        others.push(Scale::open(count, &format!("scale-of-{count}"), server).await?);
+    }
+    let mut mix = Mix(seed);
+    let (mut base, mut rates) = (Vec::new(), vec![Vec::new(); others.len()]);
+    for part in &mut smallest {
+        for turn in 0..=REPETITIONS {
+            let first = part.redeem(&mut mix).await?;
+            let mut seen = Vec::new();
+            for other in &mut others {
+                seen.push(other.redeem(&mut mix).await?);
+            }
+            if turn > 0 {
+                base.push(first);
+                rates.iter_mut().zip(seen).for_each(|(rates, rate)| rates.push(rate));
+            }
+        }
+    }
+    println!("scale: {name}, {SMALLEST} vouchers: {:.0} redemptions/s", median(&base));
+    for (scale, rates) in others.iter().zip(&rates) {
+        let ratios: Vec<f64> = rates.iter().zip(&base).map(|(rate, first)| rate / first).collect();
+        let (rate, ratio) = (median(rates), median(&ratios));
+        let verdict = if ratio >= GOAL { "met" } else { "MISSED" };
+        let count = scale.count;
+        println!(
+            "scale: {name}, {count} vouchers: {rate:.0} redemptions/s, {ratio:.2} of 1,000's turn by turn (goal {GOAL}: {verdict})"
+        );
+    }
+    for scale in smallest.into_iter().chain(others) {
+        scale.killed(name, server).await?;
+    }
+    Ok(())
+}
+
+impl Scale {
+    async fn open(count: u64, name: &str, server: Option<&str>) -> Result<Self> {
+        let (repository, data) = (folder(name)?, folder(&format!("{name}-data"))?);
+        repositories::vouchers(&repository)?;
+        let database = match server {
+            Some(server) => Some(lanes::database(server, &name.replace('-', "_")).await?),
+            None => None,
+        };
+        let product = Product::start_on(&repository, &data, database.as_deref()).await?;
+        product.ready(1, Duration::from_secs(60)).await?;
+        issue(&product).await?;
+        product.finish().await?;
+        match &database {
+            Some(url) => fill_postgres(url, count).await?,
+            None => fill(&data.join("fanfare.db"), count).await?,
+        }
+        let product = Product::start_on(&repository, &data, database.as_deref()).await?;
+        Ok(Self { count, repository, data, database, product, used: 0 })
     }
 
-    let product = Product::start_on(&repository, &data, database).await?;
-    let key = product.credentials.terminal_key.clone();
-    let mut mix = Mix(seed);
-    let mut rates = Vec::new();
-    let mut used = 0;
-    for repetition in 0..=REPETITIONS {
+    /// The rate of one turn.
+    async fn redeem(&mut self, mix: &mut Mix) -> Result<f64> {
+        let Self { count, product, used, .. } = self;
+        let key = &product.credentials.terminal_key;
         let requests = (0..CONNECTIONS).map(|_| {
             let one = |_| {
-                used += 1;
+                *used += 1;
                 // The order of use has nothing to do with the order of issue.
-                let body = json!({"code": code(used * 7_919 % count), "mode": "Commit", "storeId": "bkk-01",
+                let body = json!({"code": code(*used * 7_919 % *count), "mode": "Commit", "storeId": "bkk-01",
                     "order": {"id": format!("s-{:016x}", mix.next()), "total": "800.00", "currency": "THB"}});
-                generator::post("/v1/redemptions", &key, &format!("{:032x}", mix.next()), &body.to_string())
+                generator::post("/v1/redemptions", key, &format!("{:032x}", mix.next()), &body.to_string())
             };
             (0..PER_CONNECTION).map(one).collect::<Vec<_>>()
         });
         let requests = requests.collect();
         let seen = generator::each_once(product.port()?, requests).await?;
         ensure!(seen.count(201) == seen.latencies.len(), "a voucher was refused: {:?}", seen.statuses);
-        if repetition > 0 {
-            rates.push(seen.rate());
+        Ok(seen.rate())
+    }
+
+    /// Kills it, sees how soon it serves again, and has its audit look at what it kept.
+    async fn killed(self, name: &str, server: Option<&str>) -> Result<()> {
+        let Self { count, repository, data, database, product, .. } = self;
+        let process = product.id();
+        drop(product);
+        let began = Instant::now();
+        let product = Product::start_on(&repository, &data, database.as_deref()).await?;
+        product.call(reqwest::Method::GET, "/v1/campaigns", "", None).await?;
+        let (took, peak) = (began.elapsed().as_secs_f64(), memory_mib(product.id())?.1);
+        let verdict = if took <= START_GOAL_S && peak <= MEMORY_GOAL_MIB { "met" } else { "MISSED" };
+        println!(
+            "scale: {name}, {count} vouchers: killed (process {process}), it served again after {took:.2} s with at most {peak} MiB (goal {START_GOAL_S} s, \
+             {MEMORY_GOAL_MIB} MiB: {verdict}); fdatasync p50 {:.2} ms",
+            fdatasync_p50_ms(&data)?
+        );
+        product.finish().await?;
+        for path in [&repository, &data] {
+            fs::remove_dir_all(path)?;
         }
+        if let (Some(server), Some(url)) = (server, &database) {
+            lanes::forget(server, url).await?;
+        }
+        Ok(())
     }
-    let process = product.id();
-    drop(product);
-    let began = Instant::now();
-    let product = Product::start_on(&repository, &data, database).await?;
-    product.call(reqwest::Method::GET, "/v1/campaigns", "", None).await?;
-    let (took, peak) = (began.elapsed().as_secs_f64(), memory_mib(product.id())?.1);
-    let verdict = if took <= START_GOAL_S && peak <= MEMORY_GOAL_MIB { "met" } else { "MISSED" };
-    println!(
-        "scale: {name}, {count} vouchers: killed (process {process}), it served again after {took:.2} s with at most {peak} MiB (goal {START_GOAL_S} s, \
-         {MEMORY_GOAL_MIB} MiB: {verdict}); fdatasync p50 {:.2} ms",
-        fdatasync_p50_ms(&data)?
-    );
-    product.finish().await?;
-    for path in [&repository, &data] {
-        fs::remove_dir_all(path)?;
-    }
-    if let (Some(server), Some(url)) = (server, database) {
-        lanes::forget(server, url).await?;
-    }
-    Ok(median(&rates))
 }
 
 /// One voucher, over HTTP, for the copies to be of.
