@@ -46,7 +46,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     let request = if is_restored { Request::Restored { by, reason } } else { Request::Reconciled { by, reason } };
     match admin::ask(&place, request).await? {
         Answer::Done if is_restored => outln!(
-            "noted: start every process anew; calls that move value wait until the tills' journals were sent again as facts\n             and somebody says so: fanfare database reconciled --by NAME --reason TEXT"
+            "noted: start every process anew; calls that move value wait until the tills' journals were sent again as facts\n\
+             and somebody says so: fanfare database reconciled --by NAME --reason TEXT"
         ),
         Answer::Reconciled { restore, since } => {
             outln!("noted: everything is decided again. What you answer for, seen first at {since}: {restore}");
