@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::MissedTickBehavior;
 
-use crate::builtin::last_seen;
 use crate::delete::{CRD_CLEANUP, DeleteOptions, FOREGROUND, ORPHAN, Propagation, delete_many};
 use crate::object::{GroupResource, Key, Stored, has_finalizers};
 use crate::plane::Inner;
@@ -201,12 +200,17 @@ fn expired_events(inner: &Inner) -> Vec<Key> {
         .iter()
         .map(|o| {
             let value = o.value().unwrap_or_default();
-            let seen = last_seen(&value).as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
-            (seen.map_or(i64::MIN, |t| t.as_second()), o)
+            (written_at(&value["metadata"]).map_or(i64::MIN, |t| t.as_second()), o)
         })
         .collect();
-    aged.sort_by_key(|(seen, _)| *seen);
+    aged.sort_by_key(|(written, _)| *written);
     let surplus = aged.len().saturating_sub(EVENTS_MAX);
-    let gone = aged.iter().enumerate().filter(|(i, (seen, _))| *i < surplus || *seen < oldest);
+    let gone = aged.iter().enumerate().filter(|(i, (written, _))| *i < surplus || *written < oldest);
     gone.map(|(_, (_, o))| Key { resource: store.clone(), object: o.name.clone() }).collect()
+}
+
+/// The last write. What an Event says of its own time is of no account: it may tell of the past.
+fn written_at(meta: &Value) -> Option<jiff::Timestamp> {
+    let managed = meta["managedFields"].as_array().into_iter().flatten().map(|m| &m["time"]);
+    managed.chain([&meta["creationTimestamp"]]).filter_map(|t| t.as_str()?.parse().ok()).max()
 }

@@ -51,7 +51,7 @@ pub struct PlaneConfig {
     pub clock: Clock,
     /// Chance.
     pub uids: UidSource,
-    /// Age at which Events are deleted, in seconds.
+    /// Time after their last write at which Events are deleted, in seconds.
     pub event_ttl_s: u32,
     /// History kept for each resource, in changes; a watch that is further behind is told 410 Gone.
     pub watch_log_events_max: usize,

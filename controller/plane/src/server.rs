@@ -25,7 +25,9 @@ use crate::status::ApiError;
 
 /// Connections at one time, watches included; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 512;
-const HEADER_TIMEOUT_S: u64 = 10;
+/// How long a connection may stay without a whole head of a request. Clients close one that was idle for 90 s: were we first, a
+/// request that is sent at that moment would find its connection reset.
+const HEADER_TIMEOUT_S: u64 = 120;
 /// How long a stop waits for answers that are under way.
 const DRAIN_S: u64 = 2;
 
