@@ -188,7 +188,7 @@ pub(crate) fn schema(model: &str) -> &'static Schema {
     let stored_as = if model == "io.k8s.api.events.v1.Event" { "io.k8s.api.core.v1.Event" } else { model };
     match schemas.get(stored_as) {
         Some(slot) => slot.get_or_init(|| compile_builtin(&models()[stored_as], models(), Some(object_meta()))),
-        None => ANYTHING.get_or_init(|| Schema { preserve_unknown: true, ..Schema::default() }),
+        None => ANYTHING.get_or_init(Schema::anything),
     }
 }
 
@@ -292,7 +292,7 @@ fn count(event: &Value) -> i64 {
 }
 
 /// When the event was last seen, whichever client wrote it.
-pub(crate) fn last_seen(event: &Value) -> &Value {
+fn last_seen(event: &Value) -> &Value {
     let candidates = [&event["series"]["lastObservedTime"], &event["lastTimestamp"], first_seen(event)];
     candidates.into_iter().find(|v| v.is_string()).unwrap_or(&Value::Null)
 }

@@ -112,6 +112,16 @@ impl Stored {
         serde_json::from_slice(&self.bytes)
     }
 
+    /// The same under another version.
+    ///
+    /// # Errors
+    /// When the bytes are not JSON.
+    pub(crate) fn at_version(&self, version: u64) -> Result<Self, serde_json::Error> {
+        let mut value = self.value()?;
+        value["metadata"]["resourceVersion"] = Value::String(version.to_string());
+        Self::from_value(version, self.name.clone(), &value)
+    }
+
     pub(crate) fn label(&self, key: &str) -> Option<&str> {
         self.labels.iter().find(|(k, _)| &**k == key).map(|(_, v)| &**v)
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::object::{Key, Stored};
-use crate::sqlite::{Database, DatabaseError, RowChange};
+use crate::sqlite::{Database, DatabaseError};
 use crate::watch_cache::{After, WatchCache};
 
 /// Requests that may wait for the committer; more wait at the door.
@@ -138,13 +138,9 @@ fn decide(cache: &WatchCache, requests: impl Iterator<Item = Request>) -> Batch 
         match decide_one(&key, current, expect, action, batch.version + 1) {
             Ok(after) => {
                 batch.version += 1;
-                let (stored, now) = match &after {
-                    After::Present(o) => (o.clone(), Some(o.clone())),
-                    After::Deleted(o) => (o.clone(), None),
-                };
-                pending.insert(key.clone(), now);
+                pending.insert(key.clone(), after.present().cloned());
+                batch.replies.push((reply, after.object.clone()));
                 batch.changes.push((key, after));
-                batch.replies.push((reply, stored));
             }
             // The other side may have gone: then nobody needs the answer.
             Err(error) => drop(reply.send(Err(error))),
@@ -164,19 +160,16 @@ fn decide_one(
     if seen != expect {
         return Err(CommitError::Stale);
     }
-    let stamp = |value: &mut Value| value["metadata"]["resourceVersion"] = Value::String(version.to_string());
-    match (action, current) {
+    let deleted = matches!(action, Action::Delete);
+    let object = match (action, current) {
         (Action::Put(mut value), _) => {
-            stamp(&mut value);
-            Ok(After::Present(Arc::new(Stored::from_value(version, key.object.clone(), &value)?)))
+            value["metadata"]["resourceVersion"] = Value::String(version.to_string());
+            Stored::from_value(version, key.object.clone(), &value)?
         }
-        (Action::Delete, Some(current)) => {
-            let mut value = current.value()?;
-            stamp(&mut value);
-            Ok(After::Deleted(Arc::new(Stored::from_value(version, key.object.clone(), &value)?)))
-        }
-        (Action::Delete, None) => Err(CommitError::Stale),
-    }
+        (Action::Delete, Some(current)) => current.at_version(version)?,
+        (Action::Delete, None) => return Err(CommitError::Stale),
+    };
+    Ok(After { object: Arc::new(object), deleted })
 }
 
 async fn commit(database: &mut Database, cache: &WatchCache, batch: Batch) {
@@ -185,18 +178,8 @@ async fn commit(database: &mut Database, cache: &WatchCache, batch: Batch) {
         return;
     }
     // Of several changes of one object only the last needs a row; readers still see each.
-    let mut last: HashMap<&Key, &After> = HashMap::new();
-    for (key, after) in &changes {
-        last.insert(key, after);
-    }
-    let rows: Vec<(&Key, RowChange<'_>)> = last
-        .into_iter()
-        .map(|(key, after)| match after {
-            After::Present(object) => (key, RowChange::Put(object)),
-            After::Deleted(_) => (key, RowChange::Delete),
-        })
-        .collect();
-    match database.write(&rows, version).await {
+    let last: HashMap<&Key, &After> = changes.iter().map(|(key, after)| (key, after)).collect();
+    match database.write(&last, version).await {
         Ok(()) => {
             cache.apply(changes);
             for (reply, stored) in replies {

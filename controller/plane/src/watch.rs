@@ -22,7 +22,7 @@ use crate::respond::{self, Response};
 use crate::selector::Selector;
 use crate::status::ApiError;
 use crate::table::{self, Include};
-use crate::watch_cache::{After, Event};
+use crate::watch_cache::Event;
 
 /// A watch ends after this time unless the client asks for less: clients reconnect, and what they leave is freed.
 const DURATION_MAX_S: u64 = 3600;
@@ -216,16 +216,15 @@ impl View {
     /// An object that no longer matches is DELETED for this client, one that begins to match is ADDED.
     fn encode_event(&mut self, inner: &Inner, event: &Event, out: &mut BytesMut) -> Result<(), ApiError> {
         let before = event.before.as_deref().filter(|o| self.selects(o));
-        match (before, &event.after) {
-            (None, After::Present(object)) if self.selects(object) => self.encode(inner, "ADDED", object, out),
-            (Some(_), After::Present(object)) if self.selects(object) => self.encode(inner, "MODIFIED", object, out),
-            (Some(before), After::Present(_)) => {
-                let mut value = before.value().map_err(|e| ApiError::internal(&e))?;
-                value["metadata"]["resourceVersion"] = json!(event.version.to_string());
-                let last = Stored::from_value(event.version, before.name.clone(), &value);
-                self.encode(inner, "DELETED", &last.map_err(|e| ApiError::internal(&e))?, out)
+        let object = &event.after.object;
+        match (before, event.after.present()) {
+            (None, Some(object)) if self.selects(object) => self.encode(inner, "ADDED", object, out),
+            (Some(_), Some(object)) if self.selects(object) => self.encode(inner, "MODIFIED", object, out),
+            (Some(before), Some(_)) => {
+                let last = before.at_version(object.version).map_err(|e| ApiError::internal(&e))?;
+                self.encode(inner, "DELETED", &last, out)
             }
-            (Some(_), After::Deleted(object)) => self.encode(inner, "DELETED", object, out),
+            (Some(_), None) => self.encode(inner, "DELETED", object, out),
             (None, _) => Ok(()),
         }
     }

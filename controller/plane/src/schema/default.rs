@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Additional, Schema};
+use super::Schema;
 
 pub(crate) fn apply_defaults(value: &mut Value, schema: &Schema) {
     match value {
@@ -19,7 +19,7 @@ pub(crate) fn apply_defaults(value: &mut Value, schema: &Schema) {
                     apply_defaults(v, child);
                 }
             }
-            if let Additional::Allowed(child) = &schema.additional {
+            if let Some(child) = &schema.additional {
                 for (_, v) in map.iter_mut().filter(|(key, _)| !schema.properties.contains_key(*key)) {
                     if let (true, false, Some(default)) = (v.is_null(), child.nullable, &child.default) {
                         *v = default.clone();

@@ -1,11 +1,10 @@
 //! Checking a value against its schema, every error at once, worded as a real API server words it.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Additional, Bound, ListKind, Schema, Type};
+use super::{Bound, ListKind, Schema};
 use crate::field_path::FieldPath;
 use crate::status::FieldError;
 
@@ -22,8 +21,8 @@ pub(crate) fn validate(value: &Value, schema: &Schema, path: &FieldPath<'_>, err
     if let Some(kind) = schema.kind
         && !has_type(value, kind)
     {
-        errors.push(wrong_type(value, path, type_name(kind)));
-        if kind == Type::Integer && value.is_number() {
+        errors.push(wrong_type(value, path, kind));
+        if kind == "integer" && value.is_number() {
             errors.push(unchecked_number(path, "(default format)"));
         }
         return;
@@ -130,7 +129,6 @@ fn check_duplicates(items: &[Value], schema: &Schema, path: &FieldPath<'_>, erro
     let mut seen = BTreeSet::new();
     for (i, item) in items.iter().enumerate() {
         let identity = match &schema.list {
-            ListKind::Atomic if schema.unique_items => item.clone(),
             ListKind::Atomic => return,
             ListKind::Set => item.clone(),
             ListKind::Map(keys) => json!(keys.iter().map(|k| (k, &item[k])).collect::<BTreeMap<_, _>>()),
@@ -161,9 +159,7 @@ fn check_object(
         }
     }
     for (key, child) in map {
-        if let Some(child_schema) = schema.properties.get(key) {
-            validate(child, child_schema, &path.key(key), errors);
-        } else if let Additional::Allowed(child_schema) = &schema.additional {
+        if let Some(child_schema) = schema.child(key) {
             validate(child, child_schema, &path.key(key), errors);
         }
     }
@@ -218,8 +214,8 @@ fn too_many(path: &FieldPath<'_>, count: u64, max: u64) -> FieldError {
     )
 }
 
-fn wrong_type(value: &Value, path: &FieldPath<'_>, wanted: &str) -> FieldError {
-    let actual = match value {
+fn type_of(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
         Value::Number(n) if n.is_f64() => "number",
@@ -227,31 +223,21 @@ fn wrong_type(value: &Value, path: &FieldPath<'_>, wanted: &str) -> FieldError {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
-    };
+    }
+}
+
+fn wrong_type(value: &Value, path: &FieldPath<'_>, wanted: &str) -> FieldError {
+    let actual = type_of(value);
     let message = format!("Invalid value: \"{actual}\": {path} in body must be of type {wanted}: \"{actual}\"");
     FieldError::new("FieldValueTypeInvalid", path, message)
 }
 
-fn has_type(value: &Value, kind: Type) -> bool {
-    match kind {
-        Type::Object => value.is_object(),
-        Type::Array => value.is_array(),
-        Type::String => value.is_string(),
-        Type::Boolean => value.is_boolean(),
-        Type::Number => value.is_number(),
+fn has_type(value: &Value, kind: &str) -> bool {
+    match (kind, type_of(value)) {
+        ("number", "integer") => true,
         // 2.0 is an integer to OpenAPI.
-        Type::Integer => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|f| f.fract() == 0.0),
-    }
-}
-
-fn type_name(kind: Type) -> &'static str {
-    match kind {
-        Type::Object => "object",
-        Type::Array => "array",
-        Type::String => "string",
-        Type::Integer => "integer",
-        Type::Number => "number",
-        Type::Boolean => "boolean",
+        ("integer", "number") => value.as_f64().is_some_and(|f| f.fract() == 0.0),
+        (wanted, actual) => wanted == actual,
     }
 }
 
