@@ -66,23 +66,17 @@ async fn pass(inner: &Inner) -> Result<usize, ApiError> {
     for (key, object) in inner.store.cache.terminating() {
         changes += finish(inner, &key, &object).await?;
     }
-    let orphaned: Vec<Key> = inner
-        .store
-        .cache
-        .dependents()
-        .into_iter()
-        .filter(|(_, o)| !o.deleting && o.owners.iter().all(|owner| !inner.store.cache.uid_exists(&owner.uid)))
-        .map(|(key, _)| key)
-        .collect();
-    changes += delete_all(inner, orphaned, Propagation::Background).await?;
-    // An owner that is gone is forgotten where others remain.
-    for (key, object) in inner.store.cache.dependents() {
-        let gone = object.owners.iter().find(|owner| !inner.store.cache.uid_exists(&owner.uid));
-        if let (false, true, Some(owner)) = (object.deleting, object.owners.len() > 1, gone) {
+    let mut orphaned = Vec::new();
+    for (key, object) in inner.store.cache.dependents().into_iter().filter(|(_, o)| !o.deleting) {
+        let mut gone = object.owners.iter().filter(|owner| !inner.store.cache.uid_exists(&owner.uid));
+        if gone.clone().count() == object.owners.len() {
+            orphaned.push(key);
+        } else if let Some(owner) = gone.next() {
+            // An owner that is gone is forgotten where others remain.
             changes += disown(inner, &key, &object, &owner.uid).await?;
         }
     }
-    Ok(changes)
+    Ok(changes + delete_all(inner, orphaned, Propagation::Background).await?)
 }
 
 async fn delete_all(inner: &Inner, keys: Vec<Key>, propagation: Propagation) -> Result<usize, ApiError> {
@@ -194,7 +188,7 @@ async fn commit(inner: &Inner, key: &Key, seen: &Stored, action: Action) -> Resu
 fn expired_events(inner: &Inner) -> Vec<Key> {
     let store = GroupResource::new("", "events");
     let Ok(snapshot) = inner.store.cache.snapshot(&store, None, None, None) else { return Vec::new() };
-    let oldest = inner.now().as_second() - i64::from(inner.event_ttl_s);
+    let oldest = inner.now().as_second() - i64::from(inner.config.event_ttl_s);
     let mut aged: Vec<(i64, &Arc<Stored>)> = snapshot
         .objects
         .iter()

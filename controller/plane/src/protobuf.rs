@@ -187,10 +187,7 @@ fn field_value(
 }
 
 fn appended(list: Option<Value>, item: Value) -> Value {
-    let mut items = match list {
-        Some(Value::Array(items)) => items,
-        _ => Vec::new(),
-    };
+    let Some(Value::Array(mut items)) = list else { return json!([item]) };
     items.push(item);
     Value::Array(items)
 }

@@ -55,11 +55,8 @@ pub enum DatabaseError {
     },
 }
 
-/// What stood in the file when it was opened.
-pub(crate) struct Loaded {
-    pub(crate) version: u64,
-    pub(crate) objects: Vec<(Key, Stored)>,
-}
+/// What stands in the file: the highest version, and every object.
+pub(crate) type Loaded = (u64, Vec<(Key, Stored)>);
 
 pub(crate) struct Database {
     connection: SqliteConnection,
@@ -170,5 +167,5 @@ async fn load(connection: &mut SqliteConnection, path: &str) -> Result<Loaded, D
         })?;
         objects.push((key, object));
     }
-    Ok(Loaded { version: version.cast_unsigned(), objects })
+    Ok((version.cast_unsigned(), objects))
 }

@@ -46,7 +46,7 @@ pub(crate) struct Snapshot {
     pub(crate) objects: Vec<Arc<Stored>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Table {
     objects: BTreeMap<ObjectName, Arc<Stored>>,
     log: VecDeque<Arc<Event>>,
@@ -58,13 +58,7 @@ struct Table {
 
 impl Table {
     fn new(version: u64) -> Self {
-        Self {
-            objects: BTreeMap::new(),
-            log: VecDeque::new(),
-            log_bytes: 0,
-            compacted: version,
-            latest: watch::Sender::new(version),
-        }
+        Self { compacted: version, latest: watch::Sender::new(version), ..Self::default() }
     }
 
     /// The objects as they were at `version`, undoing the log backwards.
@@ -81,7 +75,7 @@ impl Table {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     version: u64,
     /// The version when the plane was opened: nothing older can be replayed.
@@ -101,14 +95,7 @@ pub(crate) struct WatchCache {
 
 impl WatchCache {
     pub(crate) fn new(version: u64, objects: Vec<(Key, Stored)>, log_events_max: usize) -> Self {
-        let mut inner = Inner {
-            version,
-            opened_at: version,
-            tables: HashMap::new(),
-            uids: HashSet::new(),
-            dependents: BTreeSet::new(),
-            terminating: BTreeSet::new(),
-        };
+        let mut inner = Inner { version, opened_at: version, ..Inner::default() };
         for (key, object) in objects {
             inner.index(&key, None, Some(&object));
             let table = inner.tables.entry(key.resource).or_insert_with(|| Table::new(version));
@@ -289,7 +276,7 @@ mod tests {
 
     fn object(version: u64, name: &str) -> Arc<Stored> {
         let value = json!({"metadata": {"name": name, "uid": name, "resourceVersion": version.to_string()}});
-        Arc::new(Stored::from_value(version, ObjectName::new("ns", name), &value).unwrap())
+        Arc::new(Stored::from_value(version, ObjectName::new("ns", name), &value))
     }
 
     fn widgets() -> GroupResource {

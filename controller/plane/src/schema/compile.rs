@@ -42,16 +42,10 @@ pub(crate) fn compile_custom(
 }
 
 /// The schema of a built-in kind from its model; references are looked up in `models`.
-pub(crate) fn compile_builtin(
-    model: &Value,
-    models: &BTreeMap<String, Value>,
-    object_meta: Option<&Arc<Schema>>,
-) -> Schema {
+pub(crate) fn compile_builtin(model: &Value, models: &BTreeMap<String, Value>, object_meta: &Arc<Schema>) -> Schema {
     let mut compiler = Compiler::new(Some(models));
     let mut schema = compiler.node(model, "", &mut Vec::new());
-    if let Some(object_meta) = object_meta {
-        add_object_fields(&mut schema, object_meta);
-    }
+    add_object_fields(&mut schema, object_meta);
     schema
 }
 
@@ -322,10 +316,15 @@ fn check_defaults(schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// The properties that a schema declares, each with its path.
+fn properties<'a>(v: &'a Value, path: &str) -> impl Iterator<Item = (String, &'a Value)> {
+    let path = join(path, "properties");
+    v["properties"].as_object().into_iter().flatten().map(move |(key, child)| (format!("{path}[{key}]"), child))
+}
+
 /// Branches only narrow what the schema around them says: they may not have types of their own.
 fn refuse_types(branch: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    for (key, child) in branch["properties"].as_object().into_iter().flatten() {
-        let path = format!("{}[{key}]", join(path, "properties"));
+    for (path, child) in properties(branch, path) {
         if child.get("type").is_some() {
             errors.push(FieldError::forbidden(join(&path, "type"), "must be empty to be structural"));
         }
@@ -352,17 +351,13 @@ fn require_structural(v: &Value, path: &str, errors: &mut Vec<FieldError>) {
     if v["type"] == "array" && !v["items"].is_object() {
         errors.push(FieldError::required(join(path, "items"), "must be specified"));
     }
-    for (key, child) in v["properties"].as_object().into_iter().flatten() {
-        require_structural(child, &format!("{}[{key}]", join(path, "properties")), errors);
-    }
     for key in ["allOf", "anyOf", "oneOf"] {
         for (i, branch) in v[key].as_array().into_iter().flatten().enumerate() {
             refuse_types(branch, &format!("{}[{i}]", join(path, key)), errors);
         }
     }
-    for key in ["items", "additionalProperties"] {
-        if v[key].is_object() {
-            require_structural(&v[key], &join(path, key), errors);
-        }
+    let unnamed = ["items", "additionalProperties"].into_iter().filter(|key| v[*key].is_object());
+    for (path, child) in properties(v, path).chain(unnamed.map(|key| (join(path, key), &v[key]))) {
+        require_structural(child, &path, errors);
     }
 }

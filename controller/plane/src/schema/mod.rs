@@ -4,8 +4,7 @@
 
 mod at;
 mod compile;
-mod default;
-mod prune;
+mod fit;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -16,8 +15,7 @@ use serde_json::Value;
 
 pub(crate) use at::{unchanged, value_at};
 pub(crate) use compile::{compile_builtin, compile_custom, compile_object_meta};
-pub(crate) use default::apply_defaults;
-pub(crate) use prune::prune;
+pub(crate) use fit::{apply_defaults, prune};
 pub(crate) use validate::validate;
 
 /// Names of types; whatever else a schema may say of one stands beside it.
