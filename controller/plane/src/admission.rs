@@ -1,6 +1,7 @@
 //! The caller's say on what may be stored: asked for every create and update of a main resource, never for `status`.
 
 use futures::future::BoxFuture;
+use serde::Serialize;
 use serde_json::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct AdmissionRequest<'a> {
 }
 
 /// One field that is refused, for clients that show fields.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cause {
     /// Such as `FieldValueInvalid`.
     pub reason: String,

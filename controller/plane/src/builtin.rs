@@ -183,13 +183,9 @@ pub(crate) fn object_meta() -> &'static Arc<Schema> {
 /// The schema of a built-in kind; both versions of Event are checked in the form they are stored in.
 pub(crate) fn schema(model: &str) -> &'static Schema {
     static SCHEMAS: OnceLock<BTreeMap<&'static str, OnceLock<Schema>>> = OnceLock::new();
-    static ANYTHING: OnceLock<Schema> = OnceLock::new();
     let schemas = SCHEMAS.get_or_init(|| KINDS.iter().map(|k| (k.model, OnceLock::new())).collect());
     let stored_as = if model == "io.k8s.api.events.v1.Event" { "io.k8s.api.core.v1.Event" } else { model };
-    match schemas.get(stored_as) {
-        Some(slot) => slot.get_or_init(|| compile_builtin(&models()[stored_as], models(), Some(object_meta()))),
-        None => ANYTHING.get_or_init(|| Schema { preserve_unknown: true, ..Schema::default() }),
-    }
+    schemas[stored_as].get_or_init(|| compile_builtin(&models()[stored_as], models(), object_meta()))
 }
 
 pub(crate) fn resources() -> Vec<Resource> {
@@ -251,20 +247,18 @@ fn text(value: &Value) -> Value {
 }
 
 fn selector(value: &Value) -> String {
-    let pairs: Vec<String> = value
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default()))
-        .collect();
-    if pairs.is_empty() { "<none>".into() } else { pairs.join(",") }
+    let pairs = value.as_object().into_iter().flatten();
+    joined(pairs.map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())))
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() { "<none>".into() } else { parts.join(",") }
 }
 
 fn ports(service: &Value) -> String {
     let ports = service["spec"]["ports"].as_array().into_iter().flatten();
-    let each: Vec<String> =
-        ports.map(|p| format!("{}/{}", number(&p["port"]), p["protocol"].as_str().unwrap_or("TCP"))).collect();
-    if each.is_empty() { "<none>".into() } else { each.join(",") }
+    joined(ports.map(|p| format!("{}/{}", number(&p["port"]), p["protocol"].as_str().unwrap_or("TCP"))))
 }
 
 fn of_containers(deployment: &Value, field: &str) -> String {
@@ -292,7 +286,7 @@ fn count(event: &Value) -> i64 {
 }
 
 /// When the event was last seen, whichever client wrote it.
-pub(crate) fn last_seen(event: &Value) -> &Value {
+fn last_seen(event: &Value) -> &Value {
     let candidates = [&event["series"]["lastObservedTime"], &event["lastTimestamp"], first_seen(event)];
     candidates.into_iter().find(|v| v.is_string()).unwrap_or(&Value::Null)
 }

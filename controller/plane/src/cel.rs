@@ -50,7 +50,7 @@ impl Rules {
     }
 
     /// Both values are given back unchanged.
-    pub(crate) fn check(&self, object: &mut Value, old: Option<&mut Value>) -> Vec<FieldError> {
+    pub(crate) fn check(&self, object: &mut Value, mut old: Option<&mut Value>) -> Vec<FieldError> {
         match self {
             Self::Parts(parts) => {
                 let old = old.as_deref();
@@ -62,17 +62,12 @@ impl Rules {
             }
             Self::Whole(schema) => {
                 // Of `metadata` the rules see the name alone, as upstream does it.
-                let meta = hide_metadata(object);
-                let errors = match old {
-                    Some(old) => {
-                        let old_meta = hide_metadata(old);
-                        let errors = evaluate(schema, "", object, object, Some(old));
-                        old["metadata"] = old_meta;
-                        errors
-                    }
-                    None => evaluate(schema, "", object, object, None),
-                };
+                let (meta, old_meta) = (hide_metadata(object), old.as_deref_mut().map(hide_metadata));
+                let errors = evaluate(schema, "", object, object, old.as_deref());
                 object["metadata"] = meta;
+                if let (Some(old), Some(meta)) = (old, old_meta) {
+                    old["metadata"] = meta;
+                }
                 errors
             }
         }
@@ -116,13 +111,8 @@ fn worded(reason: Option<&str>, field: &str, message: &str, object: &Value) -> F
 
 fn hide_metadata(object: &mut Value) -> Value {
     let meta = object["metadata"].take();
-    let mut visible = serde_json::Map::new();
-    for key in ["name", "generateName"] {
-        if let Some(value) = meta.get(key) {
-            visible.insert(key.into(), value.clone());
-        }
-    }
-    object["metadata"] = Value::Object(visible);
+    let visible = ["name", "generateName"].into_iter();
+    object["metadata"] = visible.filter_map(|key| Some((key.to_owned(), meta.get(key)?.clone()))).collect();
     meta
 }
 

@@ -7,7 +7,7 @@ use crate::cel::Rules;
 use crate::json_path::JsonPath;
 use crate::object::GroupResource;
 use crate::registry::{Custom, Origin, Resource};
-use crate::schema::compile_custom;
+use crate::schema::{compile_custom, value_at};
 use crate::status::FieldError;
 use crate::table::Column;
 
@@ -80,11 +80,7 @@ pub(crate) fn compile(crd: &Value, crd_version: u64) -> Result<Vec<Resource>, Ve
 
 fn compile_version(spec: &Value, version: &Value, path: &str, crd_version: u64) -> Result<Resource, Vec<FieldError>> {
     let mut errors = Vec::new();
-    let schema_path = if path == "spec" {
-        "spec.validation.openAPIV3Schema".to_owned()
-    } else {
-        format!("{path}.schema.openAPIV3Schema")
-    };
+    let schema_path = format!("{path}.{}.openAPIV3Schema", if path == "spec" { "validation" } else { "schema" });
     let document = &version["schema"]["openAPIV3Schema"];
     if !document.is_object() {
         return Err(vec![FieldError::required("spec.versions[0].schema.openAPIV3Schema", "")]);
@@ -104,8 +100,8 @@ fn compile_version(spec: &Value, version: &Value, path: &str, crd_version: u64) 
     let model = format!("{}.{}.{kind}", reversed.join("."), text(&version["name"]));
     Ok(Resource {
         version: text(&version["name"]),
-        list_kind: or_else(&names["listKind"], || format!("{kind}List")),
-        singular: or_else(&names["singular"], || kind.to_lowercase()),
+        list_kind: text(&names["listKind"]),
+        singular: text(&names["singular"]),
         short_names: texts(&names["shortNames"]),
         categories: texts(&names["categories"]),
         namespaced: spec["scope"] == "Namespaced",
@@ -123,28 +119,17 @@ fn compile_version(spec: &Value, version: &Value, path: &str, crd_version: u64) 
 
 fn check_names(crd: &Value) -> Vec<FieldError> {
     let spec = &crd["spec"];
-    let mut errors = Vec::new();
-    for field in ["group", "scope"] {
-        if text(&spec[field]).is_empty() {
-            errors.push(FieldError::required(format!("spec.{field}"), ""));
-        }
-    }
-    for field in ["plural", "kind"] {
-        if text(&spec["names"][field]).is_empty() {
-            errors.push(FieldError::required(format!("spec.names.{field}"), ""));
-        }
-    }
+    let missing = |field: &&str| value_at(spec, field).is_none_or(|v| text(v).is_empty());
+    let required = ["group", "scope", "names.plural", "names.kind"].into_iter().filter(missing);
+    let mut errors: Vec<FieldError> = required.map(|field| FieldError::required(format!("spec.{field}"), "")).collect();
     let wanted = format!("{}.{}", text(&spec["names"]["plural"]), text(&spec["group"]));
-    if crd["metadata"]["name"] != wanted.as_str() {
-        errors.push(FieldError::invalid(
-            "metadata.name",
-            &crd["metadata"]["name"],
-            "must be spec.names.plural+\".\"+spec.group",
-        ));
+    let name = &crd["metadata"]["name"];
+    if *name != wanted.as_str() {
+        errors.push(FieldError::invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group"));
     }
-    if !matches!(spec["scope"].as_str(), Some("Namespaced" | "Cluster") | None) {
-        let message = format!("Unsupported value: {}: supported values: \"Cluster\", \"Namespaced\"", spec["scope"]);
-        errors.push(FieldError::new("FieldValueNotSupported", "spec.scope", message));
+    let scopes = ["Cluster", "Namespaced"];
+    if spec["scope"].as_str().is_some_and(|scope| !scopes.contains(&scope)) {
+        errors.push(FieldError::unsupported("spec.scope", &spec["scope"], &scopes));
     }
     if spec["preserveUnknownFields"] == true {
         let why =
@@ -168,26 +153,21 @@ fn columns(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<Col
         let implied =
             || format!("Custom resource definition column (in JSONPath format): {}", text(&column["jsonPath"]));
         match JsonPath::parse(&text(&column["jsonPath"])) {
-            Ok(json_path) => columns.push(Column::at_path(
-                &text(&column["name"]),
-                &text(&column["type"]),
-                column["priority"].as_i64().unwrap_or(0),
-                &or_else(&column["description"], implied),
-                json_path,
-            )),
-            Err(why) => errors.push(FieldError::invalid(
-                format!("{path}.additionalPrinterColumns[{i}].JSONPath"),
-                &column["jsonPath"],
-                if text(&column["jsonPath"]).starts_with('.') { why } else { NOT_SIMPLE.to_owned() },
-            )),
+            Ok(json_path) => {
+                let (name, kind) = (text(&column["name"]), text(&column["type"]));
+                let description = column["description"].as_str().map_or_else(implied, str::to_owned);
+                let priority = column["priority"].as_i64().unwrap_or(0);
+                columns.push(Column::at_path(&name, &kind, priority, &description, json_path));
+            }
+            Err(why) => {
+                let why = if text(&column["jsonPath"]).starts_with('.') { &why } else { NOT_SIMPLE };
+                let at = format!("{path}.additionalPrinterColumns[{i}].JSONPath");
+                errors.push(FieldError::invalid(at, &column["jsonPath"], why));
+            }
         }
     }
     if given.is_empty() {
-        columns.extend(
-            JsonPath::parse(".metadata.creationTimestamp")
-                .ok()
-                .map(|p| Column::at_path("Age", "date", 0, &builtin::description_of_metadata("Age"), p)),
-        );
+        columns.push(Column::age("date"));
     }
     columns
 }
@@ -195,26 +175,22 @@ fn columns(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<Col
 fn selectable(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<(String, JsonPath)> {
     let given = version["selectableFields"].as_array().map(Vec::as_slice).unwrap_or_default();
     if given.len() > SELECTABLE_FIELDS_MAX {
-        let message = format!("Too many: {}: must have at most {SELECTABLE_FIELDS_MAX} items", given.len());
-        errors.push(FieldError::new("FieldValueTooMany", format!("{path}.selectableFields"), message));
+        let (at, count) = (format!("{path}.selectableFields"), given.len() as u64);
+        errors.push(FieldError::too_many(at, count, SELECTABLE_FIELDS_MAX as u64));
     }
     let mut fields = Vec::new();
     for (i, field) in given.iter().enumerate() {
         let json_path = text(&field["jsonPath"]);
         let steps = json_path.split('.').skip(1);
         let document = &version["schema"]["openAPIV3Schema"];
-        match JsonPath::parse(&json_path) {
-            Ok(_) if steps.fold(document, |schema, step| &schema["properties"][step]).is_null() => {
-                let why = "is an invalid path: does not refer to a valid field";
+        let is_known = !steps.fold(document, |schema, step| &schema["properties"][step]).is_null();
+        let unknown = || "is an invalid path: does not refer to a valid field".to_owned();
+        match JsonPath::parse(&json_path).and_then(|parsed| is_known.then_some(parsed).ok_or_else(unknown)) {
+            Ok(parsed) => fields.push((json_path.trim_start_matches('.').to_owned(), parsed)),
+            Err(why) => {
                 let at = format!("{path}.selectableFields[{i}].jsonPath");
                 errors.push(FieldError::invalid(at, &field["jsonPath"], why));
             }
-            Ok(parsed) => fields.push((json_path.trim_start_matches('.').to_owned(), parsed)),
-            Err(why) => errors.push(FieldError::invalid(
-                format!("{path}.selectableFields[{i}].jsonPath"),
-                &field["jsonPath"],
-                why,
-            )),
         }
     }
     fields
@@ -222,10 +198,6 @@ fn selectable(version: &Value, path: &str, errors: &mut Vec<FieldError>) -> Vec<
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-fn or_else(value: &Value, otherwise: impl FnOnce() -> String) -> String {
-    value.as_str().map_or_else(otherwise, str::to_owned)
 }
 
 fn texts(value: &Value) -> Vec<String> {

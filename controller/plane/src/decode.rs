@@ -1,4 +1,6 @@
 //! Reading request bodies: JSON with duplicate fields noticed, YAML for apply patches, protobuf for built-in kinds.
+//!
+//! The parsers of JSON and of YAML both refuse what nests more than 128 levels deep.
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -6,9 +8,6 @@ use serde_json::{Map, Number, Value};
 use crate::field_path::FieldPath;
 use crate::protobuf;
 use crate::status::ApiError;
-
-/// Nesting of JSON and YAML that is accepted: serde_json's own limit, applied to YAML too.
-const DEPTH_MAX: usize = 128;
 
 /// A body as read.
 #[derive(Debug)]
@@ -40,8 +39,7 @@ pub(crate) fn decode(body: &[u8], content_type: &str) -> Result<Decoded, ApiErro
 fn decode_json(body: &[u8]) -> Result<Decoded, ApiError> {
     let mut duplicates = Vec::new();
     let mut json = serde_json::Deserializer::from_slice(body);
-    let seed = Seed { path: &FieldPath::Root, duplicates: &mut duplicates, depth: 0 };
-    let value = seed
+    let value = Seed { path: &FieldPath::Root, duplicates: &mut duplicates }
         .deserialize(&mut json)
         .and_then(|value| json.end().map(|()| value))
         .map_err(|e| ApiError::bad_request(format!("the body of the request is not valid JSON: {e}")))?;
@@ -53,28 +51,22 @@ fn decode_yaml(body: &[u8]) -> Result<Decoded, ApiError> {
     if let Ok(decoded) = decode_json(body) {
         return Ok(decoded);
     }
-    let bad =
-        |e: &dyn std::fmt::Display| ApiError::bad_request(format!("the body of the request is not valid YAML: {e}"));
     let mut duplicates = Vec::new();
-    let yaml = serde_yaml::Deserializer::from_slice(body);
-    let seed = Seed { path: &FieldPath::Root, duplicates: &mut duplicates, depth: 0 };
-    let value = seed.deserialize(yaml).map_err(|e| bad(&e))?;
+    let value = Seed { path: &FieldPath::Root, duplicates: &mut duplicates }
+        .deserialize(serde_yaml::Deserializer::from_slice(body))
+        .map_err(|e| ApiError::bad_request(format!("the body of the request is not valid YAML: {e}")))?;
     Ok(Decoded { value, duplicates })
 }
 
 struct Seed<'a> {
     path: &'a FieldPath<'a>,
     duplicates: &'a mut Vec<String>,
-    depth: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        if self.depth > DEPTH_MAX {
-            return Err(serde::de::Error::custom(format!("nested more than {DEPTH_MAX} levels deep")));
-        }
         deserializer.deserialize_any(self)
     }
 }
@@ -106,42 +98,25 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(v.into())
     }
 
-    fn visit_string<E>(self, v: String) -> Result<Value, E> {
-        Ok(v.into())
-    }
-
     fn visit_unit<E>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let Seed { path, duplicates, depth } = self;
+        let Seed { path, duplicates } = self;
         let mut items = Vec::new();
-        loop {
-            let here = path.index(items.len());
-            let seed = Seed { path: &here, duplicates: &mut *duplicates, depth: depth + 1 };
-            match seq.next_element_seed(seed)? {
-                Some(item) => items.push(item),
-                None => return Ok(Value::Array(items)),
-            }
+        while let Some(item) = seq.next_element_seed(Seed { path: &path.index(items.len()), duplicates })? {
+            items.push(item);
         }
+        Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let Seed { path, duplicates, depth } = self;
+        let Seed { path, duplicates } = self;
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             let here = path.key(&key);
-            let value =
-                entries.next_value_seed(Seed { path: &here, duplicates: &mut *duplicates, depth: depth + 1 })?;
+            let value = entries.next_value_seed(Seed { path: &here, duplicates })?;
             if map.contains_key(&key) {
                 duplicates.push(here.to_string());
             }

@@ -51,16 +51,15 @@ impl DeleteOptions {
         let body =
             if request.body.is_empty() { json!({}) } else { decode(&request.body, &request.content_type)?.value };
         let text = |v: &Value| v.as_str().filter(|s| !s.is_empty()).map(str::to_owned);
-        let policy =
-            text(&body["propagationPolicy"]).or_else(|| request.query.get("propagationPolicy").map(str::to_owned));
-        let propagation = match policy.as_deref() {
+        let policy = body["propagationPolicy"].as_str().filter(|p| !p.is_empty());
+        let propagation = match policy.or_else(|| request.query.get("propagationPolicy")) {
             Some("Foreground") => Propagation::Foreground,
             Some("Orphan") => Propagation::Orphan,
             None if body["orphanDependents"] == true => Propagation::Orphan,
             Some("Background") | None => Propagation::Background,
             Some(other) => {
                 let supported = ["Foreground", "Background", "Orphan", "nil"];
-                let error = FieldError::unsupported("propagationPolicy", other, &supported);
+                let error = FieldError::unsupported("propagationPolicy", &json!(other), &supported);
                 return Err(ApiError::invalid_options("DeleteOptions", &[error]));
             }
         };
@@ -76,10 +75,10 @@ impl DeleteOptions {
 /// How a deletion went.
 #[derive(Debug)]
 pub(crate) enum Deleted {
+    /// It would be, in a dry run.
     Gone(Arc<Stored>),
     /// Finalizers or contents remain.
     Begun(Arc<Stored>),
-    WouldDelete(Arc<Stored>),
 }
 
 /// Answers DELETE of one object.
@@ -87,7 +86,7 @@ pub(crate) async fn delete_one(inner: &Inner, request: &ApiRequest, name: &str) 
     let options = DeleteOptions::of(request)?;
     let resource = &request.resource;
     match delete(inner, resource, &request.namespace, name, &options).await? {
-        Deleted::Gone(object) | Deleted::WouldDelete(object) => Ok(respond::success(
+        Deleted::Gone(object) => Ok(respond::success(
             json!({"name": name, "group": resource.group, "kind": resource.plural, "uid": object.uid}),
         )),
         Deleted::Begun(object) => respond::object(inner, request, 200, &object),
@@ -139,7 +138,7 @@ pub(crate) async fn delete(
             return Ok(deleted);
         }
     }
-    Err(ApiError::conflict(resource, name, format!("others changed it {ATTEMPTS_MAX} times meanwhile; try again")))
+    Err(ApiError::outrun(resource, name, ATTEMPTS_MAX))
 }
 
 /// One try; `None` when the object changed between reading and writing.
@@ -157,7 +156,7 @@ async fn attempt(
         return Err(ApiError::new(403, "Forbidden", why).about(resource, name));
     }
     if options.dry_run {
-        return Ok(Some(Deleted::WouldDelete(current)));
+        return Ok(Some(Deleted::Gone(current)));
     }
     if current.deleting {
         inner.swept.notify_one();
@@ -197,16 +196,15 @@ fn add_finalizer(resource: &Resource, propagation: Propagation, value: &mut Valu
 }
 
 fn mark(resource: &Resource, value: &mut Value, now: &str) {
-    let generation = value["metadata"]["generation"].as_i64();
     let meta = &mut value["metadata"];
     meta["deletionTimestamp"] = json!(now);
-    if let Some(generation) = generation {
+    if let Some(generation) = meta["generation"].as_i64() {
         meta["generation"] = json!(generation + 1);
     }
-    if value["kind"] != "Namespace" {
-        value["metadata"]["deletionGracePeriodSeconds"] = json!(0);
-    } else {
+    if resource.is_namespace() {
         value["status"] = json!({"phase": "Terminating"});
+    } else {
+        meta["deletionGracePeriodSeconds"] = json!(0);
     }
     if resource.is_crd()
         && let Some(Value::Array(conditions)) = value.pointer_mut("/status/conditions")
@@ -223,21 +221,19 @@ fn check_preconditions(
     current: &Stored,
     options: &DeleteOptions,
 ) -> Result<(), ApiError> {
-    if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != &*current.uid) {
-        let why = format!(
-            "the UID in the precondition ({uid}) does not match the UID in record ({}). \
-             The object might have been deleted and then recreated",
-            current.uid
-        );
-        return Err(ApiError::failed_precondition(resource, name, &why));
-    }
-    if let Some(version) = options.version.as_deref().filter(|v| *v != current.version.to_string()) {
-        let why = format!(
-            "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({}). \
-             The object might have been modified",
-            current.version
-        );
-        return Err(ApiError::failed_precondition(resource, name, &why));
+    let (uid, version) = (current.uid.to_string(), current.version.to_string());
+    let checks = [
+        ("UID", &options.uid, uid, "deleted and then recreated"),
+        ("ResourceVersion", &options.version, version, "modified"),
+    ];
+    for (what, wanted, found, fate) in checks {
+        if let Some(wanted) = wanted.as_ref().filter(|w| **w != found) {
+            let why = format!(
+                "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). \
+                 The object might have been {fate}"
+            );
+            return Err(ApiError::failed_precondition(resource, name, &why));
+        }
     }
     Ok(())
 }

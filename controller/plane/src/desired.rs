@@ -27,19 +27,13 @@ pub(crate) fn check_identity(request: &WriteRequest<'_>, name: &str) -> Result<(
         Change::Create(body) | Change::Replace(body) | Change::Patch(PatchKind::Apply, body) => &body.value,
         Change::Patch(..) => return Ok(()),
     };
-    if let Change::Patch(PatchKind::Apply, _) = &request.change {
-        let text = |key: &str| value[key].as_str().unwrap_or_default();
-        if text("apiVersion").is_empty() || text("kind").is_empty() {
-            return Err(ApiError::bad_request(format!(
-                "invalid object type: {}, Kind={}",
-                if text("apiVersion").is_empty() { "/" } else { text("apiVersion") },
-                text("kind")
-            )));
-        }
+    let (given, kind) = (value["apiVersion"].as_str().unwrap_or_default(), value["kind"].as_str().unwrap_or_default());
+    let is_apply = matches!(request.change, Change::Patch(PatchKind::Apply, _));
+    if is_apply && (given.is_empty() || kind.is_empty()) {
+        let given = if given.is_empty() { "/" } else { given };
+        return Err(ApiError::bad_request(format!("invalid object type: {given}, Kind={kind}")));
     }
-    let differs = |given: &str, expected: &str| !given.is_empty() && given != expected;
     let api_version = resource.api_version();
-    let given = value["apiVersion"].as_str().unwrap_or_default();
     if differs(given, &api_version) {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({given}) does not match the expected API version ({api_version})"
@@ -68,8 +62,11 @@ fn check_kind(resource: &Resource, value: &Value, name: &str) -> Result<(), ApiE
     }
 }
 
+fn differs(given: &str, expected: &str) -> bool {
+    !given.is_empty() && given != expected
+}
+
 fn check_names(resource: &Resource, value: &Value, name: &str, namespace: &str) -> Result<(), ApiError> {
-    let differs = |given: &str, expected: &str| !given.is_empty() && given != expected;
     let given = meta_str(value, "name");
     if differs(given, name) {
         return Err(ApiError::bad_request(format!(
@@ -112,7 +109,7 @@ pub(crate) fn desired(
             match kind {
                 PatchKind::Json => patch::json(&mut shown, body.value.clone())?,
                 PatchKind::Strategic => patch::strategic_merge(&mut shown, &body.value, Some(resource.schema())),
-                PatchKind::Merge | PatchKind::Apply => patch::merge(&mut shown, &body.value),
+                PatchKind::Merge | PatchKind::Apply => json_patch::merge(&mut shown, &body.value),
             }
             check_kind(resource, &shown, name)?;
             check_names(resource, &shown, name, request.namespace)?;
@@ -151,7 +148,7 @@ fn applied(
     prune(&mut config, resource.schema(), &FieldPath::Root, &mut findings.unknown);
     let new = || json!({"apiVersion": manager.api_version, "kind": resource.kind, "metadata": {"name": name}});
     let live = old.cloned().unwrap_or_else(new);
-    patch::apply::apply(&live, &config, Some(resource.schema()), manager, request.options.conflicts)
+    patch::apply::apply(&live, &config, Some(resource.schema()), manager, request.conflicts)
 }
 
 /// Fields that are unknown or doubled.
@@ -169,7 +166,7 @@ impl Findings {
         let duplicates = self.duplicates.iter().map(|p| format!("duplicate field \"{p}\""));
         let found: Vec<String> =
             duplicates.chain(self.unknown.iter().map(|p| format!("unknown field \"{p}\""))).collect();
-        match request.options.validation {
+        match request.validation {
             _ if found.is_empty() => Ok(found),
             FieldValidation::Ignore => Ok(Vec::new()),
             FieldValidation::Warn => Ok(found),
@@ -180,14 +177,14 @@ impl Findings {
 
 fn strict_error(request: &WriteRequest<'_>, found: &str) -> ApiError {
     let Resource { kind, version, .. } = &**request.resource;
+    let why = format!("strict decoding error: {found}");
     match &request.change {
-        Change::Create(_) | Change::Replace(_) => ApiError::bad_request(format!(
-            "{kind} in version \"{version}\" cannot be handled as a {kind}: strict decoding error: {found}"
-        )),
-        Change::Patch(PatchKind::Apply, _) => ApiError::bad_request(format!("strict decoding error: {found}")),
+        Change::Create(_) | Change::Replace(_) => {
+            ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
+        }
+        Change::Patch(PatchKind::Apply, _) => ApiError::bad_request(why),
         Change::Patch(..) => {
-            let error =
-                FieldError::new("FieldValueInvalid", "patch", format!("Invalid value: strict decoding error: {found}"));
+            let error = FieldError::new("FieldValueInvalid", "patch", format!("Invalid value: {why}"));
             ApiError::invalid(request.resource, request.name.unwrap_or_default(), &[error])
         }
     }

@@ -4,7 +4,8 @@ use base64::Engine;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::registry::{Registry, Resource};
+use crate::registry::{Registry, Resource, api_version};
+use crate::status::without_empty;
 
 /// The Kubernetes minor version whose behaviour the plane follows.
 const MINOR: u32 = 33;
@@ -33,36 +34,25 @@ pub(crate) enum Half {
 /// The version of aggregated discovery that an Accept header asks for first.
 pub(crate) fn aggregated_version(accept: &str) -> Option<&'static str> {
     accept.split(',').filter(|media| media.contains("as=APIGroupDiscoveryList")).find_map(|media| {
-        match media.split(';').find_map(|p| p.trim().strip_prefix("v=")) {
-            Some("v2") => Some("v2"),
-            Some("v2beta1") => Some("v2beta1"),
-            _ => None,
-        }
+        let asked = media.split(';').find_map(|p| p.trim().strip_prefix("v="))?;
+        ["v2", "v2beta1"].into_iter().find(|served| *served == asked)
     })
 }
 
 pub(crate) fn aggregated(registry: &Registry, half: Half, version: &str) -> Value {
     let groups = registry.groups().into_iter().filter(|(g, _)| g.is_empty() == (half == Half::Core));
-    let items: Vec<Value> = groups
-        .map(|(group, versions)| {
-            let versions: Vec<Value> = versions
-                .iter()
-                .map(|version| {
-                    let resources: Vec<Value> =
-                        registry.of_group_version(group, version).map(|r| aggregated_resource(r)).collect();
-                    json!({"version": version, "freshness": "Current", "resources": resources})
-                })
-                .collect();
-            let mut metadata = json!({"creationTimestamp": null});
-            if !group.is_empty() {
-                metadata["name"] = json!(group);
-            }
-            json!({"metadata": metadata, "versions": versions})
-        })
-        .collect();
+    let of_version = |group: &str, version: &str| {
+        let resources: Vec<Value> = registry.of_group_version(group, version).map(|r| aggregated_resource(r)).collect();
+        json!({"version": version, "freshness": "Current", "resources": resources})
+    };
+    let of_group = |(group, versions): (&str, Vec<&str>)| {
+        let versions: Vec<Value> = versions.iter().map(|version| of_version(group, version)).collect();
+        let metadata = without_empty(json!({"creationTimestamp": null, "name": group}));
+        json!({"metadata": metadata, "versions": versions})
+    };
     json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"),
-        "metadata": {}, "items": items,
+        "metadata": {}, "items": groups.map(of_group).collect::<Vec<_>>(),
     })
 }
 
@@ -98,6 +88,10 @@ fn add_names(value: &mut Value, r: &Resource) {
     if !r.categories.is_empty() {
         value["categories"] = json!(r.categories);
     }
+}
+
+pub(crate) fn core_versions() -> Value {
+    json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
 }
 
 pub(crate) fn group_list(registry: &Registry) -> Value {
@@ -137,7 +131,7 @@ pub(crate) fn resource_list(registry: &Registry, group: &str, version: &str) -> 
             }));
         }
     }
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    let group_version = api_version(group, version);
     let list =
         json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources});
     (!resources.is_empty()).then_some(list)

@@ -9,7 +9,6 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::MissedTickBehavior;
 
-use crate::builtin::last_seen;
 use crate::delete::{CRD_CLEANUP, DeleteOptions, FOREGROUND, ORPHAN, Propagation, delete_many};
 use crate::object::{GroupResource, Key, Stored, has_finalizers};
 use crate::plane::Inner;
@@ -67,23 +66,17 @@ async fn pass(inner: &Inner) -> Result<usize, ApiError> {
     for (key, object) in inner.store.cache.terminating() {
         changes += finish(inner, &key, &object).await?;
     }
-    let orphaned: Vec<Key> = inner
-        .store
-        .cache
-        .dependents()
-        .into_iter()
-        .filter(|(_, o)| !o.deleting && o.owners.iter().all(|owner| !inner.store.cache.uid_exists(&owner.uid)))
-        .map(|(key, _)| key)
-        .collect();
-    changes += delete_all(inner, orphaned, Propagation::Background).await?;
-    // An owner that is gone is forgotten where others remain.
-    for (key, object) in inner.store.cache.dependents() {
-        let gone = object.owners.iter().find(|owner| !inner.store.cache.uid_exists(&owner.uid));
-        if let (false, true, Some(owner)) = (object.deleting, object.owners.len() > 1, gone) {
+    let mut orphaned = Vec::new();
+    for (key, object) in inner.store.cache.dependents().into_iter().filter(|(_, o)| !o.deleting) {
+        let mut gone = object.owners.iter().filter(|owner| !inner.store.cache.uid_exists(&owner.uid));
+        if gone.clone().count() == object.owners.len() {
+            orphaned.push(key);
+        } else if let Some(owner) = gone.next() {
+            // An owner that is gone is forgotten where others remain.
             changes += disown(inner, &key, &object, &owner.uid).await?;
         }
     }
-    Ok(changes)
+    Ok(changes + delete_all(inner, orphaned, Propagation::Background).await?)
 }
 
 async fn delete_all(inner: &Inner, keys: Vec<Key>, propagation: Propagation) -> Result<usize, ApiError> {
@@ -195,18 +188,23 @@ async fn commit(inner: &Inner, key: &Key, seen: &Stored, action: Action) -> Resu
 fn expired_events(inner: &Inner) -> Vec<Key> {
     let store = GroupResource::new("", "events");
     let Ok(snapshot) = inner.store.cache.snapshot(&store, None, None, None) else { return Vec::new() };
-    let oldest = inner.now().as_second() - i64::from(inner.event_ttl_s);
+    let oldest = inner.now().as_second() - i64::from(inner.config.event_ttl_s);
     let mut aged: Vec<(i64, &Arc<Stored>)> = snapshot
         .objects
         .iter()
         .map(|o| {
             let value = o.value().unwrap_or_default();
-            let seen = last_seen(&value).as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
-            (seen.map_or(i64::MIN, |t| t.as_second()), o)
+            (written_at(&value["metadata"]).map_or(i64::MIN, |t| t.as_second()), o)
         })
         .collect();
-    aged.sort_by_key(|(seen, _)| *seen);
+    aged.sort_by_key(|(written, _)| *written);
     let surplus = aged.len().saturating_sub(EVENTS_MAX);
-    let gone = aged.iter().enumerate().filter(|(i, (seen, _))| *i < surplus || *seen < oldest);
+    let gone = aged.iter().enumerate().filter(|(i, (written, _))| *i < surplus || *written < oldest);
     gone.map(|(_, (_, o))| Key { resource: store.clone(), object: o.name.clone() }).collect()
+}
+
+/// The last write. What an Event says of its own time is of no account: it may tell of the past.
+fn written_at(meta: &Value) -> Option<jiff::Timestamp> {
+    let managed = meta["managedFields"].as_array().into_iter().flatten().map(|m| &m["time"]);
+    managed.chain([&meta["creationTimestamp"]]).filter_map(|t| t.as_str()?.parse().ok()).max()
 }

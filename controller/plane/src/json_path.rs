@@ -1,6 +1,17 @@
 //! The JSONPath that CRDs use for printer columns and selectable fields: names, indexes, `*` and one equality filter.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::Value;
+
+/// One step of a path: `.name` with `\.` for a dot in it, `['name']`, `[0]`, `[*]`, `[?(@.path=="text")]`.
+static STEP: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let quoted = r#"['"](?P<quoted>[^'"]*)['"]"#;
+    let filter = r#"\?\(@(?P<path>[^=]+?)\s*==\s*['"]?(?P<text>[^'"]*?)['"]?\s*\)"#;
+    let bracket = format!(r"\.?\[\s*(?:(?P<index>\d+)|(?P<all>\*)|{quoted}|{filter})\s*\]");
+    Regex::new(&format!(r"^(?:\.(?P<name>(?:\\.|[^.\[\\])+)|{bracket})")).ok()
+});
 
 #[derive(Debug, Clone, PartialEq)]
 enum Step {
@@ -22,25 +33,23 @@ impl JsonPath {
         let trimmed = text.trim();
         let inner = trimmed.strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(trimmed);
         let mut rest = inner.strip_prefix('$').unwrap_or(inner);
+        if rest == "." {
+            return Ok(Self::default());
+        }
         let mut steps = Vec::new();
         while !rest.is_empty() {
-            if let Some(bracketed) = rest.strip_prefix('[') {
-                let end = closing_bracket(bracketed).ok_or_else(|| format!("'[' is not closed in {text}"))?;
-                steps.push(parse_bracket(&bracketed[..end])?);
-                rest = &bracketed[end + 1..];
-            } else if let Some(dotted) = rest.strip_prefix('.') {
-                let (name, after) = take_name(dotted);
-                match name.as_str() {
-                    "" if after.is_empty() && steps.is_empty() => {}
-                    "" if after.starts_with('[') => {}
-                    "" => return Err(format!("a name is missing in {text}")),
-                    "*" => steps.push(Step::All),
-                    _ => steps.push(Step::Name(name)),
-                }
-                rest = after;
-            } else {
-                return Err(format!("{text} must begin with '.'"));
-            }
+            let found = STEP.as_ref().and_then(|step| step.captures(rest));
+            let found = found.ok_or_else(|| format!("{text} is not understood from {rest:?} on"))?;
+            let part = |name: &str| found.name(name).map(|part| part.as_str());
+            steps.push(match (part("name"), part("index"), part("path"), part("quoted")) {
+                (Some("*"), ..) => Step::All,
+                (Some(name), ..) => Step::Name(name.replace('\\', "")),
+                (_, Some(index), ..) => Step::Index(index.parse().map_err(|_| format!("[{index}] is too large"))?),
+                (_, _, Some(path), _) => Step::Where(Self::parse(path)?, part("text").unwrap_or_default().to_owned()),
+                (.., Some(name)) => Step::Name(name.to_owned()),
+                (.., None) => Step::All,
+            });
+            rest = &rest[found[0].len()..];
         }
         Ok(Self(steps))
     }
@@ -83,62 +92,6 @@ pub(crate) fn text_of(value: &Value) -> String {
         Value::Null => String::new(),
         other => other.to_string(),
     }
-}
-
-/// A dotted name; `\.` is a dot inside it.
-fn take_name(text: &str) -> (String, &str) {
-    let mut name = String::new();
-    let mut chars = text.char_indices();
-    while let Some((i, c)) = chars.next() {
-        match c {
-            '\\' => name.extend(chars.next().map(|(_, escaped)| escaped)),
-            '.' | '[' => return (name, &text[i..]),
-            _ => name.push(c),
-        }
-    }
-    (name, "")
-}
-
-fn closing_bracket(text: &str) -> Option<usize> {
-    let (mut depth, mut quote) = (1, None);
-    for (i, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(q), _) if c == q => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, '[') => depth += 1,
-            (None, ']') => depth -= 1,
-            (None, _) => {}
-        }
-        if depth == 0 {
-            return Some(i);
-        }
-    }
-    None
-}
-
-fn parse_bracket(text: &str) -> Result<Step, String> {
-    let text = text.trim();
-    if text == "*" {
-        return Ok(Step::All);
-    }
-    if let Ok(index) = text.parse() {
-        return Ok(Step::Index(index));
-    }
-    if let Some(filter) = text.strip_prefix("?(").and_then(|t| t.strip_suffix(')')) {
-        let (path, wanted) = filter.split_once("==").ok_or_else(|| format!("only == is understood in [{text}]"))?;
-        let path = path.trim().strip_prefix('@').ok_or_else(|| format!("a filter begins with @ in [{text}]"))?;
-        return Ok(Step::Where(JsonPath::parse(path)?, unquote(wanted.trim()).to_owned()));
-    }
-    match unquote(text) {
-        name if name.len() < text.len() => Ok(Step::Name(name.to_owned())),
-        _ => Err(format!("[{text}] is not understood")),
-    }
-}
-
-fn unquote(text: &str) -> &str {
-    let strip = |q: char| text.strip_prefix(q).and_then(|t| t.strip_suffix(q));
-    strip('\'').or_else(|| strip('"')).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{BufMut, BytesMut};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::object::{ObjectName, Stored};
 use crate::plane::Inner;
@@ -16,32 +15,12 @@ use crate::selector::Selector;
 use crate::status::{ApiError, FieldError};
 use crate::table::{self, Include};
 
-/// Where the next page begins; opaque to clients.
-#[derive(Serialize, Deserialize)]
-struct Continue {
-    version: u64,
-    namespace: String,
-    name: String,
-}
+/// Where the next page begins, opaque to clients: version, and namespace and name of the last object.
+type Continue = (u64, String, String);
 
-impl Continue {
-    fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    fn decode(text: &str) -> Result<Self, ApiError> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-        let token = bytes.and_then(|b| serde_json::from_slice(&b).ok());
-        token.ok_or_else(|| ApiError::bad_request("continue key is not valid"))
-    }
-}
-
-struct Page {
-    version: u64,
-    objects: Vec<Arc<Stored>>,
-    next: Option<String>,
-    /// Objects after this page; unknown when a selector filters.
-    remaining: Option<usize>,
+fn read_continue(text: &str) -> Result<Continue, ApiError> {
+    let token = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    token.ok_or_else(|| ApiError::bad_request("continue key is not valid"))
 }
 
 /// Answers GET of one object.
@@ -52,15 +31,8 @@ pub(crate) fn get(inner: &Inner, request: &ApiRequest, name: &str) -> Result<Res
 
 /// Answers GET of a collection.
 pub(crate) fn list(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
-    let page = page(inner, request)?;
-    let mut metadata = json!({"resourceVersion": page.version.to_string()});
-    if let Some(next) = &page.next {
-        metadata["continue"] = json!(next);
-        if let Some(remaining) = page.remaining {
-            metadata["remainingItemCount"] = json!(remaining);
-        }
-    }
-    respond_with(inner, request, &page.objects, metadata)
+    let (objects, metadata) = page(inner, request)?;
+    respond_with(inner, request, &objects, metadata)
 }
 
 /// Objects in the shape that was asked for.
@@ -68,7 +40,7 @@ pub(crate) fn respond_with(
     inner: &Inner,
     request: &ApiRequest,
     objects: &[Arc<Stored>],
-    mut metadata: serde_json::Value,
+    mut metadata: Value,
 ) -> Result<Response, ApiError> {
     let resource = &*request.resource;
     if request.shape == Shape::Plain && !resource.is_builtin() && metadata.get("continue").is_none() {
@@ -138,9 +110,8 @@ pub(crate) fn require_reached(inner: &Inner, version: u64) -> Result<(), ApiErro
     let newest = inner.store.cache.version();
     if version > newest {
         let why = format!("Too large resource version: {version}, current: {newest}");
-        let mut error = ApiError::new(504, "Timeout", why);
-        error.details = json!({"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1});
-        return Err(error);
+        let cause = json!({"reason": "ResourceVersionTooLarge", "message": "Too large resource version"});
+        return Err(ApiError::new(504, "Timeout", why).with(json!({"causes": [cause], "retryAfterSeconds": 1})));
     }
     Ok(())
 }
@@ -161,42 +132,52 @@ pub(crate) fn check_options(request: &ApiRequest) -> Result<(), ApiError> {
     let watches = request.query.is_true("watch");
     let known: &[&str] = if watches { &["NotOlderThan"] } else { &["Exact", "NotOlderThan", ""] };
     let of_match = |why: &str| FieldError::forbidden("resourceVersionMatch", why);
-    let unknown =
-        wanted.filter(|w| !known.contains(w)).map(|w| FieldError::unsupported("resourceVersionMatch", w, known));
-    let errors: Vec<FieldError> = if watches {
-        let needs = of_match("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
-        let alone = of_match("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
-        let needs = (initial && wanted != Some("NotOlderThan")).then_some(needs);
-        needs.into_iter().chain((matches && !initial).then_some(alone)).chain(unknown).collect()
+    let unknown = wanted.filter(|w| !known.contains(w));
+    let unknown = unknown.map(|w| FieldError::unsupported("resourceVersionMatch", &json!(w), known));
+    let rules = if watches {
+        let unmet = initial && wanted != Some("NotOlderThan");
+        vec![
+            (unmet, of_match("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")),
+            (
+                matches && !initial,
+                of_match("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"),
+            ),
+        ]
     } else {
-        let needs = of_match("resourceVersionMatch is forbidden unless resourceVersion is provided");
-        let continues_too = of_match("resourceVersionMatch is forbidden when continue is provided");
-        let zero = of_match("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
         let listed = FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list");
-        let needs = (matches && !has("resourceVersion")).then_some(needs);
-        let found = needs.into_iter().chain((matches && continues).then_some(continues_too)).chain(unknown);
-        found.chain(at_zero.then_some(zero)).chain(initial.then_some(listed)).collect()
+        vec![
+            (
+                matches && !has("resourceVersion"),
+                of_match("resourceVersionMatch is forbidden unless resourceVersion is provided"),
+            ),
+            (matches && continues, of_match("resourceVersionMatch is forbidden when continue is provided")),
+            (at_zero, of_match("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")),
+            (initial, listed),
+        ]
     };
+    let broken = rules.into_iter().filter_map(|(broken, error)| broken.then_some(error));
+    let errors: Vec<FieldError> = broken.chain(unknown).collect();
     if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid_options("ListOptions", &errors)) }
 }
 
-fn page(inner: &Inner, request: &ApiRequest) -> Result<Page, ApiError> {
+/// One page of what is selected, and the metadata of the list.
+fn page(inner: &Inner, request: &ApiRequest) -> Result<(Vec<Arc<Stored>>, Value), ApiError> {
     let selector = selector(request)?;
     let limit = request.query.integer("limit")?.and_then(|l| usize::try_from(l).ok());
     let limit = limit.filter(|l| *l > 0).unwrap_or(usize::MAX);
     check_options(request)?;
-    let token = request.query.get("continue").map(Continue::decode).transpose()?;
+    let token = request.query.get("continue").map(read_continue).transpose()?;
     let asked = version(request)?;
     if token.is_some() && asked != 0 {
         return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
     }
     require_reached(inner, asked)?;
     let at = match (&token, request.query.get("resourceVersionMatch")) {
-        (Some(token), _) => Some(token.version),
+        (Some((version, ..)), _) => Some(*version),
         (None, Some("Exact")) => Some(asked),
         (None, _) => None,
     };
-    let after = token.map(|t| ObjectName::new(&t.namespace, &t.name));
+    let after = token.map(|(_, namespace, name)| ObjectName::new(&namespace, &name));
     let resource = &request.resource;
     let snapshot = inner
         .store
@@ -206,11 +187,13 @@ fn page(inner: &Inner, request: &ApiRequest) -> Result<Page, ApiError> {
     let candidates = snapshot.objects.len();
     let mut matching = snapshot.objects.into_iter().filter(|o| selector.matches(o, resource));
     let objects: Vec<Arc<Stored>> = matching.by_ref().take(limit).collect();
-    let more = matching.next().is_some();
-    let next = objects.last().filter(|_| more).map(|last| {
+    let mut metadata = json!({"resourceVersion": snapshot.version.to_string()});
+    if let (Some(last), Some(_)) = (objects.last(), matching.next()) {
         let ObjectName { namespace, name } = &last.name;
-        Continue { version: snapshot.version, namespace: namespace.to_string(), name: name.to_string() }.encode()
-    });
-    let remaining = selector.is_everything().then(|| candidates - objects.len());
-    Ok(Page { version: snapshot.version, objects, next, remaining })
+        metadata["continue"] = json!(URL_SAFE_NO_PAD.encode(json!([snapshot.version, namespace, name]).to_string()));
+        if selector.is_everything() {
+            metadata["remainingItemCount"] = json!(candidates - objects.len());
+        }
+    }
+    Ok((objects, metadata))
 }

@@ -1,5 +1,8 @@
 //! What must hold of `metadata` whatever the kind: names, labels, annotations.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::Value;
 
 use crate::delete::{FOREGROUND, ORPHAN};
@@ -25,34 +28,39 @@ const QUALIFIED: &str = "name part must consist of alphanumeric characters, '-',
 const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
     'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 
+type Form = LazyLock<Option<Regex>>;
+
+static SUBDOMAIN_FORM: Form =
+    LazyLock::new(|| Regex::new(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$").ok());
+static LABEL_FORM: Form = LazyLock::new(|| Regex::new(r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$").ok());
+static CONFIG_KEY_FORM: Form = LazyLock::new(|| Regex::new(r"^[-._a-zA-Z0-9]+$").ok());
+
+fn has_form(text: &str, form: &Form) -> bool {
+    form.as_ref().is_some_and(|form| form.is_match(text))
+}
+
 pub(crate) fn validate(resource: &Resource, object: &Value, errors: &mut Vec<FieldError>) {
+    let meta = &object["metadata"];
+    let too_long = |max: usize| format!("must be no more than {max} characters");
     let name = meta_str(object, "name");
     let name_max = if resource.is_namespace() { LABEL_MAX } else { NAME_MAX };
     if name.len() > name_max {
-        errors.push(FieldError::invalid(
-            "metadata.name",
-            &object["metadata"]["name"],
-            format!("must be no more than {name_max} characters"),
-        ));
-    } else if !is_subdomain(name) || (resource.is_namespace() && name.contains('.')) {
-        errors.push(FieldError::invalid("metadata.name", &object["metadata"]["name"], SUBDOMAIN));
+        errors.push(FieldError::invalid("metadata.name", &meta["name"], too_long(name_max)));
+    } else if !has_form(name, &SUBDOMAIN_FORM) || (resource.is_namespace() && name.contains('.')) {
+        errors.push(FieldError::invalid("metadata.name", &meta["name"], SUBDOMAIN));
     }
-    for (key, value) in object["metadata"]["labels"].as_object().into_iter().flatten() {
+    for (key, value) in meta["labels"].as_object().into_iter().flatten() {
         if !is_qualified(key) {
             errors.push(FieldError::invalid("metadata.labels", &Value::from(key.as_str()), QUALIFIED));
         }
-        let text = value.as_str().unwrap_or_default();
+        let text = text(value);
         if text.len() > LABEL_MAX {
-            errors.push(FieldError::invalid(
-                "metadata.labels",
-                value,
-                format!("must be no more than {LABEL_MAX} characters"),
-            ));
-        } else if !text.is_empty() && !is_label(text) {
+            errors.push(FieldError::invalid("metadata.labels", value, too_long(LABEL_MAX)));
+        } else if !text.is_empty() && !has_form(text, &LABEL_FORM) {
             errors.push(FieldError::invalid("metadata.labels", value, LABEL_VALUE));
         }
     }
-    let owners = object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let owners = meta["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
     for owner in owners {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if owner[field].as_str().is_some_and(str::is_empty) {
@@ -64,23 +72,20 @@ pub(crate) fn validate(resource: &Resource, object: &Value, errors: &mut Vec<Fie
     let mut controllers = owners.iter().filter(|o| o["controller"] == true);
     if let (Some(first), Some(second)) = (controllers.next(), controllers.next()) {
         let named = |o: &Value| format!("{}/{}", text(&o["kind"]), text(&o["name"]));
-        let why = format!(
-            "Only one reference can have Controller set to true. Found \"true\" in references for {} and {}",
-            named(first),
-            named(second)
-        );
-        errors.push(FieldError::invalid("metadata.ownerReferences", &object["metadata"]["ownerReferences"], why));
+        let both = format!("{} and {}", named(first), named(second));
+        let why =
+            format!("Only one reference can have Controller set to true. Found \"true\" in references for {both}");
+        errors.push(FieldError::invalid("metadata.ownerReferences", &meta["ownerReferences"], why));
     }
     let mut size = 0;
-    for (key, value) in object["metadata"]["annotations"].as_object().into_iter().flatten() {
+    for (key, value) in meta["annotations"].as_object().into_iter().flatten() {
         if !is_qualified(&key.to_lowercase()) {
             errors.push(FieldError::invalid("metadata.annotations", &Value::from(key.as_str()), QUALIFIED));
         }
-        size += key.len() + value.as_str().map_or(0, str::len);
+        size += key.len() + text(value).len();
     }
     if size > ANNOTATIONS_MAX {
-        let message = format!("Too long: may not be more than {ANNOTATIONS_MAX} bytes");
-        errors.push(FieldError::new("FieldValueTooLong", "metadata.annotations", message));
+        errors.push(FieldError::too_long("metadata.annotations", ANNOTATIONS_MAX as u64));
     }
 }
 
@@ -94,10 +99,9 @@ pub(crate) fn warnings(object: &Value) -> Vec<String> {
 
 /// Keys of the data of ConfigMaps and Secrets.
 pub(crate) fn validate_data_keys(object: &Value, errors: &mut Vec<FieldError>) {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     for field in ["data", "binaryData"] {
         for key in object[field].as_object().into_iter().flatten().map(|(key, _)| key) {
-            if key.is_empty() || key.len() > NAME_MAX || !key.bytes().all(allowed) {
+            if key.len() > NAME_MAX || !has_form(key, &CONFIG_KEY_FORM) {
                 errors.push(FieldError::invalid(format!("{field}[{key}]"), &Value::from(key.as_str()), CONFIG_KEY));
             }
         }
@@ -108,25 +112,11 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn is_subdomain(text: &str) -> bool {
-    let part = |p: &str| {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        !p.is_empty() && p.bytes().all(allowed) && !p.starts_with('-') && !p.ends_with('-')
-    };
-    text.split('.').all(part)
-}
-
-fn is_label(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let edge = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = text.as_bytes();
-    edge(bytes.first()) && edge(bytes.last()) && bytes.iter().all(|b| inner(*b))
-}
-
 /// `name` or `prefix.dns/name`.
 pub(crate) fn is_qualified(key: &str) -> bool {
     let (prefix, name) = key.split_once('/').map_or((None, key), |(p, n)| (Some(p), n));
-    name.len() <= LABEL_MAX && is_label(name) && prefix.is_none_or(|p| p.len() <= NAME_MAX && is_subdomain(p))
+    let is_prefix = |p: &str| p.len() <= NAME_MAX && has_form(p, &SUBDOMAIN_FORM);
+    name.len() <= LABEL_MAX && has_form(name, &LABEL_FORM) && prefix.is_none_or(is_prefix)
 }
 
 #[cfg(test)]

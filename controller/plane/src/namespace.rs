@@ -16,14 +16,8 @@ const NO_CA: &str = "The embedded plane serves plain HTTP on loopback: there is 
 /// Makes the first namespaces, and furnishes those that a crash left bare.
 pub(crate) async fn create_first(inner: &Inner) -> Result<(), ApiError> {
     for name in FIRST {
-        ensure(
-            inner,
-            "namespaces",
-            "",
-            name,
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
-        )
-        .await?;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        ensure(inner, "namespaces", "", name, namespace).await?;
     }
     let namespaces = GroupResource::new("", "namespaces");
     let stored = inner.store.cache.snapshot(&namespaces, None, None, None).map(|s| s.objects).unwrap_or_default();
@@ -66,19 +60,17 @@ pub(crate) fn require_usable(inner: &Inner, resource: &Resource, namespace: &str
     let key = Key::new(&GroupResource::new("", "namespaces"), "", namespace);
     match inner.store.cache.get(&key) {
         None => {
-            let mut error = ApiError::new(404, "NotFound", format!("namespaces \"{namespace}\" not found"));
-            error.details = json!({"name": namespace, "kind": "namespaces"});
-            Err(error)
+            let why = format!("namespaces \"{namespace}\" not found");
+            Err(ApiError::new(404, "NotFound", why).with(json!({"name": namespace, "kind": "namespaces"})))
         }
         Some(found) if found.deleting => {
             let why = format!(
                 "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
                 resource.qualified()
             );
-            let mut error = ApiError::new(403, "Forbidden", why);
             let cause = json!({"reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"), "field": "metadata.namespace"});
-            error.details = json!({"name": name, "group": resource.group, "kind": resource.plural, "causes": [cause]});
-            Err(error)
+            let details = json!({"name": name, "group": resource.group, "kind": resource.plural, "causes": [cause]});
+            Err(ApiError::new(403, "Forbidden", why).with(details))
         }
         Some(_) => Ok(()),
     }

@@ -70,12 +70,8 @@ pub(crate) struct Stored {
 
 impl Stored {
     /// Serialises `value`, which carries `version` as its resourceVersion.
-    ///
-    /// # Errors
-    /// When the value cannot be written as JSON.
-    pub(crate) fn from_value(version: u64, name: ObjectName, value: &Value) -> Result<Self, serde_json::Error> {
-        let bytes = Bytes::from(serde_json::to_vec(value)?);
-        Ok(Self::assemble(version, name, bytes, &value["metadata"]))
+    pub(crate) fn from_value(version: u64, name: ObjectName, value: &Value) -> Self {
+        Self::assemble(version, name, to_bytes(value), &value["metadata"])
     }
 
     /// Reads back what `from_value` wrote.
@@ -112,9 +108,24 @@ impl Stored {
         serde_json::from_slice(&self.bytes)
     }
 
+    /// The same under another version.
+    ///
+    /// # Errors
+    /// When the bytes are not JSON.
+    pub(crate) fn at_version(&self, version: u64) -> Result<Self, serde_json::Error> {
+        let mut value = self.value()?;
+        value["metadata"]["resourceVersion"] = Value::String(version.to_string());
+        Ok(Self::from_value(version, self.name.clone(), &value))
+    }
+
     pub(crate) fn label(&self, key: &str) -> Option<&str> {
         self.labels.iter().find(|(k, _)| &**k == key).map(|(_, v)| &**v)
     }
+}
+
+/// A tree of JSON can always be written.
+pub(crate) fn to_bytes(value: &Value) -> Bytes {
+    serde_json::to_vec(value).unwrap_or_default().into()
 }
 
 /// `metadata.<field>` as text, empty when absent.
@@ -125,4 +136,8 @@ pub(crate) fn meta_str<'a>(value: &'a Value, field: &str) -> &'a str {
 /// Whether `metadata.finalizers` holds anything.
 pub(crate) fn has_finalizers(value: &Value) -> bool {
     value["metadata"]["finalizers"].as_array().is_some_and(|a| !a.is_empty())
+}
+
+pub(crate) fn is_empty_container(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::builtin;
-use crate::registry::{Origin, Registry, Resource};
+use crate::registry::{Origin, Registry, Resource, api_path};
 
 const LIST_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
 
@@ -12,7 +12,7 @@ pub(crate) fn index(registry: &Registry) -> Value {
     let mut paths = Map::new();
     for (group, versions) in registry.groups() {
         for version in versions {
-            let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
+            let path = api_path(group, version);
             let url = format!("/openapi/v3/{path}?hash={}", registry.revision);
             paths.insert(path, json!({"serverRelativeURL": url}));
         }
@@ -30,7 +30,6 @@ pub(crate) const EMPTY_V2_PROTOBUF: &[u8] = b"\x0a\x032.0";
 
 /// The document of one group and version; `None` when nothing of it is served.
 pub(crate) fn document(registry: &Registry, group: &str, version: &str) -> Option<Value> {
-    let base = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     let mut wanted = Vec::new();
     for resource in registry.of_group_version(group, version) {
@@ -39,7 +38,7 @@ pub(crate) fn document(registry: &Registry, group: &str, version: &str) -> Optio
             schemas.insert(format!("{name}List"), list_model(resource, &name));
         }
         collect_references(&schema, &mut wanted);
-        add_paths(&mut paths, &base, resource, &name);
+        add_paths(&mut paths, resource, &name);
         schemas.insert(name, schema);
     }
     while let Some(name) = wanted.pop() {
@@ -133,7 +132,7 @@ fn spell_out(schema: &mut Value) {
     }
 }
 
-fn add_paths(paths: &mut Map<String, Value>, base: &str, resource: &Resource, model: &str) {
+fn add_paths(paths: &mut Map<String, Value>, resource: &Resource, model: &str) {
     let parameter =
         |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
     let parameters = |names: &[&str]| names.iter().map(|n| parameter(n)).collect::<Vec<_>>();
@@ -148,26 +147,18 @@ fn add_paths(paths: &mut Map<String, Value>, base: &str, resource: &Resource, mo
     };
     let write: &[&str] = &["dryRun", "fieldManager", "fieldValidation"];
     let patch: &[&str] = &["dryRun", "fieldManager", "fieldValidation", "force"];
-    let collection = if resource.namespaced {
-        format!("{base}/namespaces/{{namespace}}/{}", resource.plural)
-    } else {
-        format!("{base}/{}", resource.plural)
+    let within = if resource.namespaced { "/namespaces/{namespace}" } else { "" };
+    let collection = format!("/{}{within}/{}", api_path(&resource.group, &resource.version), resource.plural);
+    let mut add = |path: String, operations: &[(&str, &str, &[&str])]| {
+        let each = operations.iter().map(|(verb, action, names)| ((*verb).to_owned(), operation(action, names)));
+        paths.insert(path, each.collect());
     };
-    let one = json!({
-        "get": operation("get", &[]), "put": operation("put", write),
-        "patch": operation("patch", patch), "delete": operation("delete", &["dryRun"]),
-    });
-    paths.insert(format!("{collection}/{{name}}"), one);
+    let (get, put, patch) = (("get", "get", &[][..]), ("put", "put", write), ("patch", "patch", patch));
+    add(format!("{collection}/{{name}}"), &[get, put, patch, ("delete", "delete", &["dryRun"])]);
     if resource.has_status {
-        let status = json!({
-            "get": operation("get", &[]), "put": operation("put", write), "patch": operation("patch", patch),
-        });
-        paths.insert(format!("{collection}/{{name}}/status"), status);
+        add(format!("{collection}/{{name}}/status"), &[get, put, patch]);
     }
-    let all = json!({
-        "get": operation("list", &[]), "post": operation("post", write), "delete": operation("deletecollection", &[]),
-    });
-    paths.insert(collection, all);
+    add(collection, &[("get", "list", &[]), ("post", "post", write), ("delete", "deletecollection", &[])]);
 }
 
 fn collect_references(value: &Value, found: &mut Vec<String>) {

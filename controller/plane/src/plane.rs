@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -24,7 +23,7 @@ use crate::sqlite::DatabaseError;
 use crate::status::ApiError;
 use crate::storage::Store;
 use crate::watch_cache::Snapshot;
-use crate::write::{Admit, Change, FieldValidation, PatchKind, WriteOptions, WriteRequest, Written, write};
+use crate::write::{Admit, Change, FieldValidation, PatchKind, WriteRequest, Written, write};
 
 /// Events older than this are deleted, as a real API server does.
 const EVENT_TTL_DEFAULT_S: u32 = 3600;
@@ -51,7 +50,7 @@ pub struct PlaneConfig {
     pub clock: Clock,
     /// Chance.
     pub uids: UidSource,
-    /// Age at which Events are deleted, in seconds.
+    /// Time after their last write at which Events are deleted, in seconds.
     pub event_ttl_s: u32,
     /// History kept for each resource, in changes; a watch that is further behind is told 410 Gone.
     pub watch_log_events_max: usize,
@@ -97,10 +96,7 @@ pub(crate) struct Inner {
     registry: RwLock<Arc<Registry>>,
     /// Held while the registry is rebuilt, so that the last CRD written is always in it.
     refreshing: Mutex<()>,
-    pub(crate) admission: Arc<dyn Admission>,
-    pub(crate) clock: Clock,
-    pub(crate) uids: UidSource,
-    pub(crate) event_ttl_s: u32,
+    pub(crate) config: PlaneConfig,
     /// Wakes garbage collection.
     pub(crate) swept: Arc<Notify>,
     stop: watch::Sender<bool>,
@@ -112,7 +108,7 @@ impl Inner {
     }
 
     pub(crate) fn now(&self) -> jiff::Timestamp {
-        (self.clock)()
+        (self.config.clock)()
     }
 
     /// RFC 3339 in whole seconds, as `metav1.Time` is written.
@@ -123,6 +119,11 @@ impl Inner {
     /// Turns true when the plane stops.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()
+    }
+
+    /// Returns when the plane stops.
+    pub(crate) async fn stopped(&self) {
+        drop(self.stopping().wait_for(|stop| *stop).await);
     }
 
     /// Makes the registry follow the CRDs that are stored.
@@ -154,13 +155,11 @@ impl Inner {
             name: Some(name),
             subresource: Subresource::Main,
             change,
-            options: WriteOptions {
-                dry_run: false,
-                manager: OWN_MANAGER.to_owned(),
-                conflicts: Conflicts::TakeOver,
-                validation: FieldValidation::Warn,
-                admit: Admit::Skip,
-            },
+            dry_run: false,
+            manager: OWN_MANAGER.to_owned(),
+            conflicts: Conflicts::TakeOver,
+            validation: FieldValidation::Warn,
+            admit: Admit::Skip,
         };
         write(self, &request).await
     }
@@ -177,17 +176,14 @@ impl Plane {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(config: PlaneConfig) -> Result<Self, StartError> {
-        let PlaneConfig { database, crds, admission, clock, uids, event_ttl_s, watch_log_events_max } = config;
-        let store = Store::open(&database, watch_log_events_max).await?;
+    pub async fn start(mut config: PlaneConfig) -> Result<Self, StartError> {
+        let crds = std::mem::take(&mut config.crds);
+        let store = Store::open(&config.database, config.watch_log_events_max).await?;
         let inner = Arc::new(Inner {
             store,
             registry: RwLock::new(Arc::new(Registry::builtin())),
             refreshing: Mutex::new(()),
-            admission,
-            clock,
-            uids,
-            event_ttl_s,
+            config,
             swept: Arc::new(Notify::new()),
             stop: watch::Sender::new(false),
         });
@@ -235,9 +231,4 @@ async fn install(inner: &Arc<Inner>, crd: Value) -> Result<(), StartError> {
     let body = Decoded { value: crd, duplicates: Vec::new() };
     let change = Change::Patch(PatchKind::Apply, body);
     inner.write_own(&resource, "", &name, change).await.map(drop).map_err(failed)
-}
-
-/// Bytes of a JSON value that the plane made itself.
-pub(crate) fn to_bytes(value: &Value) -> Result<Bytes, ApiError> {
-    serde_json::to_vec(value).map(Bytes::from).map_err(|e| ApiError::internal(&e))
 }

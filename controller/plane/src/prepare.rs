@@ -8,6 +8,7 @@ use crate::builtin_defaults;
 use crate::crd;
 use crate::field_path::FieldPath;
 use crate::meta;
+use crate::object::is_empty_container;
 use crate::patch::managers::{Manager, track_update};
 use crate::registry::Resource;
 use crate::request::Subresource;
@@ -61,7 +62,7 @@ pub(crate) fn prepare(
         crd::complete(&mut object);
         object["status"] = crd::established_status(&object, context.manager.now);
     }
-    let Findings { errors, warnings } = find_errors(context, old, &mut object);
+    let (errors, warnings) = find_errors(context, old, &mut object);
     // Go reads these into structs, and fails before anything is validated.
     let is_typed = |e: &&FieldError| (resource.is_builtin() && !resource.is_crd()) || e.field.starts_with("metadata");
     if let Some(error) = errors.iter().filter(is_typed).find(|e| e.reason == "FieldValueTypeInvalid") {
@@ -121,7 +122,7 @@ fn stamp(context: &Context<'_>, old: Option<&Value>, object: &mut Value) {
     object["apiVersion"] = json!(resource.stored_as);
     object["kind"] = json!(resource.kind);
     let Some(meta) = object["metadata"].as_object_mut() else { return };
-    meta.retain(|key, value| key == "managedFields" || !is_nothing(value));
+    meta.retain(|key, value| key == "managedFields" || !(value.is_null() || is_empty_container(value)));
     meta.remove("selfLink");
     meta.insert("name".into(), json!(context.name));
     if resource.namespaced {
@@ -144,30 +145,17 @@ fn stamp(context: &Context<'_>, old: Option<&Value>, object: &mut Value) {
     }
 }
 
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(map) => map.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    }
-}
-
 /// As upstream says some errors: in two places, so that there are two causes.
 pub(crate) fn twice(error: FieldError) -> [FieldError; 2] {
     [error.clone(), error]
 }
 
-struct Findings {
-    errors: Vec<FieldError>,
-    warnings: Vec<String>,
-}
-
-fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Value) -> Findings {
+/// What is refused, and what is only warned of.
+fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Value) -> (Vec<FieldError>, Vec<String>) {
     let resource = context.resource;
     let (mut errors, mut warnings) = (Vec::new(), meta::warnings(object));
     meta::validate(resource, object, &mut errors);
-    if resource.is_builtin() && matches!(resource.kind.as_str(), "ConfigMap" | "Secret") {
+    if resource.holds_data() {
         meta::validate_data_keys(object, &mut errors);
     }
     validate(object, resource.schema(), &FieldPath::Root, &mut errors);
@@ -202,7 +190,7 @@ fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Valu
     if resource.is_crd() && errors.is_empty() && old.as_ref().is_none_or(|o| o["spec"] != object["spec"]) {
         errors.extend(crd::compile(object, 0).err().into_iter().flatten());
     }
-    Findings { errors, warnings }
+    (errors, warnings)
 }
 
 fn new_finalizers(old: &Value, object: &Value) -> Option<FieldError> {
@@ -219,11 +207,10 @@ fn new_finalizers(old: &Value, object: &Value) -> Option<FieldError> {
 
 /// ConfigMaps and Secrets that were declared immutable.
 fn immutable_data(resource: &Resource, old: &Value, object: &Value) -> Option<FieldError> {
-    if resource.is_builtin() && resource.kind == "Secret" && old["type"] != object["type"] {
+    if resource.holds_data() && resource.kind == "Secret" && old["type"] != object["type"] {
         return Some(FieldError::invalid("type", &object["type"], "field is immutable"));
     }
-    let applies = resource.is_builtin() && matches!(resource.kind.as_str(), "ConfigMap" | "Secret");
-    if !applies || old["immutable"] != true {
+    if !resource.holds_data() || old["immutable"] != true {
         return None;
     }
     let field = ["immutable", "data", "binaryData"].into_iter().find(|f| old[*f] != object[*f])?;

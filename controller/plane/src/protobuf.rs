@@ -58,23 +58,15 @@ fn messages() -> &'static Messages {
 /// Decodes the envelope and the object in it, which gets its apiVersion and kind.
 pub(crate) fn decode(body: &[u8]) -> Result<Value, ProtobufError> {
     let mut envelope = Reader(body.strip_prefix(MAGIC).ok_or(ProtobufError::Magic)?);
-    let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &b""[..]);
+    let (mut type_meta, mut raw) = (Map::new(), &b""[..]);
     while let Some((number, wire)) = envelope.field()? {
         match (number, wire) {
-            (1, Wire::Bytes(type_meta)) => {
-                let mut reader = Reader(type_meta);
-                while let Some((number, wire)) = reader.field()? {
-                    match (number, wire) {
-                        (1, Wire::Bytes(text)) => api_version = utf8(text)?,
-                        (2, Wire::Bytes(text)) => kind = utf8(text)?,
-                        _ => {}
-                    }
-                }
-            }
+            (1, Wire::Bytes(bytes)) => type_meta = message("TypeMeta", bytes, 0)?,
             (2, Wire::Bytes(bytes)) => raw = bytes,
             _ => {}
         }
     }
+    let (api_version, kind) = (text(&type_meta, "apiVersion"), text(&type_meta, "kind"));
     // Both groups have an Event, and number it differently.
     let of_group = api_version.split_once('/').map(|(group, _)| format!("{group}/{kind}"));
     let name = of_group.filter(|name| messages().contains_key(name.as_str())).unwrap_or_else(|| kind.clone());
@@ -128,8 +120,12 @@ fn utf8(bytes: &[u8]) -> Result<String, ProtobufError> {
     String::from_utf8(bytes.to_vec()).map_err(|_| ProtobufError::Malformed)
 }
 
-fn base64(bytes: &[u8]) -> Value {
-    json!(base64::engine::general_purpose::STANDARD.encode(bytes))
+fn text(map: &Map<String, Value>, key: &str) -> String {
+    map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn number(map: &Map<String, Value>, key: &str) -> i64 {
+    map.get(key).and_then(Value::as_i64).unwrap_or(0)
 }
 
 fn message(name: &str, bytes: &[u8], depth: usize) -> Result<Map<String, Value>, ProtobufError> {
@@ -162,12 +158,16 @@ fn field_value(
         ("bool", Wire::Varint(v)) => json!(v != 0),
         ("text", Wire::Bytes([])) => return Ok(None),
         ("text", Wire::Bytes(b)) => json!(utf8(b)?),
-        ("time" | "microtime", Wire::Bytes(b)) => return Ok(time(b, field.kind == "microtime")?.map(Value::String)),
-        ("intorstring", Wire::Bytes(b)) => int_or_string(b)?,
+        ("bytes", Wire::Bytes(b)) => json!(base64::engine::general_purpose::STANDARD.encode(b)),
+        ("time" | "microtime", Wire::Bytes(b)) => return time(&message("Timestamp", b, depth)?, field.kind),
+        ("intorstring", Wire::Bytes(b)) => {
+            let either = message("IntOrString", b, depth)?;
+            if number(&either, "type") == 1 { json!(text(&either, "text")) } else { json!(number(&either, "int")) }
+        }
         ("map" | "bytesmap", Wire::Bytes(b)) => {
-            let (key, entry) = map_entry(field.kind == "bytesmap", b)?;
+            let mut entry = message(if field.kind == "map" { "Entry" } else { "BytesEntry" }, b, depth)?;
             let mut entries = before.unwrap_or_else(|| json!({}));
-            entries[key] = entry;
+            entries[text(&entry, "key")] = entry.remove("value").unwrap_or_else(|| json!(""));
             entries
         }
         ("texts", Wire::Bytes(b)) => appended(before, json!(utf8(b)?)),
@@ -187,56 +187,20 @@ fn field_value(
 }
 
 fn appended(list: Option<Value>, item: Value) -> Value {
-    let mut items = match list {
-        Some(Value::Array(items)) => items,
-        _ => Vec::new(),
-    };
+    let Some(Value::Array(mut items)) = list else { return json!([item]) };
     items.push(item);
     Value::Array(items)
 }
 
-fn map_entry(is_bytes: bool, bytes: &[u8]) -> Result<(String, Value), ProtobufError> {
-    let (mut key, mut value) = (String::new(), json!(""));
-    let mut reader = Reader(bytes);
-    while let Some((number, wire)) = reader.field()? {
-        match (number, is_bytes, wire) {
-            (1, _, Wire::Bytes(b)) => key = utf8(b)?,
-            (2, true, Wire::Bytes(b)) => value = base64(b),
-            (2, false, Wire::Bytes(b)) => value = json!(utf8(b)?),
-            _ => return Err(ProtobufError::Malformed),
-        }
-    }
-    Ok((key, value))
-}
-
-/// Seconds since 1970 and nanoseconds, in the digits of `metav1.Time` or `metav1.MicroTime`; zero is "not set".
-fn time(bytes: &[u8], has_micros: bool) -> Result<Option<String>, ProtobufError> {
-    let (mut seconds, mut nanos, mut reader) = (0, 0, Reader(bytes));
-    while let Some((number, wire)) = reader.field()? {
-        match (number, wire) {
-            (1, Wire::Varint(v)) => seconds = v.cast_signed(),
-            (2, Wire::Varint(v)) => nanos = i32::try_from(v).map_err(|_| ProtobufError::Malformed)?,
-            _ => return Err(ProtobufError::Malformed),
-        }
-    }
+/// In the digits of `metav1.Time` or `metav1.MicroTime`; zero is "not set".
+fn time(timestamp: &Map<String, Value>, kind: &str) -> Result<Option<Value>, ProtobufError> {
+    let (seconds, nanos) = (number(timestamp, "seconds"), number(timestamp, "nanos"));
     if seconds == 0 {
         return Ok(None);
     }
+    let nanos = i32::try_from(nanos).map_err(|_| ProtobufError::Malformed)?;
     let time = jiff::Timestamp::new(seconds, nanos).map_err(|_| ProtobufError::Malformed)?;
-    Ok(Some(if has_micros { format!("{time:.6}") } else { format!("{time:.0}") }))
-}
-
-fn int_or_string(bytes: &[u8]) -> Result<Value, ProtobufError> {
-    let (mut is_text, mut int, mut text, mut reader) = (false, 0, String::new(), Reader(bytes));
-    while let Some((number, wire)) = reader.field()? {
-        match (number, wire) {
-            (1, Wire::Varint(v)) => is_text = v == 1,
-            (2, Wire::Varint(v)) => int = v.cast_signed(),
-            (3, Wire::Bytes(b)) => text = utf8(b)?,
-            _ => return Err(ProtobufError::Malformed),
-        }
-    }
-    Ok(if is_text { json!(text) } else { json!(int) })
+    Ok(Some(json!(if kind == "microtime" { format!("{time:.6}") } else { format!("{time:.0}") })))
 }
 
 #[cfg(test)]
@@ -274,7 +238,7 @@ mod tests {
 
     #[test]
     fn every_type_that_is_named_is_a_message_or_known() {
-        let known = ["text", "int", "bool", "texts", "map", "bytesmap", "time", "microtime", "intorstring"];
+        let known = ["text", "int", "bool", "bytes", "texts", "map", "bytesmap", "time", "microtime", "intorstring"];
         for field in messages().values().flat_map(BTreeMap::values) {
             let kind = field.kind.trim_matches(['[', ']']);
             assert!(known.contains(&kind) || messages().contains_key(kind), "{field:?}");
@@ -285,7 +249,8 @@ mod tests {
     #[test]
     fn times_have_the_digits_of_their_type() {
         let bytes = [0x08, 0xe8, 0x07, 0x10, 0xc0, 0x84, 0x3d];
-        assert_eq!(time(&bytes, false).unwrap().as_deref(), Some("1970-01-01T00:16:40Z"));
-        assert_eq!(time(&bytes, true).unwrap().as_deref(), Some("1970-01-01T00:16:40.001000Z"));
+        let timestamp = message("Timestamp", &bytes, 0).unwrap();
+        assert_eq!(time(&timestamp, "time").unwrap(), Some(json!("1970-01-01T00:16:40Z")));
+        assert_eq!(time(&timestamp, "microtime").unwrap(), Some(json!("1970-01-01T00:16:40.001000Z")));
     }
 }

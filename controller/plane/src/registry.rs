@@ -61,9 +61,19 @@ pub(crate) struct Resource {
     pub(crate) origin: Origin,
 }
 
+/// As objects name it: `v1`, `apps/v1`.
+pub(crate) fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
+}
+
+/// Where it is served: `api/v1`, `apis/apps/v1`.
+pub(crate) fn api_path(group: &str, version: &str) -> String {
+    if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") }
+}
+
 impl Resource {
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+        api_version(&self.group, &self.version)
     }
 
     /// Group, version and kind, as discovery and OpenAPI name them.
@@ -93,6 +103,11 @@ impl Resource {
         self.group.is_empty() && self.plural == "namespaces"
     }
 
+    /// ConfigMaps and Secrets.
+    pub(crate) fn holds_data(&self) -> bool {
+        self.is_builtin() && matches!(self.kind.as_str(), "ConfigMap" | "Secret")
+    }
+
     /// Whether objects carry `metadata.generation`.
     pub(crate) fn has_generation(&self) -> bool {
         !self.is_builtin() || self.group == "apps" || self.is_crd()
@@ -119,27 +134,6 @@ impl Resource {
     pub(crate) fn selectable_path(&self, label: &str) -> Option<&JsonPath> {
         self.selectable.iter().find(|(l, _)| l == label).map(|(_, path)| path)
     }
-
-    #[cfg(test)]
-    pub(crate) fn for_test(group: &str, kind: &str, plural: &str) -> Self {
-        Self {
-            group: group.into(),
-            version: "v1".into(),
-            kind: kind.into(),
-            list_kind: format!("{kind}List"),
-            plural: plural.into(),
-            singular: kind.to_lowercase(),
-            short_names: vec![],
-            categories: vec![],
-            namespaced: true,
-            has_status: true,
-            store: GroupResource::new(group, plural),
-            stored_as: if group.is_empty() { "v1".into() } else { format!("{group}/v1") },
-            columns: vec![],
-            selectable: vec![],
-            origin: Origin::Builtin { model: "io.k8s.api.core.v1.ConfigMap" },
-        }
-    }
 }
 
 /// (group, version, plural)
@@ -162,10 +156,8 @@ impl Registry {
 
     /// The built-in kinds and those of `crds`, taking from `self` what was compiled from the same version.
     pub(crate) fn with_crds(&self, crds: &[Arc<Stored>]) -> Self {
-        let mut next = Self { resources: BTreeMap::new(), revision: 0 };
-        for (path, resource) in self.resources.iter().filter(|(_, r)| r.is_builtin()) {
-            next.resources.insert(path.clone(), resource.clone());
-        }
+        let builtin = self.resources.iter().filter(|(_, r)| r.is_builtin());
+        let mut next = Self { resources: builtin.map(|(path, r)| (path.clone(), r.clone())).collect(), revision: 0 };
         for stored in crds {
             next.revision = next.revision.max(stored.version);
             let mut known = self.resources.values().filter(|r| match &r.origin {
@@ -235,4 +227,27 @@ fn compile(crd: &Stored) -> Result<Vec<Arc<Resource>>, String> {
 
 fn path_of(resource: &Resource) -> Path {
     (resource.group.clone(), resource.version.clone(), resource.plural.clone())
+}
+
+#[cfg(test)]
+impl Resource {
+    pub(crate) fn for_test(group: &str, kind: &str, plural: &str) -> Self {
+        Self {
+            group: group.into(),
+            version: "v1".into(),
+            kind: kind.into(),
+            list_kind: format!("{kind}List"),
+            plural: plural.into(),
+            singular: kind.to_lowercase(),
+            short_names: vec![],
+            categories: vec![],
+            namespaced: true,
+            has_status: true,
+            store: GroupResource::new(group, plural),
+            stored_as: if group.is_empty() { "v1".into() } else { format!("{group}/v1") },
+            columns: vec![],
+            selectable: vec![],
+            origin: Origin::Builtin { model: "io.k8s.api.core.v1.ConfigMap" },
+        }
+    }
 }

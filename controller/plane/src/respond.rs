@@ -5,11 +5,11 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::object::Stored;
-use crate::plane::{Inner, to_bytes};
+use crate::object::{Stored, to_bytes};
+use crate::plane::Inner;
 use crate::registry::Resource;
 use crate::request::{ApiRequest, Shape};
-use crate::status::ApiError;
+use crate::status::{ApiError, without_empty};
 use crate::table::{self, Include};
 use crate::view;
 
@@ -28,10 +28,7 @@ pub(crate) fn bytes(code: u16, content_type: &str, body: impl Into<Body>) -> Res
 }
 
 pub(crate) fn json(code: u16, value: &Value) -> Response {
-    match to_bytes(value) {
-        Ok(body) => bytes(code, "application/json", body),
-        Err(e) => bytes(e.code, "text/plain", e.message),
-    }
+    bytes(code, "application/json", to_bytes(value))
 }
 
 pub(crate) fn error(error: &ApiError) -> Response {
@@ -42,10 +39,8 @@ pub(crate) fn error(error: &ApiError) -> Response {
 }
 
 /// `Success`, for deletions.
-pub(crate) fn success(mut details: Value) -> Response {
-    if let Value::Object(map) = &mut details {
-        map.retain(|_, value| *value != "");
-    }
+pub(crate) fn success(details: Value) -> Response {
+    let details = without_empty(details);
     json(200, &json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}))
 }
 
@@ -61,7 +56,7 @@ pub(crate) fn with_warnings(mut response: Response, warnings: &[String]) -> Resp
 
 /// The bytes of an object in the form its resource shows.
 pub(crate) fn shown_bytes(resource: &Resource, object: &Stored) -> Result<Bytes, ApiError> {
-    if view::applies_to(resource) { to_bytes(&shown_value(resource, object)?) } else { Ok(object.bytes.clone()) }
+    Ok(if view::applies_to(resource) { to_bytes(&shown_value(resource, object)?) } else { object.bytes.clone() })
 }
 
 pub(crate) fn shown_value(resource: &Resource, object: &Stored) -> Result<Value, ApiError> {
@@ -74,22 +69,14 @@ pub(crate) fn object(inner: &Inner, request: &ApiRequest, code: u16, object: &St
     if request.shape == Shape::Plain {
         return Ok(bytes(code, "application/json", shown_bytes(&request.resource, object)?));
     }
-    value(inner, request, code, object.value().map_err(|e| ApiError::internal(&e))?)
-}
-
-/// One object in its stored form, in the shape that was asked for.
-pub(crate) fn value(inner: &Inner, request: &ApiRequest, code: u16, value: Value) -> Result<Response, ApiError> {
-    let resource = &*request.resource;
-    Ok(match request.shape {
-        Shape::Plain => json(code, &view::to_shown(resource, value)),
-        Shape::Partial => json(code, &table::partial(&value)),
-        Shape::Table => {
-            let include = Include::parse(request.query.get("includeObject"));
-            let metadata = json!({"resourceVersion": value["metadata"]["resourceVersion"]});
-            let row = table::row(resource, &value, include, inner.now());
-            json(code, &table::table(metadata, table::column_definitions(resource), vec![row]))
-        }
-    })
+    let value = object.value().map_err(|e| ApiError::internal(&e))?;
+    if request.shape == Shape::Partial {
+        return Ok(json(code, &table::partial(&value)));
+    }
+    let include = Include::parse(request.query.get("includeObject"));
+    let metadata = json!({"resourceVersion": value["metadata"]["resourceVersion"]});
+    let row = table::row(&request.resource, &value, include, inner.now());
+    Ok(json(code, &table::table(metadata, table::column_definitions(&request.resource), vec![row])))
 }
 
 #[cfg(test)]

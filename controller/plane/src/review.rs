@@ -9,33 +9,33 @@ use crate::status::ApiError;
 
 const USER: &str = "local";
 
-/// Whether a plural is one of the reviews that are answered.
-pub(crate) fn is_review(group: &str, plural: &str) -> bool {
-    match group {
-        "authorization.k8s.io" => matches!(plural, "selfsubjectaccessreviews" | "selfsubjectrulesreviews"),
-        "authentication.k8s.io" => plural == "selfsubjectreviews",
-        _ => false,
+/// What a review finds; `None` where this is none.
+fn finding(group: &str, plural: &str) -> Option<Value> {
+    let reason = "the embedded plane serves its own user on loopback and has no RBAC";
+    match (group, plural) {
+        ("authorization.k8s.io", "selfsubjectaccessreviews") => Some(json!({"allowed": true, "reason": reason})),
+        ("authorization.k8s.io", "selfsubjectrulesreviews") => Some(json!({
+            "incomplete": false, "nonResourceRules": [],
+            "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
+        })),
+        ("authentication.k8s.io", "selfsubjectreviews") => {
+            Some(json!({"userInfo": {"username": USER, "groups": ["system:masters"]}}))
+        }
+        _ => None,
     }
 }
 
+/// Whether a plural is one of the reviews that are answered.
+pub(crate) fn is_review(group: &str, plural: &str) -> bool {
+    finding(group, plural).is_some()
+}
+
 /// Answers POST of a review.
-pub(crate) fn answer(plural: &str, body: &Bytes, content_type: &str) -> Result<Response, ApiError> {
+pub(crate) fn answer(group: &str, plural: &str, body: &Bytes, content_type: &str) -> Result<Response, ApiError> {
     let mut review = decode(body, content_type)?.value;
     if !review.is_object() {
         return Err(ApiError::bad_request("the body of the request must be an object"));
     }
-    review["status"] = status(plural);
+    review["status"] = finding(group, plural).into();
     Ok(respond::json(201, &review))
-}
-
-fn status(plural: &str) -> Value {
-    let reason = "the embedded plane serves its own user on loopback and has no RBAC";
-    match plural {
-        "selfsubjectaccessreviews" => json!({"allowed": true, "reason": reason}),
-        "selfsubjectreviews" => json!({"userInfo": {"username": USER, "groups": ["system:masters"]}}),
-        _ => json!({
-            "incomplete": false, "nonResourceRules": [],
-            "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
-        }),
-    }
 }

@@ -15,7 +15,8 @@ use crate::plane::Inner;
 use crate::request::{ApiRequest, Query, Shape, Subresource};
 use crate::respond::{self, Response};
 use crate::status::ApiError;
-use crate::{delete, list, openapi, review, watch, write};
+use crate::write::{self, Change};
+use crate::{delete, list, openapi, review, watch};
 
 /// Bytes of one request, as a real API server bounds them.
 const BODY_MAX: usize = 3 << 20;
@@ -50,7 +51,7 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
     let target = Target::of(group, rest)?;
     if request.method() == Method::POST && review::is_review(group, target.plural) {
         let content_type = header_text(&request, header::CONTENT_TYPE);
-        return review::answer(target.plural, &read_body(request).await?, &content_type);
+        return review::answer(group, target.plural, &read_body(request).await?, &content_type);
     }
     let resource = inner.registry().get(group, version, target.plural).ok_or_else(ApiError::no_such_path)?;
     let across = request.method() == Method::GET && target.name.is_none();
@@ -84,17 +85,16 @@ async fn answer(inner: &Arc<Inner>, method: &Method, asked: &ApiRequest) -> Resu
         ("GET", None) if asked.query.is_true("watch") => watch::watch(inner, asked),
         ("GET", Some(name)) => list::get(inner, asked, name),
         ("GET", None) => list::list(inner, asked),
-        ("POST", None) => write::create(inner, asked).await,
+        ("POST", None) => write::put(inner, asked, Change::Create).await,
         ("PUT" | "PATCH", None) => Err(ApiError::bad_request("name must be provided")),
-        ("PUT", Some(_)) => write::replace(inner, asked).await,
+        ("PUT", Some(_)) => write::put(inner, asked, Change::Replace).await,
         ("PATCH", Some(_)) => write::patch(inner, asked).await,
         ("DELETE", Some(name)) if main => delete::delete_one(inner, asked, name).await,
         ("DELETE", None) => delete::delete_collection(inner, asked).await,
-        _ => Err(ApiError::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        )),
+        _ => {
+            let why = "the server does not allow this method on the requested resource";
+            Err(ApiError::new(405, "MethodNotAllowed", why))
+        }
     }
 }
 
@@ -138,10 +138,7 @@ fn describe(inner: &Inner, request: &Request<Body>, segments: &[&str]) -> Result
         ["version"] => respond::json(200, &discovery::version()),
         ["api"] => match discovery::aggregated_version(&accept) {
             Some(version) => aggregated(Half::Core, version),
-            None => respond::json(
-                200,
-                &serde_json::json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}),
-            ),
+            None => respond::json(200, &discovery::core_versions()),
         },
         ["apis"] => match discovery::aggregated_version(&accept) {
             Some(version) => aggregated(Half::Groups, version),

@@ -1,5 +1,8 @@
 //! Label and field selectors, as list, watch and delete-collection take them.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::Value;
 
 use crate::json_path::text_of;
@@ -8,34 +11,40 @@ use crate::object::Stored;
 use crate::registry::Resource;
 use crate::status::ApiError;
 
+/// One requirement on a label, and the comma after it.
+static REQUIREMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let compared = r"(?P<op>==?|!=|<|>)\s*(?P<value>[^\s,()<>!=]*)";
+    let among = r"(?P<set>in|notin)\s*\((?P<values>[^()]*)\)";
+    Regex::new(&format!(r"^\s*(?P<not>!?)\s*(?P<key>[^\s,()<>!=]+)\s*(?:{compared}|{among})?\s*(?:,|$)")).ok()
+});
+
 #[derive(Debug, Clone, PartialEq)]
-enum Labels {
-    In(String, Vec<String>),
-    NotIn(String, Vec<String>),
-    Exists(String),
-    Absent(String),
+enum Wanted {
+    Anything,
+    OneOf(Vec<String>),
     /// Whole numbers.
-    Greater(String, i64),
-    Less(String, i64),
+    Above(i64),
+    Below(i64),
 }
 
-impl Labels {
-    fn matches(&self, object: &Stored) -> bool {
-        match self {
-            Self::In(key, values) => object.label(key).is_some_and(|v| values.iter().any(|w| w == v)),
-            Self::NotIn(key, values) => !object.label(key).is_some_and(|v| values.iter().any(|w| w == v)),
-            Self::Exists(key) => object.label(key).is_some(),
-            Self::Absent(key) => object.label(key).is_none(),
-            Self::Greater(key, limit) => number(object, key).is_some_and(|n| n > *limit),
-            Self::Less(key, limit) => number(object, key).is_some_and(|n| n < *limit),
-        }
-    }
+#[derive(Debug, Clone, PartialEq)]
+struct Label {
+    key: String,
+    wanted: Wanted,
+    negated: bool,
+}
 
-    fn key(&self) -> &str {
-        match self {
-            Self::In(key, _) | Self::NotIn(key, _) | Self::Exists(key) | Self::Absent(key) => key,
-            Self::Greater(key, _) | Self::Less(key, _) => key,
-        }
+impl Label {
+    fn matches(&self, object: &Stored) -> bool {
+        let value = object.label(&self.key);
+        let number = || value.and_then(|v| v.parse::<i64>().ok());
+        let found = match &self.wanted {
+            Wanted::Anything => value.is_some(),
+            Wanted::OneOf(values) => value.is_some_and(|v| values.iter().any(|w| w == v)),
+            Wanted::Above(limit) => number().is_some_and(|n| n > *limit),
+            Wanted::Below(limit) => number().is_some_and(|n| n < *limit),
+        };
+        found != self.negated
     }
 }
 
@@ -50,7 +59,7 @@ struct Field {
 /// What a request selects within a resource.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Selector {
-    labels: Vec<Labels>,
+    labels: Vec<Label>,
     fields: Vec<Field>,
 }
 
@@ -58,11 +67,7 @@ impl Selector {
     /// # Errors
     /// 400 for text that is no selector and for fields that the resource cannot be selected by.
     pub(crate) fn parse(labels: &str, fields: &str, resource: &Resource) -> Result<Self, ApiError> {
-        let labels: Vec<Labels> =
-            split_outside_parentheses(labels).into_iter().map(parse_label).collect::<Result<_, _>>()?;
-        if let Some(label) = labels.iter().find(|l| !meta::is_qualified(l.key())) {
-            return Err(unparsable(label.key()));
-        }
+        let labels = parse_labels(labels)?;
         let fields: Vec<Field> =
             fields.split(',').filter(|p| !p.trim().is_empty()).map(parse_field).collect::<Result<_, _>>()?;
         for field in &fields {
@@ -98,62 +103,32 @@ impl Selector {
     }
 }
 
-fn number(object: &Stored, key: &str) -> Option<i64> {
-    object.label(key)?.parse().ok()
-}
-
-fn unparsable(text: &str) -> ApiError {
-    ApiError::bad_request(format!("unable to parse requirement: {text}"))
-}
-
-fn split_outside_parentheses(text: &str) -> Vec<&str> {
-    let (mut parts, mut depth, mut start) = (Vec::new(), 0i32, 0);
-    for (i, c) in text.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&text[start..i]);
-                start = i + 1;
+fn parse_labels(mut text: &str) -> Result<Vec<Label>, ApiError> {
+    let unparsable = |text: &str| ApiError::bad_request(format!("unable to parse requirement: {text}"));
+    let mut labels = Vec::new();
+    while !text.trim().is_empty() {
+        let found = REQUIREMENT.as_ref().and_then(|r| r.captures(text)).ok_or_else(|| unparsable(text))?;
+        let part = |name: &str| found.name(name).map_or("", |part| part.as_str());
+        let limit = || part("value").parse().map_err(|_| unparsable(text));
+        let (negated, wanted) = match (part("not"), part("op"), part("set")) {
+            (not, "", "") => (not == "!", Wanted::Anything),
+            ("", ">", _) => (false, Wanted::Above(limit()?)),
+            ("", "<", _) => (false, Wanted::Below(limit()?)),
+            ("", "", set) => {
+                let values = part("values").split(',').map(|v| v.trim().to_owned());
+                (set == "notin", Wanted::OneOf(values.collect()))
             }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts.into_iter().map(str::trim).filter(|p| !p.is_empty()).collect()
-}
-
-fn parse_label(text: &str) -> Result<Labels, ApiError> {
-    let owned = |s: &str| s.trim().to_owned();
-    if let Some(inside) = text.strip_suffix(')') {
-        let (head, values) = inside.split_once('(').ok_or_else(|| unparsable(text))?;
-        let values = values.split(',').map(owned).collect();
-        let words: Vec<&str> = head.split_whitespace().collect();
-        return match words[..] {
-            [key, "in"] => Ok(Labels::In(key.to_owned(), values)),
-            [key, "notin"] => Ok(Labels::NotIn(key.to_owned(), values)),
-            _ => Err(unparsable(text)),
+            ("", op, _) => (op == "!=", Wanted::OneOf(vec![part("value").to_owned()])),
+            _ => return Err(unparsable(text)),
         };
+        let key = part("key").to_owned();
+        if !meta::is_qualified(&key) {
+            return Err(unparsable(&key));
+        }
+        labels.push(Label { key, wanted, negated });
+        text = &text[found[0].len()..];
     }
-    if let Some((key, value)) = text.split_once("!=") {
-        return Ok(Labels::NotIn(owned(key), vec![owned(value)]));
-    }
-    if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
-        return Ok(Labels::In(owned(key), vec![owned(value)]));
-    }
-    let limit = |value: &str| value.trim().parse().map_err(|_| unparsable(text));
-    if let Some((key, value)) = text.split_once('>') {
-        return Ok(Labels::Greater(owned(key), limit(value)?));
-    }
-    if let Some((key, value)) = text.split_once('<') {
-        return Ok(Labels::Less(owned(key), limit(value)?));
-    }
-    let (key, absent) = text.strip_prefix('!').map_or((text, false), |key| (key, true));
-    let key = key.trim();
-    if key.is_empty() || key.contains(|c: char| c.is_whitespace() || "()<>!".contains(c)) {
-        return Err(unparsable(text));
-    }
-    Ok(if absent { Labels::Absent(key.to_owned()) } else { Labels::Exists(key.to_owned()) })
+    Ok(labels)
 }
 
 fn parse_field(text: &str) -> Result<Field, ApiError> {
@@ -176,7 +151,7 @@ mod tests {
 
     fn check(labels: &str, fields: &str, expect: bool) {
         let value = json!({"metadata": {"name": "a", "uid": "u", "labels": {"team": "crm", "tier": "gold"}}});
-        let object = Stored::from_value(1, ObjectName::new("ns", "a"), &value).unwrap();
+        let object = Stored::from_value(1, ObjectName::new("ns", "a"), &value);
         let resource = Resource::for_test("fanfare.dev", "Campaign", "campaigns");
         let selector = Selector::parse(labels, fields, &resource).unwrap();
         assert_eq!(selector.matches(&object, &resource), expect, "{labels} {fields}");

@@ -25,7 +25,9 @@ use crate::status::ApiError;
 
 /// Connections at one time, watches included; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 512;
-const HEADER_TIMEOUT_S: u64 = 10;
+/// How long a connection may stay without a whole head of a request. Clients close one that was idle for 90 s: were we first, a
+/// request that is sent at that moment would find its connection reset.
+const HEADER_TIMEOUT_S: u64 = 120;
 /// How long a stop waits for answers that are under way.
 const DRAIN_S: u64 = 2;
 
@@ -45,7 +47,6 @@ pub(crate) async fn serve(inner: Arc<Inner>, listener: TcpListener) -> Result<()
     if !addr.ip().is_loopback() {
         return Err(ServeError::NotLoopback(addr));
     }
-    let mut stopping = inner.stopping();
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -53,7 +54,7 @@ pub(crate) async fn serve(inner: Arc<Inner>, listener: TcpListener) -> Result<()
         let Ok(slot) = slots.clone().acquire_owned().await else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = inner.stopped() => break,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
@@ -78,8 +79,7 @@ pub(crate) async fn serve(inner: Arc<Inner>, listener: TcpListener) -> Result<()
 }
 
 async fn connection(inner: Arc<Inner>, stream: TcpStream) {
-    let mut stopping = inner.stopping();
-    let service = route::service(inner);
+    let service = route::service(inner.clone());
     let guarded = tower::service_fn(move |request: Request<Incoming>| {
         let service = service.clone();
         async move {
@@ -93,13 +93,9 @@ async fn connection(inner: Arc<Inner>, stream: TcpStream) {
     http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(HEADER_TIMEOUT_S));
     let served = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(guarded));
     tokio::pin!(served);
-    let ended = tokio::select! {
-        result = served.as_mut() => Some(result),
-        _ = stopping.wait_for(|stop| *stop) => None,
-    };
-    let result = match ended {
-        Some(result) => result,
-        None => {
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        () = inner.stopped() => {
             served.as_mut().graceful_shutdown();
             served.await
         }

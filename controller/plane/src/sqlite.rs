@@ -3,13 +3,16 @@
 //! Knows SQL and durability; knows nothing of Kubernetes. One connection, held by the committer, in exclusive locking
 //! mode, so that a second process on the same file is refused instead of corrupting it.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous};
 use sqlx::{Connection, QueryBuilder, Row, Sqlite, SqliteConnection};
 
-use crate::object::{Key, ObjectName, Stored};
+use crate::object::{GroupResource, Key, Stored};
+use crate::watch_cache::After;
 
 /// The layout of the tables; another number in the file is refused.
 const FORMAT: i64 = 1;
@@ -52,17 +55,8 @@ pub enum DatabaseError {
     },
 }
 
-/// What one transaction changes of one object.
-pub(crate) enum RowChange<'a> {
-    Put(&'a Stored),
-    Delete,
-}
-
-/// What stood in the file when it was opened.
-pub(crate) struct Loaded {
-    pub(crate) version: u64,
-    pub(crate) objects: Vec<(Key, Stored)>,
-}
+/// What stands in the file: the highest version, and every object.
+pub(crate) type Loaded = (u64, Vec<(Key, Stored)>);
 
 pub(crate) struct Database {
     connection: SqliteConnection,
@@ -92,13 +86,10 @@ impl Database {
     }
 
     /// Writes a batch in one transaction and returns when it is on disk.
-    pub(crate) async fn write(&mut self, rows: &[(&Key, RowChange<'_>)], version: u64) -> Result<(), sqlx::Error> {
+    pub(crate) async fn write(&mut self, rows: &HashMap<&Key, &After>, version: u64) -> Result<(), sqlx::Error> {
         let mut tx = self.connection.begin().await?;
-        let puts = rows.iter().filter_map(|(key, change)| match change {
-            RowChange::Put(object) => Some((*key, *object)),
-            RowChange::Delete => None,
-        });
-        let puts: Vec<(&Key, &Stored)> = puts.collect();
+        let puts: Vec<(&Key, &Arc<Stored>)> =
+            rows.iter().filter_map(|(key, row)| Some((*key, row.present()?))).collect();
         let mut rest = &puts[..];
         while let Some(size) = INSERT_ROWS.into_iter().find(|size| *size <= rest.len()) {
             let chunk;
@@ -120,16 +111,14 @@ impl Database {
             );
             insert.build().execute(&mut *tx).await?;
         }
-        for (key, change) in rows {
-            if matches!(change, RowChange::Delete) {
-                sqlx::query("DELETE FROM plane_object WHERE grp = ? AND resource = ? AND namespace = ? AND name = ?")
-                    .bind(&*key.resource.group)
-                    .bind(&*key.resource.plural)
-                    .bind(&*key.object.namespace)
-                    .bind(&*key.object.name)
-                    .execute(&mut *tx)
-                    .await?;
-            }
+        for (key, _) in rows.iter().filter(|(_, row)| row.deleted) {
+            sqlx::query("DELETE FROM plane_object WHERE grp = ? AND resource = ? AND namespace = ? AND name = ?")
+                .bind(&*key.resource.group)
+                .bind(&*key.resource.plural)
+                .bind(&*key.object.namespace)
+                .bind(&*key.object.name)
+                .execute(&mut *tx)
+                .await?;
         }
         sqlx::query("UPDATE plane_version SET version = ?").bind(version.cast_signed()).execute(&mut *tx).await?;
         tx.commit().await
@@ -171,13 +160,12 @@ async fn load(connection: &mut SqliteConnection, path: &str) -> Result<Loaded, D
         let (group, resource, namespace, name) = (text(0)?, text(1)?, text(2)?, text(3)?);
         let object_version = row.try_get::<i64, _>(4).map_err(failed)?.cast_unsigned();
         let body: Vec<u8> = row.try_get(5).map_err(failed)?;
-        let object_name = ObjectName::new(&namespace, &name);
-        let object = Stored::from_bytes(object_version, object_name, Bytes::from(body)).map_err(|source| {
+        let key = Key::new(&GroupResource::new(&group, &resource), &namespace, &name);
+        let object = Stored::from_bytes(object_version, key.object.clone(), Bytes::from(body)).map_err(|source| {
             let object = format!("{resource} {namespace}/{name}");
             DatabaseError::Object { path: path.to_owned(), object, source }
         })?;
-        let store = crate::object::GroupResource::new(&group, &resource);
-        objects.push((Key::new(&store, &namespace, &name), object));
+        objects.push((key, object));
     }
-    Ok(Loaded { version: version.cast_unsigned(), objects })
+    Ok((version.cast_unsigned(), objects))
 }

@@ -41,13 +41,23 @@ impl FieldError {
     }
 
     /// `value` is none of the `supported` ones.
-    pub(crate) fn unsupported(field: impl Into<String>, value: &str, supported: &[&str]) -> Self {
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
         let supported: Vec<String> = supported.iter().map(|s| format!("\"{s}\"")).collect();
-        let message = format!("Unsupported value: \"{value}\": supported values: {}", supported.join(", "));
+        let message = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
         Self::new("FieldValueNotSupported", field, message)
     }
 
     /// Says that rules were not tried.
+    pub(crate) fn too_long(field: impl Into<String>, max: u64) -> Self {
+        let unit = if max == 1 { "byte" } else { "bytes" };
+        Self::new("FieldValueTooLong", field, format!("Too long: may not be more than {max} {unit}"))
+    }
+
+    pub(crate) fn too_many(field: impl Into<String>, count: u64, max: u64) -> Self {
+        let unit = if max == 1 { "item" } else { "items" };
+        Self::new("FieldValueTooMany", field, format!("Too many: {count}: must have at most {max} {unit}"))
+    }
+
     pub(crate) fn unchecked() -> Self {
         let why = "Invalid value: null: some validation rules were not checked because the object was invalid; \
                    correct the existing errors to complete validation";
@@ -68,6 +78,10 @@ impl FieldError {
 impl ApiError {
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: json!({}) }
+    }
+
+    pub(crate) fn with(self, details: Value) -> Self {
+        Self { details, ..self }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -91,11 +105,13 @@ impl ApiError {
 
     /// The caller's resourceVersion is not the stored one.
     pub(crate) fn modified(resource: &Resource, name: &str) -> Self {
-        Self::conflict(
-            resource,
-            name,
-            "the object has been modified; please apply your changes to the latest version and try again",
-        )
+        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        Self::conflict(resource, name, why)
+    }
+
+    /// After so many attempts at a write, each lost to another one.
+    pub(crate) fn outrun(resource: &Resource, name: &str, attempts: usize) -> Self {
+        Self::conflict(resource, name, format!("others changed it {attempts} times meanwhile; try again"))
     }
 
     pub(crate) fn conflict(resource: &Resource, name: &str, why: impl std::fmt::Display) -> Self {
@@ -114,38 +130,27 @@ impl ApiError {
 
     /// Refuses under a kind and group such as `Campaign.fanfare.dev`.
     pub(crate) fn invalid_as(qualified: &str, name: &str, errors: &[FieldError]) -> Self {
-        let text = |e: &FieldError| {
-            let field = if e.field.is_empty() { "<nil>" } else { &e.field };
-            format!("{field}: {}", e.message)
-        };
+        let field = |e: &FieldError| if e.field.is_empty() { "<nil>".to_owned() } else { e.field.clone() };
         // Said once in the text, however many causes say it.
         let mut texts: Vec<String> = Vec::new();
-        for text in errors.iter().map(text) {
+        for text in errors.iter().map(|e| format!("{}: {}", field(e), e.message)) {
             if !texts.contains(&text) {
                 texts.push(text);
             }
         }
         let all = if let [one] = &texts[..] { one.clone() } else { format!("[{}]", texts.join(", ")) };
-        let causes: Vec<Value> = errors
-            .iter()
-            .map(|e| {
-                let field = if e.field.is_empty() { "<nil>" } else { &e.field };
-                json!({"reason": e.reason, "message": e.message, "field": field})
-            })
-            .collect();
-        let mut error = Self::new(422, "Invalid", format!("{qualified} \"{name}\" is invalid: {all}"));
+        let cause = |e: &FieldError| json!({"reason": e.reason, "message": e.message, "field": field(e)});
+        let causes: Vec<Value> = errors.iter().map(cause).collect();
         let (kind, group) = qualified.split_once('.').unwrap_or((qualified, ""));
-        error.details = json!({"name": name, "group": group, "kind": kind, "causes": causes});
-        error
+        Self::new(422, "Invalid", format!("{qualified} \"{name}\" is invalid: {all}"))
+            .with(json!({"name": name, "group": group, "kind": kind, "causes": causes}))
     }
 
     /// What a deletion requires of the object does not hold.
     pub(crate) fn failed_precondition(resource: &Resource, name: &str, why: &str) -> Self {
         let kind = resource.qualified_kind();
-        let mut error =
-            Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {kind} \"{name}\": {why}"));
-        error.details = json!({"name": name, "group": resource.group, "kind": resource.kind});
-        error
+        Self::new(409, "Conflict", format!("Operation cannot be fulfilled on {kind} \"{name}\": {why}"))
+            .with(json!({"name": name, "group": resource.group, "kind": resource.kind}))
     }
 
     /// The watch or list asks for history that is no longer kept.
@@ -171,16 +176,12 @@ impl ApiError {
         }
     }
 
-    pub(crate) fn about(mut self, resource: &Resource, name: &str) -> Self {
-        self.details = json!({"name": name, "group": resource.group, "kind": resource.plural});
-        self
+    pub(crate) fn about(self, resource: &Resource, name: &str) -> Self {
+        self.with(json!({"name": name, "group": resource.group, "kind": resource.plural}))
     }
 
     pub(crate) fn to_value(&self) -> Value {
-        let mut details = self.details.clone();
-        if let Value::Object(map) = &mut details {
-            map.retain(|_, value| *value != "");
-        }
+        let details = without_empty(self.details.clone());
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.code,
@@ -190,6 +191,12 @@ impl ApiError {
         }
         status
     }
+}
+
+/// Details as clients are told them.
+pub(crate) fn without_empty(mut details: Value) -> Value {
+    details.as_object_mut().into_iter().for_each(|map| map.retain(|_, value| *value != ""));
+    details
 }
 
 #[cfg(test)]

@@ -8,11 +8,13 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::object::{Key, Stored};
-use crate::sqlite::{Database, DatabaseError, RowChange};
+use crate::sqlite::{Database, DatabaseError};
 use crate::watch_cache::{After, WatchCache};
 
 /// Requests that may wait for the committer; more wait at the door.
@@ -41,7 +43,7 @@ pub(crate) enum CommitError {
     Stale,
     #[error("the plane's database refused the write: {0}")]
     Database(String),
-    #[error("an object cannot be written as JSON: {0}")]
+    #[error("a stored object is no JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("the plane has stopped")]
     Stopped,
@@ -56,68 +58,52 @@ struct Request {
     reply: Reply,
 }
 
-enum Message {
-    Write(Request),
-    /// Answered when the file is closed.
-    Close(oneshot::Sender<()>),
-}
-
 /// The durable, watchable set of all objects.
 pub(crate) struct Store {
     pub(crate) cache: Arc<WatchCache>,
-    queue: mpsc::Sender<Message>,
+    /// None after the store was closed.
+    queue: Mutex<Option<mpsc::Sender<Request>>>,
+    committer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
     /// Opens or creates the file and starts the committer, which runs until the store is dropped.
     pub(crate) async fn open(file: &Path, log_events_max: usize) -> Result<Self, DatabaseError> {
-        let (database, loaded) = Database::open(file).await?;
-        let cache = Arc::new(WatchCache::new(loaded.version, loaded.objects, log_events_max));
+        let (database, (version, objects)) = Database::open(file).await?;
+        let cache = Arc::new(WatchCache::new(version, objects, log_events_max));
         let (queue, requests) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(run_committer(database, cache.clone(), requests));
-        Ok(Self { cache, queue })
+        let committer = tokio::spawn(run_committer(database, cache.clone(), requests));
+        Ok(Self { cache, queue: Mutex::new(Some(queue)), committer: Mutex::new(Some(committer)) })
     }
 
     /// Returns when the change is on disk and visible. A deletion returns the last state under its new version.
     pub(crate) async fn commit(&self, key: Key, expect: Expect, action: Action) -> Result<Arc<Stored>, CommitError> {
         let (reply, answer) = oneshot::channel();
-        let request = Request { key, expect, action, reply };
-        self.queue.send(Message::Write(request)).await.map_err(|_| CommitError::Stopped)?;
+        let queue = self.queue.lock().clone().ok_or(CommitError::Stopped)?;
+        queue.send(Request { key, expect, action, reply }).await.map_err(|_| CommitError::Stopped)?;
+        drop(queue);
         answer.await.map_err(|_| CommitError::Stopped)?
     }
 
     /// Finishes what was queued before and closes the file; every later commit is answered `Stopped`.
     pub(crate) async fn close(&self) {
-        let (done, closed) = oneshot::channel();
-        if self.queue.send(Message::Close(done)).await.is_ok() {
-            // An error means that it was closed by somebody else meanwhile.
-            drop(closed.await);
+        drop(self.queue.lock().take());
+        let committer = self.committer.lock().take();
+        if let Some(committer) = committer {
+            // It ends with its queue; an error would be that of a task that was killed.
+            drop(committer.await);
         }
     }
 }
 
-async fn run_committer(mut database: Database, cache: Arc<WatchCache>, mut messages: mpsc::Receiver<Message>) {
+async fn run_committer(mut database: Database, cache: Arc<WatchCache>, mut requests: mpsc::Receiver<Request>) {
     let mut waiting = Vec::with_capacity(BATCH_MAX);
-    let mut asked_to_close = None;
-    while asked_to_close.is_none() && messages.recv_many(&mut waiting, BATCH_MAX).await > 0 {
-        let mut requests = Vec::with_capacity(waiting.len());
-        for message in waiting.drain(..) {
-            match message {
-                Message::Write(request) if asked_to_close.is_none() => requests.push(request),
-                // Its reply is dropped, which its sender reads as `Stopped`.
-                Message::Write(_) => {}
-                Message::Close(done) => asked_to_close = Some(done),
-            }
-        }
-        let batch = decide(&cache, requests.into_iter());
+    while requests.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+        let batch = decide(&cache, waiting.drain(..));
         commit(&mut database, &cache, batch).await;
     }
     if let Err(error) = database.close().await {
         tracing::warn!(%error, "the plane's database did not close cleanly; it is recovered at the next start");
-    }
-    if let Some(done) = asked_to_close {
-        // Who asked may have gone.
-        let _ = done.send(());
     }
 }
 
@@ -138,13 +124,9 @@ fn decide(cache: &WatchCache, requests: impl Iterator<Item = Request>) -> Batch 
         match decide_one(&key, current, expect, action, batch.version + 1) {
             Ok(after) => {
                 batch.version += 1;
-                let (stored, now) = match &after {
-                    After::Present(o) => (o.clone(), Some(o.clone())),
-                    After::Deleted(o) => (o.clone(), None),
-                };
-                pending.insert(key.clone(), now);
+                pending.insert(key.clone(), after.present().cloned());
+                batch.replies.push((reply, after.object.clone()));
                 batch.changes.push((key, after));
-                batch.replies.push((reply, stored));
             }
             // The other side may have gone: then nobody needs the answer.
             Err(error) => drop(reply.send(Err(error))),
@@ -164,19 +146,16 @@ fn decide_one(
     if seen != expect {
         return Err(CommitError::Stale);
     }
-    let stamp = |value: &mut Value| value["metadata"]["resourceVersion"] = Value::String(version.to_string());
-    match (action, current) {
+    let deleted = matches!(action, Action::Delete);
+    let object = match (action, current) {
         (Action::Put(mut value), _) => {
-            stamp(&mut value);
-            Ok(After::Present(Arc::new(Stored::from_value(version, key.object.clone(), &value)?)))
+            value["metadata"]["resourceVersion"] = Value::String(version.to_string());
+            Stored::from_value(version, key.object.clone(), &value)
         }
-        (Action::Delete, Some(current)) => {
-            let mut value = current.value()?;
-            stamp(&mut value);
-            Ok(After::Deleted(Arc::new(Stored::from_value(version, key.object.clone(), &value)?)))
-        }
-        (Action::Delete, None) => Err(CommitError::Stale),
-    }
+        (Action::Delete, Some(current)) => current.at_version(version)?,
+        (Action::Delete, None) => return Err(CommitError::Stale),
+    };
+    Ok(After { object: Arc::new(object), deleted })
 }
 
 async fn commit(database: &mut Database, cache: &WatchCache, batch: Batch) {
@@ -185,18 +164,8 @@ async fn commit(database: &mut Database, cache: &WatchCache, batch: Batch) {
         return;
     }
     // Of several changes of one object only the last needs a row; readers still see each.
-    let mut last: HashMap<&Key, &After> = HashMap::new();
-    for (key, after) in &changes {
-        last.insert(key, after);
-    }
-    let rows: Vec<(&Key, RowChange<'_>)> = last
-        .into_iter()
-        .map(|(key, after)| match after {
-            After::Present(object) => (key, RowChange::Put(object)),
-            After::Deleted(_) => (key, RowChange::Delete),
-        })
-        .collect();
-    match database.write(&rows, version).await {
+    let last: HashMap<&Key, &After> = changes.iter().map(|(key, after)| (key, after)).collect();
+    match database.write(&last, version).await {
         Ok(()) => {
             cache.apply(changes);
             for (reply, stored) in replies {

@@ -31,26 +31,20 @@ impl Column {
         Self::computed("Name", "string", 0, |o, _| o["metadata"]["name"].clone())
     }
 
+    pub(crate) fn age(kind: &str) -> Self {
+        let since_creation = |o: &Value, now| json!(human_duration_since(&o["metadata"]["creationTimestamp"], now));
+        Self::computed("Age", kind, 0, since_creation)
+    }
+
     pub(crate) fn computed(name: &str, kind: &str, priority: i64, cell: fn(&Value, jiff::Timestamp) -> Value) -> Self {
-        Self {
-            name: name.into(),
-            kind: kind.into(),
-            format: if name == "Name" { "name" } else { "" },
-            priority,
-            description: builtin::description_of_metadata(name),
-            cell: Cell::Computed(cell),
-        }
+        let description = builtin::description_of_metadata(name);
+        let format = if name == "Name" { "name" } else { "" };
+        Self { name: name.into(), kind: kind.into(), format, priority, description, cell: Cell::Computed(cell) }
     }
 
     pub(crate) fn at_path(name: &str, kind: &str, priority: i64, description: &str, path: JsonPath) -> Self {
-        Self {
-            name: name.into(),
-            kind: kind.into(),
-            format: "",
-            priority,
-            description: description.into(),
-            cell: Cell::Path(path),
-        }
+        let description = description.into();
+        Self { name: name.into(), kind: kind.into(), format: "", priority, description, cell: Cell::Path(path) }
     }
 
     fn definition(&self) -> Value {

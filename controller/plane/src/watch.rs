@@ -22,7 +22,7 @@ use crate::respond::{self, Response};
 use crate::selector::Selector;
 use crate::status::ApiError;
 use crate::table::{self, Include};
-use crate::watch_cache::{After, Event};
+use crate::watch_cache::{Compacted, Event};
 
 /// A watch ends after this time unless the client asks for less: clients reconnect, and what they leave is freed.
 const DURATION_MAX_S: u64 = 3600;
@@ -35,7 +35,8 @@ const CHUNK_EVENTS_MAX: usize = 256;
 pub(crate) fn watch(inner: &Arc<Inner>, request: &ApiRequest) -> Result<Response, ApiError> {
     let selector = list::selector(request)?;
     list::check_options(request)?;
-    let duration = Duration::from_secs(duration_s(request)?);
+    let asked_s = request.query.integer("timeoutSeconds")?.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
+    let duration = Duration::from_secs(asked_s.unwrap_or(DURATION_MAX_S).min(DURATION_MAX_S));
     let resource = request.resource.clone();
     let cache = &inner.store.cache;
     // Subscribed before anything is read, so that no change falls between.
@@ -65,7 +66,7 @@ pub(crate) fn watch(inner: &Arc<Inner>, request: &ApiRequest) -> Result<Response
         stopping: inner.stopping(),
         bookmark: bookmarks.then(|| bookmark_interval(duration)),
         ends_at: Instant::now() + duration,
-        first: None,
+        out: BytesMut::new(),
         done: false,
         inner: inner.clone(),
     };
@@ -76,11 +77,6 @@ pub(crate) fn watch(inner: &Arc<Inner>, request: &ApiRequest) -> Result<Response
     let stream =
         futures::stream::unfold(watcher, |mut w| async move { w.next().await.map(|b| (Ok::<_, Infallible>(b), w)) });
     Ok(respond::bytes(200, "application/json", Body::from_stream(stream)))
-}
-
-fn duration_s(request: &ApiRequest) -> Result<u64, ApiError> {
-    let asked = request.query.integer("timeoutSeconds")?.and_then(|s| u64::try_from(s).ok()).filter(|s| *s > 0);
-    Ok(asked.unwrap_or(DURATION_MAX_S).min(DURATION_MAX_S))
 }
 
 /// Regularly, and early enough in a short watch that the client resumes from what it saw.
@@ -101,15 +97,9 @@ struct Watcher {
     stopping: watch::Receiver<bool>,
     bookmark: Option<Interval>,
     ends_at: Instant,
-    /// The state at the start, already encoded.
-    first: Option<Bytes>,
+    /// What is encoded and not yet sent.
+    out: BytesMut,
     done: bool,
-}
-
-enum Wake {
-    Changed,
-    Bookmark,
-    End,
 }
 
 impl Watcher {
@@ -117,62 +107,47 @@ impl Watcher {
         let View { resource, namespace, .. } = &self.view;
         let snapshot = self.inner.store.cache.snapshot(&resource.store, namespace.as_deref(), None, None);
         let snapshot = snapshot.map_err(|_| ApiError::expired("the resource's history is being rebuilt"))?;
-        let mut out = BytesMut::new();
         for object in &snapshot.objects {
             if self.view.selects(object) {
-                self.view.encode(&self.inner, "ADDED", object, &mut out)?;
+                self.view.encode(&self.inner, "ADDED", object, &mut self.out)?;
             }
         }
         self.position = snapshot.version;
         if mark_end {
-            self.view.encode_bookmark(self.position, true, &mut out);
+            self.view.encode_bookmark(self.position, true, &mut self.out);
         }
-        self.first = (!out.is_empty()).then(|| out.freeze());
         Ok(())
     }
 
+    /// The next chunk; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
-        if let Some(first) = self.first.take() {
-            return Some(first);
-        }
-        while !self.done {
-            self.changed.borrow_and_update();
-            let store = &self.view.resource.store;
-            let (events, complete_to) =
-                match self.inner.store.cache.events_since(store, self.position, CHUNK_EVENTS_MAX) {
-                    Ok(found) => found,
-                    Err(compacted) => {
-                        let why = format!("too old resource version: {} ({})", self.position, compacted.0);
-                        return Some(self.fail(&ApiError::expired(why)));
-                    }
-                };
-            let had_events = !events.is_empty();
-            let mut out = BytesMut::new();
-            for event in &events {
-                if let Err(error) = self.view.encode_event(&self.inner, event, &mut out) {
-                    return Some(self.fail(&error));
-                }
-            }
-            self.position = complete_to;
-            if !out.is_empty() {
-                return Some(out.freeze());
-            }
-            if had_events {
-                continue;
-            }
-            match self.wait().await {
-                Wake::Changed => {}
-                Wake::Bookmark => {
-                    self.view.encode_bookmark(self.position, false, &mut out);
-                    return Some(out.freeze());
-                }
-                Wake::End => self.done = true,
+        while self.out.is_empty() && !self.done {
+            if let Err(error) = self.advance().await {
+                self.done = true;
+                line(&mut self.out, "ERROR", error.to_value().to_string().as_bytes());
             }
         }
-        None
+        (!self.out.is_empty()).then(|| self.out.split().freeze())
     }
 
-    async fn wait(&mut self) -> Wake {
+    /// Encodes some of what happened since; waits when that is nothing.
+    async fn advance(&mut self) -> Result<(), ApiError> {
+        self.changed.borrow_and_update();
+        let store = &self.view.resource.store;
+        let found = self.inner.store.cache.events_since(store, self.position, CHUNK_EVENTS_MAX);
+        let too_old = |c: Compacted| format!("too old resource version: {} ({})", self.position, c.0);
+        let (events, complete_to) = found.map_err(|c| ApiError::expired(too_old(c)))?;
+        for event in &events {
+            self.view.encode_event(&self.inner, event, &mut self.out)?;
+        }
+        self.position = complete_to;
+        if events.is_empty() {
+            self.wait().await;
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self) {
         let Self { changed, stopping, bookmark, ends_at, .. } = self;
         let tick = async {
             match bookmark {
@@ -181,18 +156,11 @@ impl Watcher {
             }
         };
         tokio::select! {
-            result = changed.changed() => if result.is_ok() { Wake::Changed } else { Wake::End },
-            _ = stopping.wait_for(|stop| *stop) => Wake::End,
-            () = sleep_until(*ends_at) => Wake::End,
-            () = tick => Wake::Bookmark,
+            result = changed.changed() => self.done = result.is_err(),
+            _ = stopping.wait_for(|stop| *stop) => self.done = true,
+            () = sleep_until(*ends_at) => self.done = true,
+            () = tick => self.view.encode_bookmark(self.position, false, &mut self.out),
         }
-    }
-
-    fn fail(&mut self, error: &ApiError) -> Bytes {
-        self.done = true;
-        let mut out = BytesMut::new();
-        line(&mut out, "ERROR", error.to_value().to_string().as_bytes());
-        out.freeze()
     }
 }
 
@@ -216,16 +184,15 @@ impl View {
     /// An object that no longer matches is DELETED for this client, one that begins to match is ADDED.
     fn encode_event(&mut self, inner: &Inner, event: &Event, out: &mut BytesMut) -> Result<(), ApiError> {
         let before = event.before.as_deref().filter(|o| self.selects(o));
-        match (before, &event.after) {
-            (None, After::Present(object)) if self.selects(object) => self.encode(inner, "ADDED", object, out),
-            (Some(_), After::Present(object)) if self.selects(object) => self.encode(inner, "MODIFIED", object, out),
-            (Some(before), After::Present(_)) => {
-                let mut value = before.value().map_err(|e| ApiError::internal(&e))?;
-                value["metadata"]["resourceVersion"] = json!(event.version.to_string());
-                let last = Stored::from_value(event.version, before.name.clone(), &value);
-                self.encode(inner, "DELETED", &last.map_err(|e| ApiError::internal(&e))?, out)
+        let object = &event.after.object;
+        match (before, event.after.present()) {
+            (None, Some(object)) if self.selects(object) => self.encode(inner, "ADDED", object, out),
+            (Some(_), Some(object)) if self.selects(object) => self.encode(inner, "MODIFIED", object, out),
+            (Some(before), Some(_)) => {
+                let last = before.at_version(object.version).map_err(|e| ApiError::internal(&e))?;
+                self.encode(inner, "DELETED", &last, out)
             }
-            (Some(_), After::Deleted(object)) => self.encode(inner, "DELETED", object, out),
+            (Some(_), None) => self.encode(inner, "DELETED", object, out),
             (None, _) => Ok(()),
         }
     }
@@ -251,13 +218,10 @@ impl View {
         if ends_initial {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
+        let Resource { kind, .. } = &*self.resource;
         let object = match self.shape {
-            Shape::Plain => {
-                json!({"kind": self.resource.kind, "apiVersion": self.resource.api_version(), "metadata": metadata})
-            }
-            Shape::Partial => {
-                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
-            }
+            Shape::Plain => json!({"kind": kind, "apiVersion": self.resource.api_version(), "metadata": metadata}),
+            Shape::Partial => table::partial(&json!({"metadata": metadata})),
             Shape::Table => table::table(json!({"resourceVersion": version.to_string()}), Value::Null, Vec::new()),
         };
         line(out, "BOOKMARK", object.to_string().as_bytes());

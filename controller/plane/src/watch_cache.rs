@@ -18,29 +18,21 @@ const WATCH_LOG_BYTES_MAX: usize = 32 << 20;
 /// One change of one object.
 #[derive(Debug)]
 pub(crate) struct Event {
-    pub(crate) version: u64,
     pub(crate) before: Option<Arc<Stored>>,
     pub(crate) after: After,
 }
 
+/// What a change left.
 #[derive(Debug, Clone)]
-pub(crate) enum After {
-    Present(Arc<Stored>),
-    /// The last state, stamped with the version of the deletion.
-    Deleted(Arc<Stored>),
+pub(crate) struct After {
+    /// Of a deletion the last state, stamped with the version of the deletion.
+    pub(crate) object: Arc<Stored>,
+    pub(crate) deleted: bool,
 }
 
-impl Event {
-    fn name(&self) -> &ObjectName {
-        match &self.after {
-            After::Present(o) | After::Deleted(o) => &o.name,
-        }
-    }
-
-    fn weight(&self) -> usize {
-        match &self.after {
-            After::Present(o) | After::Deleted(o) => o.bytes.len(),
-        }
+impl After {
+    pub(crate) fn present(&self) -> Option<&Arc<Stored>> {
+        (!self.deleted).then_some(&self.object)
     }
 }
 
@@ -54,7 +46,7 @@ pub(crate) struct Snapshot {
     pub(crate) objects: Vec<Arc<Stored>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Table {
     objects: BTreeMap<ObjectName, Arc<Stored>>,
     log: VecDeque<Arc<Event>>,
@@ -66,29 +58,24 @@ struct Table {
 
 impl Table {
     fn new(version: u64) -> Self {
-        Self {
-            objects: BTreeMap::new(),
-            log: VecDeque::new(),
-            log_bytes: 0,
-            compacted: version,
-            latest: watch::Sender::new(version),
-        }
+        Self { compacted: version, latest: watch::Sender::new(version), ..Self::default() }
     }
 
     /// The objects as they were at `version`, undoing the log backwards.
     fn at(&self, version: u64) -> BTreeMap<ObjectName, Arc<Stored>> {
         let mut objects = self.objects.clone();
-        for event in self.log.iter().rev().take_while(|e| e.version > version) {
+        for event in self.log.iter().rev().take_while(|e| e.after.object.version > version) {
+            let name = &event.after.object.name;
             match &event.before {
-                Some(before) => objects.insert(event.name().clone(), before.clone()),
-                None => objects.remove(event.name()),
+                Some(before) => objects.insert(name.clone(), before.clone()),
+                None => objects.remove(name),
             };
         }
         objects
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     version: u64,
     /// The version when the plane was opened: nothing older can be replayed.
@@ -108,14 +95,7 @@ pub(crate) struct WatchCache {
 
 impl WatchCache {
     pub(crate) fn new(version: u64, objects: Vec<(Key, Stored)>, log_events_max: usize) -> Self {
-        let mut inner = Inner {
-            version,
-            opened_at: version,
-            tables: HashMap::new(),
-            uids: HashSet::new(),
-            dependents: BTreeSet::new(),
-            terminating: BTreeSet::new(),
-        };
+        let mut inner = Inner { version, opened_at: version, ..Inner::default() };
         for (key, object) in objects {
             inner.index(&key, None, Some(&object));
             let table = inner.tables.entry(key.resource).or_insert_with(|| Table::new(version));
@@ -152,7 +132,7 @@ impl WatchCache {
         if version < table.compacted {
             return Err(Compacted(table.compacted));
         }
-        let past = table.log.back().is_some_and(|e| e.version > version).then(|| table.at(version));
+        let past = table.log.back().is_some_and(|e| e.after.object.version > version).then(|| table.at(version));
         let objects = past.as_ref().unwrap_or(&table.objects);
         let from = match (after, namespace) {
             (Some(name), _) => Bound::Excluded(name.clone()),
@@ -188,10 +168,10 @@ impl WatchCache {
         if since < table.compacted {
             return Err(Compacted(table.compacted));
         }
-        let start = table.log.partition_point(|e| e.version <= since);
+        let start = table.log.partition_point(|e| e.after.object.version <= since);
         let events: Vec<_> = table.log.range(start..).take(max).cloned().collect();
         let complete_to = match events.last() {
-            Some(last) if start + events.len() < table.log.len() => last.version,
+            Some(last) if start + events.len() < table.log.len() => last.after.object.version,
             _ => inner.version,
         };
         Ok((events, complete_to))
@@ -211,23 +191,19 @@ impl WatchCache {
         let opened_at = inner.opened_at;
         for (key, after) in changes {
             let table = inner.tables.entry(key.resource.clone()).or_insert_with(|| Table::new(opened_at));
-            let (version, before) = match &after {
-                After::Present(o) => (o.version, table.objects.insert(key.object.clone(), o.clone())),
-                After::Deleted(o) => (o.version, table.objects.remove(&key.object)),
+            let version = after.object.version;
+            let before = match after.present() {
+                Some(object) => table.objects.insert(key.object.clone(), object.clone()),
+                None => table.objects.remove(&key.object),
             };
-            let event = Arc::new(Event { version, before: before.clone(), after: after.clone() });
-            table.log_bytes += event.weight();
-            table.log.push_back(event);
+            table.log_bytes += after.object.bytes.len();
+            table.log.push_back(Arc::new(Event { before: before.clone(), after: after.clone() }));
             while table.log.len() > self.log_events_max || table.log_bytes > WATCH_LOG_BYTES_MAX {
                 let Some(dropped) = table.log.pop_front() else { break };
-                table.log_bytes -= dropped.weight();
-                table.compacted = dropped.version;
+                table.log_bytes -= dropped.after.object.bytes.len();
+                table.compacted = dropped.after.object.version;
             }
-            let present = match &after {
-                After::Present(o) => Some(&**o),
-                After::Deleted(_) => None,
-            };
-            inner.index(&key, before.as_deref(), present);
+            inner.index(&key, before.as_deref(), after.present().map(|o| &**o));
             inner.version = version;
             touched.insert(key.resource, version);
         }
@@ -258,16 +234,13 @@ impl WatchCache {
     /// Every object of a namespace, whatever its resource.
     pub(crate) fn in_namespace(&self, namespace: &str) -> Vec<(Key, Arc<Stored>)> {
         let inner = self.inner.read();
-        let mut found = Vec::new();
-        for (resource, table) in &inner.tables {
-            for (name, object) in table.objects.range(ObjectName::new(namespace, "")..) {
-                if *name.namespace != *namespace {
-                    break;
-                }
-                found.push((Key { resource: resource.clone(), object: name.clone() }, object.clone()));
-            }
-        }
-        found
+        let of_table = |(resource, table): (&GroupResource, &Table)| {
+            let from = table.objects.range(ObjectName::new(namespace, "")..);
+            let within = from.take_while(|(name, _)| *name.namespace == *namespace);
+            let keyed = within.map(|(name, o)| (Key { resource: resource.clone(), object: name.clone() }, o.clone()));
+            keyed.collect::<Vec<_>>()
+        };
+        inner.tables.iter().flat_map(of_table).collect()
     }
 }
 
@@ -303,15 +276,20 @@ mod tests {
 
     fn object(version: u64, name: &str) -> Arc<Stored> {
         let value = json!({"metadata": {"name": name, "uid": name, "resourceVersion": version.to_string()}});
-        Arc::new(Stored::from_value(version, ObjectName::new("ns", name), &value).unwrap())
+        Arc::new(Stored::from_value(version, ObjectName::new("ns", name), &value))
     }
 
     fn widgets() -> GroupResource {
         GroupResource::new("test", "widgets")
     }
 
+    fn change(cache: &WatchCache, version: u64, name: &str, deleted: bool) {
+        let after = After { object: object(version, name), deleted };
+        cache.apply(vec![(Key::new(&widgets(), "ns", name), after)]);
+    }
+
     fn put(cache: &WatchCache, version: u64, name: &str) {
-        cache.apply(vec![(Key::new(&widgets(), "ns", name), After::Present(object(version, name)))]);
+        change(cache, version, name, false);
     }
 
     fn names(snapshot: &Snapshot) -> Vec<String> {
@@ -324,7 +302,7 @@ mod tests {
         put(&cache, 2, "a");
         put(&cache, 3, "b");
         put(&cache, 4, "a");
-        cache.apply(vec![(Key::new(&widgets(), "ns", "b"), After::Deleted(object(5, "b")))]);
+        change(&cache, 5, "b", true);
         let at = |version| names(&cache.snapshot(&widgets(), None, None, version).unwrap());
         assert_eq!(at(None), ["a@4"]);
         assert_eq!(at(Some(3)), ["a@2", "b@3"]);

@@ -8,7 +8,7 @@ use crate::admission::{AdmissionRequest, Denial, Operation};
 use crate::decode::{Decoded, decode};
 use crate::desired::{Findings, body, check_identity, desired};
 use crate::namespace;
-use crate::object::{Key, Stored, has_finalizers, meta_str};
+use crate::object::{Key, ObjectName, Stored, has_finalizers, meta_str};
 use crate::patch::{apply::Conflicts, managers::Manager};
 use crate::plane::Inner;
 use crate::prepare::{Context, Ownership, prepare, twice};
@@ -55,7 +55,13 @@ pub(crate) enum Admit {
 }
 
 #[derive(Debug)]
-pub(crate) struct WriteOptions {
+pub(crate) struct WriteRequest<'a> {
+    pub(crate) resource: &'a Arc<Resource>,
+    pub(crate) namespace: &'a str,
+    /// `None` when a creation names it in its body.
+    pub(crate) name: Option<&'a str>,
+    pub(crate) subresource: Subresource,
+    pub(crate) change: Change,
     pub(crate) dry_run: bool,
     pub(crate) manager: String,
     pub(crate) conflicts: Conflicts,
@@ -64,41 +70,17 @@ pub(crate) struct WriteOptions {
 }
 
 #[derive(Debug)]
-pub(crate) struct WriteRequest<'a> {
-    pub(crate) resource: &'a Arc<Resource>,
-    pub(crate) namespace: &'a str,
-    /// `None` when a creation names it in its body.
-    pub(crate) name: Option<&'a str>,
-    pub(crate) subresource: Subresource,
-    pub(crate) change: Change,
-    pub(crate) options: WriteOptions,
-}
-
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Created(Arc<Stored>),
-    /// Also when nothing had to change.
-    Updated(Arc<Stored>),
-    WouldCreate(Value),
-    WouldUpdate(Value),
-}
-
-#[derive(Debug)]
 pub(crate) struct Written {
-    pub(crate) outcome: Outcome,
+    /// What is stored; what would be where nothing was, as in a dry run or when the last finalizer went.
+    pub(crate) object: Arc<Stored>,
+    pub(crate) created: bool,
     pub(crate) warnings: Vec<String>,
 }
 
-/// Answers POST.
-pub(crate) async fn create(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
-    let body = decode(&request.body, &request.content_type)?;
-    respond_to(inner, request, Change::Create(body)).await
-}
-
-/// Answers PUT.
-pub(crate) async fn replace(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
-    let body = decode(&request.body, &request.content_type)?;
-    respond_to(inner, request, Change::Replace(body)).await
+/// Answers POST and PUT.
+pub(crate) async fn put(inner: &Inner, asked: &ApiRequest, make: fn(Decoded) -> Change) -> Result<Response, ApiError> {
+    let body = decode(&asked.body, &asked.content_type)?;
+    respond_to(inner, asked, make(body)).await
 }
 
 /// Answers PATCH.
@@ -136,7 +118,12 @@ async fn respond_to(inner: &Inner, request: &ApiRequest, change: Change) -> Resu
         Change::Patch(..) => "PatchOptions",
     };
     check_options(request, kind)?;
-    let options = WriteOptions {
+    let write_request = WriteRequest {
+        resource: &request.resource,
+        namespace: &request.namespace,
+        name: request.name.as_deref(),
+        subresource: request.subresource,
+        change,
         dry_run: request.is_dry_run(),
         manager: request.manager(),
         conflicts: if request.query.is_true("force") { Conflicts::TakeOver } else { Conflicts::Refuse },
@@ -147,21 +134,8 @@ async fn respond_to(inner: &Inner, request: &ApiRequest, change: Change) -> Resu
         },
         admit: Admit::Ask,
     };
-    let write_request = WriteRequest {
-        resource: &request.resource,
-        namespace: &request.namespace,
-        name: request.name.as_deref(),
-        subresource: request.subresource,
-        change,
-        options,
-    };
-    let Written { outcome, warnings } = write(inner, &write_request).await?;
-    let response = match outcome {
-        Outcome::Created(object) => respond::object(inner, request, 201, &object)?,
-        Outcome::Updated(object) => respond::object(inner, request, 200, &object)?,
-        Outcome::WouldCreate(value) => respond::value(inner, request, 201, value)?,
-        Outcome::WouldUpdate(value) => respond::value(inner, request, 200, value)?,
-    };
+    let Written { object, created, warnings } = write(inner, &write_request).await?;
+    let response = respond::object(inner, request, if created { 201 } else { 200 }, &object)?;
     Ok(respond::with_warnings(response, &warnings))
 }
 
@@ -171,10 +145,8 @@ pub(crate) fn check_options(request: &ApiRequest, kind: &str) -> Result<(), ApiE
     for (key, values) in known {
         if let Some(value) = request.query.get(key).filter(|v| !values.contains(v)) {
             // A list of values in one case, one value in the other: upstream shows each in its own way.
-            let shown = if key == "dryRun" { format!("[\"{value}\"]") } else { format!("\"{value}\"") };
-            let supported: Vec<String> = values.iter().map(|v| format!("\"{v}\"")).collect();
-            let message = format!("Unsupported value: {shown}: supported values: {}", supported.join(", "));
-            return Err(ApiError::invalid_options(kind, &[FieldError::new("FieldValueNotSupported", key, message)]));
+            let shown = if key == "dryRun" { json!([value]) } else { json!(value) };
+            return Err(ApiError::invalid_options(kind, &[FieldError::unsupported(key, &shown, values)]));
         }
     }
     Ok(())
@@ -193,11 +165,7 @@ pub(crate) async fn write(inner: &Inner, request: &WriteRequest<'_>) -> Result<W
             return Ok(written);
         }
     }
-    Err(ApiError::conflict(
-        request.resource,
-        &name,
-        format!("others changed it {ATTEMPTS_MAX} times meanwhile; try again"),
-    ))
+    Err(ApiError::outrun(request.resource, &name, ATTEMPTS_MAX))
 }
 
 /// One try; `None` when the object changed between reading and writing.
@@ -216,7 +184,7 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
     let now = inner.now_text();
     let api_version = if resource.is_builtin() { resource.stored_as.clone() } else { resource.api_version() };
     let manager = Manager {
-        name: &request.options.manager,
+        name: &request.manager,
         subresource: if request.subresource == Subresource::Status { "status" } else { "" },
         api_version: &api_version,
         now: &now,
@@ -235,7 +203,7 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
         subresource: request.subresource,
         manager,
         ownership: if is_apply { Ownership::Said } else { Ownership::Track },
-        uid: (inner.uids)().to_string(),
+        uid: (inner.config.uids)().to_string(),
     };
     let (object, more) = prepare(&context, &mut old, desired)?;
     if taken {
@@ -243,27 +211,24 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
     }
     warnings.extend(more);
     warnings.extend(admit(inner, request, name, &object, old.as_ref()).await?);
-    if request.options.dry_run {
-        let outcome = if old.is_some() { Outcome::WouldUpdate(object) } else { Outcome::WouldCreate(object) };
-        return Ok(Some(Written { outcome, warnings }));
+    let created = current.is_none();
+    let written = |object| Ok(Some(Written { object, created, warnings }));
+    let unstored = |object: &Value| Arc::new(Stored::from_value(0, ObjectName::new(request.namespace, name), object));
+    if request.dry_run {
+        return written(unstored(&object));
     }
     if let (Some(current), true) = (&current, old.as_ref() == Some(&object)) {
-        return Ok(Some(Written { outcome: Outcome::Updated(current.clone()), warnings }));
+        return written(current.clone());
     }
     let deleting = object["metadata"].get("deletionTimestamp").is_some();
     let finished = deleting && !has_finalizers(&object) && !resource.is_namespace();
     // The last finalizer was taken away: the answer is the object without it, as it would have been.
-    let (action, last) = if finished { (Action::Delete, Some(object)) } else { (Action::Put(object), None) };
+    let (action, last) = if finished { (Action::Delete, Some(unstored(&object))) } else { (Action::Put(object), None) };
     let expect = current.as_ref().map_or(Expect::Absent, |c| Expect::Version(c.version));
     match inner.store.commit(key, expect, action).await {
         Ok(stored) => {
             inner.after_write(resource, &stored, finished).await?;
-            let outcome = match (last, current) {
-                (Some(last), _) => Outcome::WouldUpdate(last),
-                (None, Some(_)) => Outcome::Updated(stored),
-                (None, None) => Outcome::Created(stored),
-            };
-            Ok(Some(Written { outcome, warnings }))
+            written(last.unwrap_or(stored))
         }
         Err(CommitError::Stale) => Ok(None),
         Err(e) => Err(ApiError::uncommitted(&e)),
@@ -300,7 +265,7 @@ fn object_name(inner: &Inner, request: &WriteRequest<'_>) -> Result<String, ApiE
             Err(ApiError::invalid(request.resource, "", &errors))
         }
         ("", prefix) => {
-            let uid = (inner.uids)();
+            let uid = (inner.config.uids)();
             let letters = uid.as_bytes().iter().take(SUFFIX_LENGTH);
             let suffix = letters.map(|b| char::from(SUFFIX_LETTERS[usize::from(*b) % SUFFIX_LETTERS.len()]));
             Ok(format!("{prefix}{}", suffix.collect::<String>()))
@@ -318,8 +283,7 @@ fn check_preconditions(
     let resource = request.resource;
     let version = meta_str(desired, "resourceVersion");
     if version.is_empty() && matches!(request.change, Change::Replace(_)) && !resource.is_builtin() {
-        let zero = json!(0);
-        let error = FieldError::invalid("metadata.resourceVersion", &zero, "must be specified for an update");
+        let error = FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
         return Err(ApiError::invalid_as(&resource.qualified(), name, &[error]));
     }
     if !version.is_empty() && version != current.version.to_string() {
@@ -345,7 +309,7 @@ async fn admit(
     old: Option<&Value>,
 ) -> Result<Vec<String>, ApiError> {
     let deleting = object["metadata"].get("deletionTimestamp").is_some();
-    if request.options.admit == Admit::Skip || request.subresource == Subresource::Status || deleting {
+    if request.admit == Admit::Skip || request.subresource == Subresource::Status || deleting {
         return Ok(Vec::new());
     }
     let resource = request.resource;
@@ -359,10 +323,10 @@ async fn admit(
         name,
         object,
         old,
-        dry_run: request.options.dry_run,
-        field_manager: &request.options.manager,
+        dry_run: request.dry_run,
+        field_manager: &request.manager,
     };
-    inner.admission.admit(&asked).await.map_err(|denial| denied(resource, name, denial))
+    inner.config.admission.admit(&asked).await.map_err(|denial| denied(resource, name, denial))
 }
 
 fn denied(resource: &Resource, name: &str, denial: Denial) -> ApiError {
@@ -374,9 +338,6 @@ fn denied(resource: &Resource, name: &str, denial: Denial) -> ApiError {
         500.. => "InternalError",
         _ => "Forbidden",
     };
-    let causes: Vec<Value> =
-        causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field})).collect();
-    let mut error = ApiError::new(code, reason, message);
-    error.details = json!({"name": name, "group": resource.group, "kind": resource.kind, "causes": causes});
-    error
+    ApiError::new(code, reason, message)
+        .with(json!({"name": name, "group": resource.group, "kind": resource.kind, "causes": causes}))
 }

@@ -233,18 +233,26 @@ async fn apply_by_kube_merges_and_refuses_conflicts() {
 #[tokio::test]
 async fn both_versions_of_events_are_one_store_and_old_ones_go() {
     let dir = scratch_dir();
-    let plane = Plane::start(config(&dir)).await.unwrap();
-    let new_form: Api<k8s_openapi::api::events::v1::Event> = Api::namespaced(plane.client(), "default");
     let event = |name: &str, time: jiff::Timestamp| {
         json!({"metadata": {"name": name}, "eventTime": time.to_string(), "action": "Open", "reason": "Opened", "type": "Normal",
             "note": "the doors are open", "reportingController": "test", "reportingInstance": "t",
             "regarding": {"kind": "Widget", "name": "a", "namespace": "default"}})
     };
+    let two_minutes = jiff::SignedDuration::from_secs(120);
     let now = jiff::Timestamp::now();
-    let stale = event("old", now - jiff::SignedDuration::from_secs(120));
-    for object in [stale, event("young", now)] {
-        new_form.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    let mut before = config(&dir);
+    before.clock = Arc::new(move || now - two_minutes);
+    let plane = Plane::start(before).await.unwrap();
+    let new_form = |plane: &Plane| Api::<k8s_openapi::api::events::v1::Event>::namespaced(plane.client(), "default");
+    for object in [event("old", now), event("renewed", now)] {
+        new_form(&plane).create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
     }
+    plane.stop().await;
+    let plane = Plane::start(config(&dir)).await.unwrap();
+    let seen_before = serde_json::from_value(event("young", now - two_minutes)).unwrap();
+    new_form(&plane).create(&PostParams::default(), &seen_before).await.unwrap();
+    let again = Patch::Merge(json!({"note": "the doors are open again"}));
+    new_form(&plane).patch("renewed", &PatchParams::default(), &again).await.unwrap();
     let core: Api<Event> = Api::namespaced(plane.client(), "default");
     let selected = core.list(&ListParams::default().fields("involvedObject.name=a,type=Normal")).await.unwrap();
     assert!(selected.iter().any(|e| e.message.as_deref() == Some("the doors are open")));
@@ -263,7 +271,9 @@ async fn both_versions_of_events_are_one_store_and_old_ones_go() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), settled).await.unwrap();
-    assert!(core.get_opt("young").await.unwrap().is_some());
+    for kept in ["young", "renewed"] {
+        assert!(core.get_opt(kept).await.unwrap().is_some(), "{kept}");
+    }
 }
 
 #[tokio::test]

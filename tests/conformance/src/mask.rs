@@ -22,8 +22,9 @@ static RFC1123: LazyLock<Regex> =
 static VERSION_IN_TEXT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r#"(?i)(resource ?version"?: "?|resourceVersion=|ResourceVersion in [a-z ]+(?:: | \()|current: )(\d+)"#)
 });
-static AGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\d+[smh]|<unknown>)$"));
-static AGE_IN_TEXT: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?m)(?P<before>^|\s)\d{1,2}s(?P<after>\s|$)"));
+static AGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^((\d+[ydhms]){1,2}|<unknown>)$"));
+static AGE_IN_TEXT: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?m)(?P<before>^|\s)(\d+[ydhms]){1,2}(?P<after>\s|$)"));
 
 /// What one case has masked so far.
 #[derive(Debug, Default)]
@@ -160,6 +161,6 @@ mod tests {
     #[test]
     fn ages_and_times_go_and_words_stay() {
         let mut masks = Masks::new(&[], vec![]).unwrap();
-        assert_eq!(masks.output("a   5s\nb  2026-01-01T00:00:00Z"), "a <age>\nb <time>");
+        assert_eq!(masks.output("a   5s\nb  2m31s\nc  2026-01-01T00:00:00Z"), "a <age>\nb <age>\nc <time>");
     }
 }

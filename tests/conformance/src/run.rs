@@ -14,8 +14,9 @@ use crate::case::{Case, Step};
 use crate::mask::Masks;
 use crate::server::Server;
 
-/// How long a step with `until` asks again.
-const UNTIL_S: u64 = 60;
+/// How long a step with `until` asks again. The garbage collector of a real cluster looks for new kinds every 30 s, and on a
+/// busy machine that takes it several rounds.
+const UNTIL_S: u64 = 180;
 const ASK_AGAIN_MS: u64 = 50;
 
 /// One client that cases with kubectl run through.

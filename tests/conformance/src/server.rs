@@ -15,9 +15,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 /// One request may take that long; the API server itself gives up after a minute.
-const REQUEST_TIMEOUT_S: u64 = 60;
-/// kubectl waits 30 s at most in any case.
-const KUBECTL_TIMEOUT_S: u64 = 90;
+const REQUEST_TIMEOUT_S: u64 = 120;
+/// kubectl waits 120 s at most in any case.
+const KUBECTL_TIMEOUT_S: u64 = 180;
 
 /// A server that cases run against.
 pub struct Server {

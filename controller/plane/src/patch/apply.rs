@@ -17,10 +17,8 @@ pub(crate) enum Conflicts {
     TakeOver,
 }
 
-struct Conflict {
-    manager: String,
-    paths: Vec<String>,
-}
+/// A manager, described, and the paths that it owns.
+type Conflict = (String, Vec<String>);
 
 /// The object that results from applying `config` to `live`, managed fields included.
 ///
@@ -47,9 +45,7 @@ pub(crate) fn apply(
         if !contested.is_empty() {
             match on_conflict {
                 Conflicts::TakeOver => entry.fields = entry.fields.minus(&contested),
-                Conflicts::Refuse => {
-                    conflicts.push(Conflict { manager: describe(entry), paths: contested.paths() });
-                }
+                Conflicts::Refuse => conflicts.push((describe(entry), contested.paths())),
             }
         }
         of_others.union(&entry.fields);
@@ -86,25 +82,18 @@ fn describe(entry: &Entry) -> String {
 }
 
 fn refusal(conflicts: &[Conflict]) -> ApiError {
-    let count: usize = conflicts.iter().map(|c| c.paths.len()).sum();
-    let lines: Vec<String> = conflicts
-        .iter()
-        .map(|Conflict { manager, paths }| match &paths[..] {
-            [one] => format!("conflict with {manager}: {one}"),
-            many => format!("conflicts with {manager}:\n- {}", many.join("\n- ")),
-        })
-        .collect();
-    let plural = if count == 1 { "" } else { "s" };
+    let line = |(manager, paths): &Conflict| match &paths[..] {
+        [one] => format!("conflict with {manager}: {one}"),
+        many => format!("conflicts with {manager}:\n- {}", many.join("\n- ")),
+    };
+    let cause = |manager: &str, path: &String| json!({"reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path});
+    let lines: Vec<String> = conflicts.iter().map(line).collect();
     let causes: Vec<Value> =
-        conflicts.iter().flat_map(|c| c.paths.iter().map(|path| cause(&c.manager, path))).collect();
+        conflicts.iter().flat_map(|(manager, paths)| paths.iter().map(move |path| cause(manager, path))).collect();
+    let count = causes.len();
+    let plural = if count == 1 { "" } else { "s" };
     let message = format!("Apply failed with {count} conflict{plural}: {}", lines.join("\n"));
-    let mut error = ApiError::new(409, "Conflict", message);
-    error.details = json!({"causes": causes});
-    error
-}
-
-fn cause(manager: &str, path: &str) -> Value {
-    json!({"reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path})
+    ApiError::new(409, "Conflict", message).with(json!({"causes": causes}))
 }
 
 /// Lays the configuration over the live value along the schema's list kinds.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::object::is_empty_container;
 use crate::schema::{ListKind, Schema};
 
 /// Fields of `metadata` that no manager owns.
@@ -23,7 +25,8 @@ pub(crate) enum Parents {
 }
 
 /// A set of paths. Children are named as in FieldsV1: `f:name`, `k:{"key":"value"}`, `v:"value"`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Value", into = "Value")]
 pub(crate) struct FieldSet {
     pub(crate) member: bool,
     pub(crate) children: BTreeMap<String, FieldSet>,
@@ -98,29 +101,11 @@ impl FieldSet {
         !self.member && self.children.is_empty()
     }
 
-    pub(crate) fn to_json(&self) -> Value {
-        let mut map = Map::new();
-        if self.member && !self.children.is_empty() {
-            map.insert(".".into(), Value::Object(Map::new()));
-        }
-        for (key, child) in &self.children {
-            map.insert(key.clone(), child.to_json());
-        }
-        Value::Object(map)
-    }
-
-    pub(crate) fn from_json(value: &Value) -> Self {
+    fn read(value: Value) -> Self {
         let Value::Object(map) = value else { return Self::default() };
-        let mut set = Self { member: map.is_empty() || map.contains_key("."), children: BTreeMap::new() };
-        for (key, child) in map.iter().filter(|(k, _)| *k != ".") {
-            set.children.insert(key.clone(), Self::from_json(child));
-        }
-        set
-    }
-
-    /// The set of a whole `fieldsV1`: the root itself is never a member.
-    pub(crate) fn from_fields_v1(value: &Value) -> Self {
-        Self { member: false, ..Self::from_json(value) }
+        let member = map.is_empty() || map.contains_key(".");
+        let children = map.into_iter().filter(|(key, _)| key != ".");
+        Self { member, children: children.map(|(key, child)| (key, Self::read(child))).collect() }
     }
 
     pub(crate) fn union(&mut self, other: &Self) {
@@ -200,33 +185,40 @@ impl FieldSet {
 
     /// The members as paths such as `.spec.steps[name="a"].template`.
     pub(crate) fn paths(&self) -> Vec<String> {
-        let mut paths = Vec::new();
-        self.collect_paths("", &mut paths);
-        paths
-    }
-
-    fn collect_paths(&self, prefix: &str, paths: &mut Vec<String>) {
-        if self.member {
-            paths.push(prefix.to_owned());
-        }
-        for (key, child) in &self.children {
-            let step = match key.split_at_checked(2) {
-                Some(("f:", name)) => format!(".{name}"),
-                Some(("k:", keys)) => {
-                    let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
-                    let pairs: Vec<String> = keys.iter().map(|(k, v)| format!("{k}={v}")).collect();
-                    format!("[{}]", pairs.join(","))
-                }
-                Some(("v:", value)) => format!("[={value}]"),
-                _ => continue,
-            };
-            child.collect_paths(&format!("{prefix}{step}"), paths);
-        }
+        let itself = self.member.then(String::new);
+        let below = self.children.iter().flat_map(|(key, child)| {
+            let step = step_text(key);
+            child.paths().into_iter().map(move |path| format!("{step}{path}"))
+        });
+        itself.into_iter().chain(below).collect()
     }
 }
 
-fn is_empty_container(value: &Value) -> bool {
-    value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty)
+fn step_text(key: &str) -> String {
+    match key.split_at_checked(2) {
+        Some(("f:", name)) => format!(".{name}"),
+        Some(("k:", keys)) => {
+            let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
+            let pairs: Vec<String> = keys.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            format!("[{}]", pairs.join(","))
+        }
+        Some(("v:", value)) => format!("[={value}]"),
+        _ => String::new(),
+    }
+}
+
+impl From<FieldSet> for Value {
+    fn from(set: FieldSet) -> Self {
+        let itself = (set.member && !set.children.is_empty()).then(|| (".".to_owned(), Value::Object(Map::new())));
+        Self::Object(itself.into_iter().chain(set.children.into_iter().map(|(key, c)| (key, c.into()))).collect())
+    }
+}
+
+/// A whole `fieldsV1`: the root itself is never a member.
+impl From<Value> for FieldSet {
+    fn from(value: Value) -> Self {
+        Self { member: false, ..Self::read(value) }
+    }
 }
 
 /// `k:{…}`: the identity of an entry in a map list. A key that is absent has its default.

@@ -1,5 +1,6 @@
 //! `metadata.managedFields`: who owns which field, and how an update moves ownership.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::field_set::{FieldSet, Parents};
@@ -21,14 +22,25 @@ pub(crate) struct Manager<'a> {
     pub(crate) now: &'a str,
 }
 
+/// The one form that there is of sets of fields.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+enum FieldsType {
+    #[default]
+    FieldsV1,
+}
+
 /// One entry of `managedFields`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Entry {
     pub(crate) manager: String,
     pub(crate) operation: String,
     pub(crate) api_version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) subresource: String,
     pub(crate) time: String,
+    fields_type: FieldsType,
+    #[serde(rename = "fieldsV1")]
     pub(crate) fields: FieldSet,
 }
 
@@ -40,6 +52,7 @@ impl Entry {
             api_version: manager.api_version.to_owned(),
             subresource: manager.subresource.to_owned(),
             time: manager.now.to_owned(),
+            fields_type: FieldsType::FieldsV1,
             fields,
         }
     }
@@ -47,36 +60,14 @@ impl Entry {
     pub(crate) fn is(&self, manager: &Manager<'_>, operation: &str) -> bool {
         self.manager == manager.name && self.operation == operation && self.subresource == manager.subresource
     }
-
-    fn from_json(value: &Value) -> Option<Self> {
-        let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-        value["manager"].as_str().or_else(|| value["operation"].as_str())?;
-        Some(Self {
-            manager: text("manager"),
-            operation: text("operation"),
-            api_version: text("apiVersion"),
-            subresource: text("subresource"),
-            time: text("time"),
-            fields: FieldSet::from_fields_v1(&value["fieldsV1"]),
-        })
-    }
-
-    fn to_json(&self) -> Value {
-        let mut value = json!({
-            "manager": self.manager, "operation": self.operation, "apiVersion": self.api_version,
-            "time": self.time, "fieldsType": "FieldsV1", "fieldsV1": self.fields.to_json(),
-        });
-        if !self.subresource.is_empty() {
-            value["subresource"] = json!(self.subresource);
-        }
-        value
-    }
 }
 
 /// The entries of an object; `None` when it has no such field.
 pub(crate) fn read(object: &Value) -> Option<Vec<Entry>> {
-    let entries = object["metadata"]["managedFields"].as_array()?;
-    Some(entries.iter().filter_map(Entry::from_json).collect())
+    let entries = object["metadata"]["managedFields"].as_array()?.iter();
+    // `[{}]` clears them.
+    let read = entries.filter_map(|e| Entry::deserialize(e).ok());
+    Some(read.filter(|e| !e.manager.is_empty() || !e.operation.is_empty()).collect())
 }
 
 /// Sets the entries of an object, without empty ones and with old updaters folded together.
@@ -88,7 +79,7 @@ pub(crate) fn write(object: &mut Value, mut entries: Vec<Entry>) {
     if entries.is_empty() {
         meta.remove("managedFields");
     } else {
-        meta.insert("managedFields".into(), entries.iter().map(Entry::to_json).collect());
+        meta.insert("managedFields".into(), json!(entries));
     }
 }
 
@@ -151,8 +142,7 @@ mod tests {
         let mut second = first.clone();
         second["spec"]["y"] = json!(2);
         track_update(Some(&first), &mut second, None, &manager("b"));
-        let fields: Vec<Value> =
-            read(&second).unwrap().iter().map(|e| json!([e.manager, e.fields.to_json()])).collect();
+        let fields: Vec<Value> = read(&second).unwrap().iter().map(|e| json!([e.manager, e.fields])).collect();
         assert_eq!(fields, [json!(["a", {"f:spec": {".": {}, "f:x": {}}}]), json!(["b", {"f:spec": {"f:y": {}}}]),]);
     }
 

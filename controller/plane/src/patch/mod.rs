@@ -1,5 +1,4 @@
-//! The four ways to change a part of an object: JSON merge patch, JSON patch, strategic merge patch and server-side
-//! apply; and the record of who owns which field.
+//! Ways to change a part of an object beside JSON merge patch: JSON patch, strategic merge patch and server-side apply; and the record of who owns which field.
 //!
 //! Everything here is a function of values: no store, no clock.
 
@@ -17,11 +16,6 @@ use crate::status::ApiError;
 /// Operations in one JSON patch, as upstream bounds it.
 const JSON_PATCH_OPERATIONS_MAX: usize = 10_000;
 
-/// RFC 7386.
-pub(crate) fn merge(target: &mut Value, patch: &Value) {
-    json_patch::merge(target, patch);
-}
-
 /// RFC 6902.
 ///
 /// # Errors
@@ -31,17 +25,14 @@ pub(crate) fn json(target: &mut Value, patch: Value) -> Result<(), ApiError> {
         let why = format!("the allowed maximum operations in a JSON patch is {JSON_PATCH_OPERATIONS_MAX}");
         return Err(ApiError::new(413, "RequestEntityTooLarge", why));
     }
-    let is_list = patch.is_array();
-    let patch: json_patch::Patch = serde_json::from_value(patch).map_err(|e| match is_list {
-        true => ApiError::new(
-            422,
-            "Invalid",
-            format!("the server rejected our request due to an error in our request: {e}"),
-        ),
-        false => ApiError::bad_request(format!("error decoding patch: {e}")),
-    })?;
-    json_patch::patch(target, &patch).map_err(|e| {
+    let rejected = |e: &dyn std::fmt::Display| {
         let why = format!("the server rejected our request due to an error in our request: {e}");
         ApiError::new(422, "Invalid", why)
-    })
+    };
+    let is_list = patch.is_array();
+    let patch: json_patch::Patch = serde_json::from_value(patch).map_err(|e| match is_list {
+        true => rejected(&e),
+        false => ApiError::bad_request(format!("error decoding patch: {e}")),
+    })?;
+    json_patch::patch(target, &patch).map_err(|e| rejected(&e))
 }

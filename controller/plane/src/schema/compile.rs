@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regex::Regex;
 use serde_json::Value;
 
-use super::{Additional, Bound, ListKind, Schema, Type, join, validate};
+use super::{Bound, ListKind, Schema, TYPES, join, validate};
 use crate::field_path::FieldPath;
 use crate::status::FieldError;
 
@@ -28,12 +28,9 @@ pub(crate) fn compile_custom(
         compiler.errors.push(FieldError::required(format!("{root}.type"), "must not be empty at the root"));
         return Err(compiler.errors);
     }
-    if schema.kind != Some(Type::Object) {
-        compiler.errors.push(FieldError::invalid(
-            format!("{root}.type"),
-            &document["type"],
-            "must be object at the root",
-        ));
+    if schema.kind != Some("object") {
+        let error = FieldError::invalid(format!("{root}.type"), &document["type"], "must be object at the root");
+        compiler.errors.push(error);
     }
     require_structural(document, root, &mut compiler.errors);
     check_defaults(&schema, root, &mut compiler.errors);
@@ -45,16 +42,10 @@ pub(crate) fn compile_custom(
 }
 
 /// The schema of a built-in kind from its model; references are looked up in `models`.
-pub(crate) fn compile_builtin(
-    model: &Value,
-    models: &BTreeMap<String, Value>,
-    object_meta: Option<&Arc<Schema>>,
-) -> Schema {
+pub(crate) fn compile_builtin(model: &Value, models: &BTreeMap<String, Value>, object_meta: &Arc<Schema>) -> Schema {
     let mut compiler = Compiler::new(Some(models));
     let mut schema = compiler.node(model, "", &mut Vec::new());
-    if let Some(object_meta) = object_meta {
-        add_object_fields(&mut schema, object_meta);
-    }
+    add_object_fields(&mut schema, object_meta);
     schema
 }
 
@@ -66,7 +57,7 @@ pub(crate) fn compile_object_meta(model: &Value, models: &BTreeMap<String, Value
 }
 
 fn add_object_fields(schema: &mut Schema, object_meta: &Arc<Schema>) {
-    let text = || Arc::new(Schema { kind: Some(Type::String), ..Schema::default() });
+    let text = || Arc::new(Schema { kind: Some("string"), ..Schema::default() });
     schema.properties.insert("apiVersion".into(), text());
     schema.properties.insert("kind".into(), text());
     schema.properties.insert("metadata".into(), object_meta.clone());
@@ -118,7 +109,6 @@ impl<'a> Compiler<'a> {
             multiple_of: v["multipleOf"].as_f64(),
             min_items: v["minItems"].as_u64(),
             max_items: v["maxItems"].as_u64(),
-            unique_items: flag(v, "uniqueItems"),
             min_properties: v["minProperties"].as_u64(),
             max_properties: v["maxProperties"].as_u64(),
             list: self.list_kind(v, path, field),
@@ -136,10 +126,9 @@ impl<'a> Compiler<'a> {
             field.push("*".into());
             let child = self.node(&v["additionalProperties"], &join(path, "additionalProperties"), field);
             field.pop();
-            schema.additional = Additional::Allowed(Arc::new(child));
+            schema.additional = Some(Arc::new(child));
         } else if v["additionalProperties"] == true {
-            let anything = Schema { preserve_unknown: true, ..Schema::default() };
-            schema.additional = Additional::Allowed(Arc::new(anything));
+            schema.additional = Some(Arc::new(Schema::anything()));
         }
         if v["items"].is_object() {
             field.push("[]".into());
@@ -150,7 +139,7 @@ impl<'a> Compiler<'a> {
             add_object_fields(&mut schema, &crate::builtin::object_meta().clone());
             schema.required.extend(["kind".to_owned(), "apiVersion".to_owned()]);
         }
-        if self.models.is_some() && schema.properties.is_empty() && matches!(schema.additional, Additional::Unsaid) {
+        if self.models.is_some() && schema.properties.is_empty() && schema.additional.is_none() {
             // Raw JSON, such as `fieldsV1`.
             schema.preserve_unknown = true;
         }
@@ -171,13 +160,12 @@ impl<'a> Compiler<'a> {
 
     fn reference(&mut self, reference: &str, path: &str, field: &mut Vec<String>) -> Schema {
         let name = reference.rsplit('/').next().unwrap_or(reference).to_owned();
-        let anything = Schema { preserve_unknown: true, ..Schema::default() };
         let Some(model) = self.models.and_then(|m| m.get(&name)) else {
             self.errors.push(FieldError::forbidden(join(path, "$ref"), "$ref is not supported"));
-            return anything;
+            return Schema::anything();
         };
         if self.open.contains(&name) {
-            return anything;
+            return Schema::anything();
         }
         let model = model.clone();
         self.open.push(name);
@@ -191,24 +179,17 @@ impl<'a> Compiler<'a> {
         branches.iter().enumerate().map(|(i, b)| self.node(b, &format!("{}[{i}]", join(path, key)), field)).collect()
     }
 
-    fn kind(&mut self, v: &Value, path: &str) -> Option<Type> {
+    fn kind(&mut self, v: &Value, path: &str) -> Option<&'static str> {
         let named = match &v["type"] {
             // JSON Schema 2020 writes a nullable type as a list.
             Value::Array(a) => a.iter().filter_map(Value::as_str).find(|t| *t != "null"),
             other => other.as_str(),
         }?;
-        match named {
-            "object" => Some(Type::Object),
-            "array" => Some(Type::Array),
-            "string" => Some(Type::String),
-            "integer" => Some(Type::Integer),
-            "number" => Some(Type::Number),
-            "boolean" => Some(Type::Boolean),
-            _ => {
-                self.errors.push(FieldError::invalid(join(path, "type"), &v["type"], "no such type"));
-                None
-            }
+        let known = TYPES.into_iter().find(|t| *t == named);
+        if known.is_none() {
+            self.errors.push(FieldError::invalid(join(path, "type"), &v["type"], "no such type"));
         }
+        known
     }
 
     fn pattern(&mut self, v: &Value, path: &str) -> Option<Regex> {
@@ -216,17 +197,13 @@ impl<'a> Compiler<'a> {
         if let Some(regex) = self.patterns.get(text) {
             return Some(regex.clone());
         }
-        match Regex::new(text) {
-            Ok(regex) => {
-                self.patterns.insert(text.to_owned(), regex.clone());
-                Some(regex)
-            }
-            Err(e) => {
-                let why = format!("must be a valid regular expression, but isn't: {e}");
-                self.errors.push(FieldError::invalid(join(path, "pattern"), &v["pattern"], why));
-                None
-            }
-        }
+        let compiled = Regex::new(text).map_err(|e| {
+            let why = format!("must be a valid regular expression, but isn't: {e}");
+            self.errors.push(FieldError::invalid(join(path, "pattern"), &v["pattern"], why));
+        });
+        let regex = compiled.ok()?;
+        self.patterns.insert(text.to_owned(), regex.clone());
+        Some(regex)
     }
 
     fn list_kind(&mut self, v: &Value, path: &str, field: &[String]) -> ListKind {
@@ -234,10 +211,8 @@ impl<'a> Compiler<'a> {
             Some("map") => {
                 let keys = strings(&v["x-kubernetes-list-map-keys"]);
                 if keys.is_empty() {
-                    self.errors.push(FieldError::required(
-                        join(path, "x-kubernetes-list-map-keys"),
-                        "must not be empty if x-kubernetes-list-type is map",
-                    ));
+                    let why = "must not be empty if x-kubernetes-list-type is map";
+                    self.errors.push(FieldError::required(join(path, "x-kubernetes-list-map-keys"), why));
                 }
                 ListKind::Map(keys)
             }
@@ -329,10 +304,9 @@ fn check_defaults(schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
     if let Some(default) = &schema.default {
         let mut found = Vec::new();
         validate(default, schema, &FieldPath::Root, &mut found);
-        let below = |e: FieldError| FieldError { field: join(&join(path, "default"), &e.field), ..e };
-        errors.extend(
-            found.into_iter().map(below).map(|e| FieldError { field: e.field.trim_end_matches('.').into(), ..e }),
-        );
+        let at = join(path, "default");
+        let below = |e: FieldError| FieldError { field: join(&at, &e.field).trim_end_matches('.').into(), ..e };
+        errors.extend(found.into_iter().map(below));
     }
     for (key, child) in &schema.properties {
         check_defaults(child, &format!("{}[{key}]", join(path, "properties")), errors);
@@ -342,10 +316,15 @@ fn check_defaults(schema: &Schema, path: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// The properties that a schema declares, each with its path.
+fn properties<'a>(v: &'a Value, path: &str) -> impl Iterator<Item = (String, &'a Value)> {
+    let path = join(path, "properties");
+    v["properties"].as_object().into_iter().flatten().map(move |(key, child)| (format!("{path}[{key}]"), child))
+}
+
 /// Branches only narrow what the schema around them says: they may not have types of their own.
 fn refuse_types(branch: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    for (key, child) in branch["properties"].as_object().into_iter().flatten() {
-        let path = format!("{}[{key}]", join(path, "properties"));
+    for (path, child) in properties(branch, path) {
         if child.get("type").is_some() {
             errors.push(FieldError::forbidden(join(&path, "type"), "must be empty to be structural"));
         }
@@ -359,39 +338,26 @@ fn require_structural(v: &Value, path: &str, errors: &mut Vec<FieldError>) {
     if untyped && !flag(v, "x-kubernetes-int-or-string") && !flag(v, "x-kubernetes-preserve-unknown-fields") {
         errors.push(FieldError::required(join(path, "type"), "must not be empty for specified object fields"));
     }
+    let mut forbid = |wrong: bool, key: &str, why: &str| {
+        errors.extend(wrong.then(|| FieldError::forbidden(join(path, key), why)));
+    };
+    let (additional, unique) = ("additionalProperties", "uniqueItems");
     let has_properties = v["properties"].as_object().is_some_and(|p| !p.is_empty());
-    if has_properties && v["additionalProperties"].is_object() {
-        errors.push(FieldError::forbidden(
-            join(path, "additionalProperties"),
-            "additionalProperties and properties are mutual exclusive",
-        ));
-    }
-    if v["additionalProperties"] == false {
-        errors.push(FieldError::forbidden(
-            join(path, "additionalProperties"),
-            "additionalProperties cannot be set to false",
-        ));
-    }
-    if flag(v, "uniqueItems") {
-        errors.push(FieldError::forbidden(
-            join(path, "uniqueItems"),
-            "uniqueItems cannot be set to true since the runtime complexity becomes quadratic",
-        ));
-    }
+    let both = has_properties && v[additional].is_object();
+    forbid(both, additional, "additionalProperties and properties are mutual exclusive");
+    forbid(v[additional] == false, additional, "additionalProperties cannot be set to false");
+    let quadratic = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
+    forbid(flag(v, unique), unique, quadratic);
     if v["type"] == "array" && !v["items"].is_object() {
         errors.push(FieldError::required(join(path, "items"), "must be specified"));
-    }
-    for (key, child) in v["properties"].as_object().into_iter().flatten() {
-        require_structural(child, &format!("{}[{key}]", join(path, "properties")), errors);
     }
     for key in ["allOf", "anyOf", "oneOf"] {
         for (i, branch) in v[key].as_array().into_iter().flatten().enumerate() {
             refuse_types(branch, &format!("{}[{i}]", join(path, key)), errors);
         }
     }
-    for key in ["items", "additionalProperties"] {
-        if v[key].is_object() {
-            require_structural(&v[key], &join(path, key), errors);
-        }
+    let unnamed = ["items", "additionalProperties"].into_iter().filter(|key| v[*key].is_object());
+    for (path, child) in properties(v, path).chain(unnamed.map(|key| (join(path, key), &v[key]))) {
+        require_structural(child, &path, errors);
     }
 }

@@ -4,8 +4,7 @@
 
 mod at;
 mod compile;
-mod default;
-mod prune;
+mod fit;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -16,19 +15,11 @@ use serde_json::Value;
 
 pub(crate) use at::{unchanged, value_at};
 pub(crate) use compile::{compile_builtin, compile_custom, compile_object_meta};
-pub(crate) use default::apply_defaults;
-pub(crate) use prune::prune;
+pub(crate) use fit::{apply_defaults, prune};
 pub(crate) use validate::validate;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Type {
-    Object,
-    Array,
-    String,
-    Integer,
-    Number,
-    Boolean,
-}
+/// Names of types; whatever else a schema may say of one stands beside it.
+const TYPES: [&str; 6] = ["object", "array", "string", "integer", "number", "boolean"];
 
 /// How the entries of a list are told apart when writers merge.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,14 +31,6 @@ pub(crate) enum ListKind {
     Map(Vec<String>),
 }
 
-#[derive(Debug, Clone, Default)]
-pub(crate) enum Additional {
-    /// Nothing is said: other keys are unknown.
-    #[default]
-    Unsaid,
-    Allowed(Arc<Schema>),
-}
-
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bound {
     pub(crate) at: f64,
@@ -57,13 +40,15 @@ pub(crate) struct Bound {
 /// One node of a structural schema. Absent limits are `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Schema {
-    pub(crate) kind: Option<Type>,
+    /// One of [`TYPES`].
+    pub(crate) kind: Option<&'static str>,
     pub(crate) nullable: bool,
     pub(crate) preserve_unknown: bool,
     pub(crate) embedded_resource: bool,
     pub(crate) int_or_string: bool,
     pub(crate) properties: BTreeMap<String, Arc<Schema>>,
-    pub(crate) additional: Additional,
+    /// Of keys that are not among the properties; without it they are unknown.
+    pub(crate) additional: Option<Arc<Schema>>,
     pub(crate) items: Option<Arc<Schema>>,
     pub(crate) required: Vec<String>,
     pub(crate) default: Option<Value>,
@@ -77,7 +62,6 @@ pub(crate) struct Schema {
     pub(crate) multiple_of: Option<f64>,
     pub(crate) min_items: Option<u64>,
     pub(crate) max_items: Option<u64>,
-    pub(crate) unique_items: bool,
     pub(crate) min_properties: Option<u64>,
     pub(crate) max_properties: Option<u64>,
     pub(crate) list: ListKind,
@@ -92,13 +76,14 @@ pub(crate) struct Schema {
 }
 
 impl Schema {
+    /// What every value is valid by.
+    pub(crate) fn anything() -> Self {
+        Self { preserve_unknown: true, ..Self::default() }
+    }
+
     /// The schema of one key of an object, declared or additional.
     pub(crate) fn child(&self, key: &str) -> Option<&Schema> {
-        match (self.properties.get(key), &self.additional) {
-            (Some(schema), _) => Some(schema),
-            (None, Additional::Allowed(schema)) => Some(schema),
-            (None, Additional::Unsaid) => None,
-        }
+        self.properties.get(key).or(self.additional.as_ref()).map(|schema| &**schema)
     }
 }
 

@@ -1,11 +1,10 @@
 //! Checking a value against its schema, every error at once, worded as a real API server words it.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Additional, Bound, ListKind, Schema, Type};
+use super::{Bound, ListKind, Schema};
 use crate::field_path::FieldPath;
 use crate::status::FieldError;
 
@@ -22,8 +21,8 @@ pub(crate) fn validate(value: &Value, schema: &Schema, path: &FieldPath<'_>, err
     if let Some(kind) = schema.kind
         && !has_type(value, kind)
     {
-        errors.push(wrong_type(value, path, type_name(kind)));
-        if kind == Type::Integer && value.is_number() {
+        errors.push(wrong_type(value, path, kind));
+        if kind == "integer" && value.is_number() {
             errors.push(unchecked_number(path, "(default format)"));
         }
         return;
@@ -50,16 +49,9 @@ fn in_body(path: &FieldPath<'_>, value: &Value, why: impl std::fmt::Display) -> 
 
 fn check_string(text: &str, value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
     let length = text.chars().count() as u64;
-    if let Some(min) = schema.min_length.filter(|min| length < *min) {
-        errors.push(in_body(path, value, format!("should be at least {min} chars long")));
-    }
-    if let Some(max) = schema.max_length.filter(|max| length > *max) {
-        errors.push(FieldError::new(
-            "FieldValueTooLong",
-            path,
-            format!("Too long: may not be more than {max} {}", plural(max, "byte")),
-        ));
-    }
+    let too_short = |min| in_body(path, value, format!("should be at least {min} chars long"));
+    errors.extend(schema.min_length.filter(|min| length < *min).map(too_short));
+    errors.extend(schema.max_length.filter(|max| length > *max).map(|max| FieldError::too_long(path, max)));
     if let Some(pattern) = schema.pattern.as_ref().filter(|p| !p.is_match(text)) {
         errors.push(in_body(path, value, format!("should match '{}'", pattern.as_str())));
     }
@@ -93,31 +85,20 @@ fn check_number(number: f64, value: &Value, schema: &Schema, path: &FieldPath<'_
     if schema.format.as_deref() == Some("int32") && !(f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number) {
         errors.push(unchecked_number(path, "with format int32"));
     }
-    if let Some(Bound { at, exclusive }) = schema.minimum
-        && (number < at || (exclusive && number == at))
-    {
-        let relation = if exclusive { "greater than" } else { "greater than or equal to" };
-        errors.push(in_body(path, value, format!("should be {relation} {at}")));
-    }
-    if let Some(Bound { at, exclusive }) = schema.maximum
-        && (number > at || (exclusive && number == at))
-    {
-        let relation = if exclusive { "less than" } else { "less than or equal to" };
-        errors.push(in_body(path, value, format!("should be {relation} {at}")));
-    }
+    let beyond = |bound: Option<Bound>, is_beyond: fn(&f64, &f64) -> bool, relation: &str| {
+        let Bound { at, exclusive } = bound.filter(|b| is_beyond(&number, &b.at) || b.exclusive && number == b.at)?;
+        let or_equal = if exclusive { "" } else { " or equal to" };
+        Some(in_body(path, value, format!("should be {relation} than{or_equal} {at}")))
+    };
+    errors.extend(beyond(schema.minimum, f64::lt, "greater"));
+    errors.extend(beyond(schema.maximum, f64::gt, "less"));
     if let Some(step) = schema.multiple_of.filter(|step| *step > 0.0 && (number / step).fract() != 0.0) {
         errors.push(in_body(path, value, format!("should be a multiple of {step}")));
     }
 }
 
 fn check_array(items: &[Value], schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
-    let count = items.len() as u64;
-    if let Some(max) = schema.max_items.filter(|max| count > *max) {
-        errors.push(too_many(path, count, max));
-    }
-    if let Some(min) = schema.min_items.filter(|min| count < *min) {
-        errors.push(in_body(path, &json!(count), format!("should have at least {min} items")));
-    }
+    check_count(items.len(), [schema.min_items, schema.max_items], "items", path, errors);
     check_duplicates(items, schema, path, errors);
     if let Some(item_schema) = &schema.items {
         for (i, item) in items.iter().enumerate() {
@@ -126,11 +107,19 @@ fn check_array(items: &[Value], schema: &Schema, path: &FieldPath<'_>, errors: &
     }
 }
 
+type Limits = [Option<u64>; 2];
+
+fn check_count(count: usize, [min, max]: Limits, noun: &str, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
+    let count = count as u64;
+    errors.extend(max.filter(|max| count > *max).map(|max| FieldError::too_many(path, count, max)));
+    let too_few = |min| in_body(path, &json!(count), format!("should have at least {min} {noun}"));
+    errors.extend(min.filter(|min| count < *min).map(too_few));
+}
+
 fn check_duplicates(items: &[Value], schema: &Schema, path: &FieldPath<'_>, errors: &mut Vec<FieldError>) {
     let mut seen = BTreeSet::new();
     for (i, item) in items.iter().enumerate() {
         let identity = match &schema.list {
-            ListKind::Atomic if schema.unique_items => item.clone(),
             ListKind::Atomic => return,
             ListKind::Set => item.clone(),
             ListKind::Map(keys) => json!(keys.iter().map(|k| (k, &item[k])).collect::<BTreeMap<_, _>>()),
@@ -148,22 +137,11 @@ fn check_object(
     path: &FieldPath<'_>,
     errors: &mut Vec<FieldError>,
 ) {
-    let count = map.len() as u64;
-    if let Some(max) = schema.max_properties.filter(|max| count > *max) {
-        errors.push(too_many(path, count, max));
-    }
-    if let Some(min) = schema.min_properties.filter(|min| count < *min) {
-        errors.push(in_body(path, &json!(count), format!("should have at least {min} properties")));
-    }
-    for key in &schema.required {
-        if !map.contains_key(key) {
-            errors.push(FieldError::required(&path.key(key), ""));
-        }
-    }
+    check_count(map.len(), [schema.min_properties, schema.max_properties], "properties", path, errors);
+    let missing = schema.required.iter().filter(|key| !map.contains_key(*key));
+    errors.extend(missing.map(|key| FieldError::required(&path.key(key), "")));
     for (key, child) in map {
-        if let Some(child_schema) = schema.properties.get(key) {
-            validate(child, child_schema, &path.key(key), errors);
-        } else if let Additional::Allowed(child_schema) = &schema.additional {
+        if let Some(child_schema) = schema.child(key) {
             validate(child, child_schema, &path.key(key), errors);
         }
     }
@@ -182,18 +160,13 @@ fn check_branches(value: &Value, schema: &Schema, path: &FieldPath<'_>, errors: 
         errors.push(composite(path, "must validate at least one schema (anyOf)"));
         validate(value, &schema.any_of[0], path, errors);
     }
-    if !schema.one_of.is_empty() {
-        let found = match schema.one_of.iter().filter(|b| holds(b)).count() {
-            0 => "none valid".to_owned(),
-            1 => String::new(),
-            n => format!("{n} valid alternatives"),
-        };
-        if !found.is_empty() {
-            errors.push(composite(path, &format!("must validate one and only one schema (oneOf). Found {found}")));
+    let valid = schema.one_of.iter().filter(|b| holds(b)).count();
+    if valid != 1 && !schema.one_of.is_empty() {
+        let found = if valid == 0 { "none valid".to_owned() } else { format!("{valid} valid alternatives") };
+        errors.push(composite(path, &format!("must validate one and only one schema (oneOf). Found {found}")));
+        if valid == 0 {
             // Of several that fail, the first says how.
-            if !schema.one_of.iter().any(holds) {
-                validate(value, &schema.one_of[0], path, errors);
-            }
+            validate(value, &schema.one_of[0], path, errors);
         }
     }
     if schema.not.as_deref().is_some_and(holds) {
@@ -206,20 +179,8 @@ fn composite(path: &FieldPath<'_>, why: &str) -> FieldError {
     FieldError::new("FieldValueInvalid", "", format!("Invalid value: \"\": \"{path}\" {why}"))
 }
 
-fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
-}
-
-fn too_many(path: &FieldPath<'_>, count: u64, max: u64) -> FieldError {
-    FieldError::new(
-        "FieldValueTooMany",
-        path,
-        format!("Too many: {count}: must have at most {max} {}", plural(max, "item")),
-    )
-}
-
-fn wrong_type(value: &Value, path: &FieldPath<'_>, wanted: &str) -> FieldError {
-    let actual = match value {
+fn type_of(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
         Value::Number(n) if n.is_f64() => "number",
@@ -227,31 +188,21 @@ fn wrong_type(value: &Value, path: &FieldPath<'_>, wanted: &str) -> FieldError {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
-    };
+    }
+}
+
+fn wrong_type(value: &Value, path: &FieldPath<'_>, wanted: &str) -> FieldError {
+    let actual = type_of(value);
     let message = format!("Invalid value: \"{actual}\": {path} in body must be of type {wanted}: \"{actual}\"");
     FieldError::new("FieldValueTypeInvalid", path, message)
 }
 
-fn has_type(value: &Value, kind: Type) -> bool {
-    match kind {
-        Type::Object => value.is_object(),
-        Type::Array => value.is_array(),
-        Type::String => value.is_string(),
-        Type::Boolean => value.is_boolean(),
-        Type::Number => value.is_number(),
+fn has_type(value: &Value, kind: &str) -> bool {
+    match (kind, type_of(value)) {
+        ("number", "integer") => true,
         // 2.0 is an integer to OpenAPI.
-        Type::Integer => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|f| f.fract() == 0.0),
-    }
-}
-
-fn type_name(kind: Type) -> &'static str {
-    match kind {
-        Type::Object => "object",
-        Type::Array => "array",
-        Type::String => "string",
-        Type::Integer => "integer",
-        Type::Number => "number",
-        Type::Boolean => "boolean",
+        ("integer", "number") => value.as_f64().is_some_and(|f| f.fract() == 0.0),
+        (wanted, actual) => wanted == actual,
     }
 }
 
