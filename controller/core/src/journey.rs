@@ -6,6 +6,7 @@ use crate::{
     time::{Span, Ts, Tz, resolve},
 };
 use chrono::{Days, NaiveTime};
+use serde_json::Value;
 
 /// What a run does at a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,9 +95,24 @@ pub fn enters(plan: &AutomationPlan, past: Entries, now: Ts, zone: Tz) -> bool {
     }
 }
 
-/// Whether an event of this type starts runs.
+/// Whether an event of this type may start runs.
 pub fn starts(plan: &AutomationPlan, event: &str) -> bool {
     plan.trigger == event
+}
+
+/// Whether an event that may start runs is the one that is meant: of the Segment that the trigger names.
+pub fn is_meant(plan: &AutomationPlan, data: &Value) -> bool {
+    plan.segment.as_ref().is_none_or(|segment| data["segment"] == segment.as_str())
+}
+
+/// The types of events that tell who comes into a Segment and who goes.
+pub const CROSSINGS: [&str; 2] = ["segment.entered", "segment.left"];
+
+/// Whether a plan is told who comes into a Segment or who goes.
+pub fn follows(plan: &AutomationPlan, segment: &Name) -> bool {
+    let starts_by_it = CROSSINGS.iter().any(|event| starts(plan, event));
+    let of_it = plan.segment.as_ref().is_none_or(|named| named == segment);
+    (starts_by_it && of_it) || CROSSINGS.iter().any(|event| exits(plan, event))
 }
 
 /// Whether an event of this type ends the member's runs.

@@ -14,7 +14,7 @@ use crate::{
 };
 use fanfare_core::{
     ids::{MemberId, MessageId, Name, RunId},
-    journey::{Entries, Next, enters, exits, next, starts},
+    journey::{Entries, Next, enters, exits, is_meant, next, starts},
     mechanic::key,
     message::render,
     model::{
@@ -51,7 +51,7 @@ pub(crate) struct Heard<'a> {
 pub(crate) fn heard(tx: &mut Tx<'_>, heard: Heard<'_>) -> Result<(), Halt> {
     let plans: Vec<Arc<AutomationPlan>> = tx.plans.automations.values().cloned().collect();
     for plan in plans {
-        let starts_here = starts(&plan, heard.kind) && !heard.late;
+        let starts_here = starts(&plan, heard.kind) && is_meant(&plan, heard.data) && !heard.late;
         if !starts_here && !exits(&plan, heard.kind) {
             continue;
         }

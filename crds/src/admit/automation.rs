@@ -1,6 +1,7 @@
 //! An Automation's specification → its plan, with step names resolved to places in the list.
 
 use fanfare_core::ids::{Name, Revision};
+use fanfare_core::journey::CROSSINGS;
 use fanfare_core::model::AutomationPlan;
 use fanfare_core::model::automation as plan;
 use fanfare_core::time::Span;
@@ -13,6 +14,7 @@ use crate::wire::automation as wire;
 
 /// The name that means the end of the steps.
 const END: &str = "end";
+const [ENTERED, LEFT]: [&str; 2] = CROSSINGS;
 
 /// Compiles `spec`. What is wrong goes to `context`; then the plan is of no use.
 pub(crate) fn compile(name: &str, spec: &wire::AutomationSpec, context: &mut Context<'_>) -> AutomationPlan {
@@ -29,17 +31,39 @@ pub(crate) fn compile(name: &str, spec: &wire::AutomationSpec, context: &mut Con
         refuse_endless(&steps, context, steps_at);
     }
     let (trigger_at, exit_at) = (path.field("trigger"), path.field("exit"));
-    events::heard(trigger.event.as_str(), context, trigger_at.field("event"));
+    let (event, segment) = started_by(trigger, context, trigger_at);
     for (index, wire::Exit { event }) in exit.iter().enumerate() {
         events::heard(event.as_str(), context, exit_at.index(index).field("event"));
     }
     AutomationPlan {
         name: Name::from(name),
         revision: Revision::from(""),
-        trigger: trigger.event.0.clone(),
+        trigger: event,
+        segment,
         reentry: self::reentry(reentry.as_ref(), context, path.field("reentry")),
         exit: exit.iter().map(|wire::Exit { event }| event.0.clone()).collect(),
         steps,
+    }
+}
+
+/// The type of event that starts the steps, and the Segment that it is about.
+fn started_by(trigger: &wire::Trigger, context: &mut Context<'_>, path: Path<'_>) -> (String, Option<Name>) {
+    match (&trigger.event, &trigger.segment) {
+        (Some(event), None) => {
+            events::heard(event.as_str(), context, path.field("event"));
+            (event.0.clone(), None)
+        }
+        (None, Some(wire::SegmentTrigger { name, change })) => {
+            let event = match change {
+                wire::Change::Enters => ENTERED,
+                wire::Change::Leaves => LEFT,
+            };
+            (event.to_owned(), Some(Name::from(name.as_str())))
+        }
+        _ => {
+            context.contradiction(path);
+            (String::new(), None)
+        }
     }
 }
 

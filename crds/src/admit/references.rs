@@ -261,6 +261,11 @@ impl Check<'_> {
 
     fn automation(&mut self, plan: &AutomationPlan) {
         let path = Path::SPEC;
+        if let Some(segment) = &plan.segment {
+            let trigger = path.field("trigger");
+            let at = trigger.field("segment");
+            self.exists(Kind::Segment, segment, at.field("name"));
+        }
         let steps = path.field("steps");
         for (index, step) in plan.steps.iter().enumerate() {
             let at = steps.index(index);

@@ -44,12 +44,34 @@ pub struct AutomationSpec {
     pub steps: Vec<Step>,
 }
 
-/// What lets a member enter.
+/// What lets a member enter: an event, or that a Segment's members change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = rules::trigger()))]
 pub struct Trigger {
     /// The type of event that starts the steps, for example member.registered.
-    pub event: EventType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventType>,
+    /// The Segment whose members change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<SegmentTrigger>,
+}
+
+/// A Segment's members change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentTrigger {
+    /// The name of a Segment.
+    pub name: Name,
+    /// Enters: for who comes in. Leaves: for who goes. Who is in it when the automation is first published does neither.
+    pub change: Change,
+}
+
+/// How a member stands to a Segment from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Change {
+    Enters,
+    Leaves,
 }
 
 /// Whether a member can enter again.

@@ -361,6 +361,10 @@ pub(super) fn wait() -> Value {
     )])
 }
 
+pub(super) fn trigger() -> Value {
+    json!([exactly_one("trigger", &["event", "segment"])])
+}
+
 pub(super) fn reentry() -> Value {
     json!([at(
         "every",

@@ -11,6 +11,7 @@ fn plan(reentry: Reentry) -> AutomationPlan {
         name: name("welcome"),
         revision: "r".into(),
         trigger: "member.registered".into(),
+        segment: None,
         reentry,
         exit: vec!["order.paid".into()],
         steps: vec![

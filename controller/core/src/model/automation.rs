@@ -16,6 +16,9 @@ pub struct AutomationPlan {
     pub revision: Revision,
     /// The event type that starts a run for its member.
     pub trigger: String,
+    /// The one Segment that the trigger is about, where it says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Name>,
     /// Whether a member may enter again.
     pub reentry: Reentry,
     /// Event types that end a run.

@@ -165,6 +165,11 @@ pub(crate) async fn read(store: &dyn Store, ns: &Namespace) -> Result<Members> {
             members.record(&member).counters.insert(key.into(), value);
         }
     }
+    for (key, value) in store.counters(ns, INSIDE).await? {
+        if let Some((segment, member, inside)) = learned::told(&key, value) {
+            members.take_told(&segment, member.as_ref(), inside);
+        }
+    }
     members.index();
     Ok(members)
 }
@@ -216,7 +221,7 @@ impl Audience {
 
 /// Whether a counter is one that memory keeps for its member.
 pub(crate) fn is_of_member(key: &str) -> bool {
-    holder(key).is_some()
+    holder(key).is_some() || key.starts_with(INSIDE)
 }
 
 /// The member for whom a mechanic counts under this key, as [`fanfare_core::mechanic::key::member`] makes it.
