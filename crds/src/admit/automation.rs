@@ -14,7 +14,6 @@ use crate::wire::automation as wire;
 
 /// The name that means the end of the steps.
 const END: &str = "end";
-const [ENTERED, LEFT]: [&str; 2] = CROSSINGS;
 
 /// Compiles `spec`. What is wrong goes to `context`; then the plan is of no use.
 pub(crate) fn compile(name: &str, spec: &wire::AutomationSpec, context: &mut Context<'_>) -> AutomationPlan {
@@ -54,9 +53,10 @@ fn started_by(trigger: &wire::Trigger, context: &mut Context<'_>, path: Path<'_>
             (event.0.clone(), None)
         }
         (None, Some(wire::SegmentTrigger { name, change })) => {
+            let [entered, left] = CROSSINGS;
             let event = match change {
-                wire::Change::Enters => ENTERED,
-                wire::Change::Leaves => LEFT,
+                wire::Change::Enters => entered,
+                wire::Change::Leaves => left,
             };
             (event.to_owned(), Some(Name::from(name.as_str())))
         }

@@ -79,7 +79,7 @@ struct Told {
 }
 
 /// What a counter says of who was told to be in a Segment.
-pub(super) fn told(key: &str, value: i64) -> Option<(Name, Option<MemberId>, bool)> {
+pub(super) fn standing(key: &str, value: i64) -> Option<(Name, Option<MemberId>, bool)> {
     let (segment, member) = inside_of(key)?;
     Some((segment, member, value > 0))
 }
@@ -97,7 +97,7 @@ impl Learned {
             facts: writes.new_events.iter().filter_map(told).collect(),
             participations: writes.participations.clone(),
             counters: counted.iter().filter_map(|(key, value)| Some((holder(key)?, key.clone(), *value))).collect(),
-            told: counted.iter().filter_map(|(key, value)| told(key, *value)).collect(),
+            told: counted.iter().filter_map(|(key, value)| standing(key, *value)).collect(),
             lists_set: writes.lists_set.clone(),
             list_added: writes.list_added.clone(),
             list_removed: writes.list_removed.clone(),

@@ -140,7 +140,9 @@ impl Members {
         let number = member.map(|member| self.place(member));
         let told = self.told.entry(segment.clone()).or_default();
         match number {
-            Some(number) => told.inside.set(number, inside),
+            Some(number) => {
+                told.inside.set(number, inside);
+            }
             None => told.on = inside,
         }
     }
@@ -162,7 +164,8 @@ impl Members {
             None => inside.fill(0),
         }
         differs.iter_mut().zip(inside).for_each(|(now, told)| *now ^= told);
-        let numbers = differs.iter().enumerate().flat_map(|(place, word)| ones(*word).map(move |bit| place * WORD + bit));
+        let numbers =
+            differs.iter().enumerate().flat_map(|(place, word)| ones(*word).map(move |bit| place * WORD + bit));
         let members = numbers.filter_map(|number| self.at(number)).take(most).map(|(id, _)| id.clone()).collect();
         (told.is_some_and(|told| told.on), members)
     }

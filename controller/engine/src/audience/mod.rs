@@ -35,6 +35,7 @@ pub use scan::{OverBudget, READS_MAX, THREADS_MAX};
 use crate::plans::Plans;
 use fanfare_core::{
     ids::{MemberId, Name, Namespace},
+    mechanic::key::INSIDE,
     model::segment::Scalar,
     time::{Ts, Tz},
 };
@@ -166,7 +167,7 @@ pub(crate) async fn read(store: &dyn Store, ns: &Namespace) -> Result<Members> {
         }
     }
     for (key, value) in store.counters(ns, INSIDE).await? {
-        if let Some((segment, member, inside)) = learned::told(&key, value) {
+        if let Some((segment, member, inside)) = learned::standing(&key, value) {
             members.take_told(&segment, member.as_ref(), inside);
         }
     }

@@ -143,6 +143,7 @@ async fn another_definition_brings_members_in_and_takes_them_out() {
     assert_eq!(told(&shop.engine, "ann").await, [""; 0]);
     shop.publish(buyers(1)).await;
     assert_eq!(told(&shop.engine, "ann").await, [ENTERED]);
+    shop.clock.forward(1);
     shop.publish(buyers(3)).await;
     assert_eq!(told(&shop.engine, "ann").await, [ENTERED, LEFT]);
     shop.verify().await;
