@@ -215,10 +215,8 @@ async fn automation(engine: &Engine, name: &Name) -> Result<Facts, Error> {
     let plans = engine.plans();
     let Some(plan) = plans.automations.get(name) else { return Ok(Facts::plain(json!({}))) };
     let (figures, _) = engine.automation_status(name).await?;
-    let of = plan.segment.as_ref().map(|segment| format!(" {segment}"));
-    let trigger = format!("{}{}", plan.trigger, of.unwrap_or_default());
     Ok(Facts::plain(json!({
-        "trigger": trigger, "entered": figures.entered, "active": figures.active,
+        "trigger": plan.trigger.to_string(), "entered": figures.entered, "active": figures.active,
         "completed": figures.completed, "asOf": stamp(figures.as_of),
     })))
 }

@@ -30,39 +30,35 @@ pub(crate) fn compile(name: &str, spec: &wire::AutomationSpec, context: &mut Con
         refuse_endless(&steps, context, steps_at);
     }
     let (trigger_at, exit_at) = (path.field("trigger"), path.field("exit"));
-    let (event, segment) = started_by(trigger, context, trigger_at);
-    for (index, wire::Exit { event }) in exit.iter().enumerate() {
-        events::heard(event.as_str(), context, exit_at.index(index).field("event"));
-    }
+    let trigger = occasion(trigger, context, trigger_at);
+    let exit = (0..).zip(exit).filter_map(|(index, exit)| occasion(exit, context, exit_at.index(index))).collect();
     AutomationPlan {
         name: Name::from(name),
         revision: Revision::from(""),
-        trigger: event,
-        segment,
+        trigger: trigger.unwrap_or_else(|| "".into()),
         reentry: self::reentry(reentry.as_ref(), context, path.field("reentry")),
-        exit: exit.iter().map(|wire::Exit { event }| event.0.clone()).collect(),
+        exit,
         steps,
     }
 }
 
-/// The type of event that starts the steps, and the Segment that it is about.
-fn started_by(trigger: &wire::Trigger, context: &mut Context<'_>, path: Path<'_>) -> (String, Option<Name>) {
-    match (&trigger.event, &trigger.segment) {
+fn occasion(wire: &wire::Occasion, context: &mut Context<'_>, path: Path<'_>) -> Option<plan::Occasion> {
+    match (&wire.event, &wire.segment) {
         (Some(event), None) => {
             events::heard(event.as_str(), context, path.field("event"));
-            (event.0.clone(), None)
+            Some(plan::Occasion::Event(event.0.clone()))
         }
-        (None, Some(wire::SegmentTrigger { name, change })) => {
+        (None, Some(wire::Crossing { name, change })) => {
             let [entered, left] = CROSSINGS;
             let event = match change {
                 wire::Change::Enters => entered,
                 wire::Change::Leaves => left,
             };
-            (event.to_owned(), Some(Name::from(name.as_str())))
+            Some(plan::Occasion::Of { event: event.to_owned(), segment: Name::from(name.as_str()) })
         }
         _ => {
             context.contradiction(path);
-            (String::new(), None)
+            None
         }
     }
 }

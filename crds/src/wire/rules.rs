@@ -361,8 +361,8 @@ pub(super) fn wait() -> Value {
     )])
 }
 
-pub(super) fn trigger() -> Value {
-    json!([exactly_one("trigger", &["event", "segment"])])
+pub(super) fn occasion() -> Value {
+    json!([exactly_one("this", &["event", "segment"])])
 }
 
 pub(super) fn reentry() -> Value {

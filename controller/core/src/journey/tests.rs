@@ -11,7 +11,6 @@ fn plan(reentry: Reentry) -> AutomationPlan {
         name: name("welcome"),
         revision: "r".into(),
         trigger: "member.registered".into(),
-        segment: None,
         reentry,
         exit: vec!["order.paid".into()],
         steps: vec![

@@ -7,7 +7,7 @@ use crate::{
 use fanfare_core::{
     model::{
         Plan,
-        automation::{Action, OnAmbiguous, Reentry, Step},
+        automation::{Action, Occasion, OnAmbiguous, Reentry, Step},
         message::Category,
         segment::{Behavior, Condition, Window},
     },
@@ -33,11 +33,17 @@ fn buyers(least: i64) -> Plan {
     segment("buyers", Condition::Behavior(Behavior { event, window, least: Some(least), ..Behavior::default() }))
 }
 
+fn occasion(event: &str, of: Option<&str>) -> Occasion {
+    match of {
+        Some(segment) => Occasion::Of { event: event.into(), segment: name(segment) },
+        None => event.into(),
+    }
+}
+
 /// Sends a message for who enters or leaves.
 fn telling(title: &str, event: &str, of: Option<&str>) -> Plan {
     automation(title, |plan| {
-        plan.trigger = event.into();
-        plan.segment = of.map(name);
+        plan.trigger = occasion(event, of);
         plan.reentry = Reentry::Always(None);
         let send = Action::Send { channel: "app".into(), template: "hello".into(), on_ambiguous: OnAmbiguous::Skip };
         plan.steps = vec![Step { name: "tell".into(), action: send, next: 1 }];
@@ -150,7 +156,7 @@ async fn another_definition_brings_members_in_and_takes_them_out() {
 }
 
 #[tokio::test]
-async fn an_automation_of_one_segment_hears_of_no_other_and_exits_hear_of_all() {
+async fn an_automation_of_one_segment_hears_of_no_other() {
     let shop = shop().await;
     shop.publish(buyers(1)).await;
     shop.publish(segment("everyone", Condition::Everyone)).await;
@@ -160,6 +166,32 @@ async fn an_automation_of_one_segment_hears_of_no_other_and_exits_hear_of_all() 
     assert_eq!(told(&shop.engine, "cai").await, [""; 0], "everyone is another segment");
     buys(&shop.engine, "cai", "o-1").await;
     assert_eq!(told(&shop.engine, "cai").await, [ENTERED]);
+    shop.verify().await;
+}
+
+#[tokio::test]
+async fn leaving_one_segment_ends_the_runs_that_say_so_and_no_others() {
+    let shop = shop().await;
+    shop.publish(buyers(1)).await;
+    let everybody = Condition::Not(Box::new(Condition::List(name("staff"))));
+    shop.publish(segment("customers", everybody)).await;
+    for (title, exit) in [("of-buyers", Some("buyers")), ("of-customers", Some("customers")), ("of-any", None)] {
+        shop.publish(automation(title, |plan| {
+            plan.trigger = "order.paid".into();
+            plan.exit = vec![occasion(LEFT, exit)];
+            let wait = Action::Wait { lasts: Span::days(90), until: None };
+            plan.steps = vec![Step { name: "wait".into(), action: wait, next: 1 }];
+        }))
+        .await;
+    }
+    assert_eq!(told(&shop.engine, "ann").await, [""; 0]);
+    buys(&shop.engine, "ann", "o-1").await;
+    crossings::tell(&shop.engine).await.unwrap();
+    shop.clock.forward(8 * 86_400);
+    crossings::tell(&shop.engine).await.unwrap();
+    let active = async |title: &str| shop.engine.automation_status(&name(title)).await.unwrap().0.active;
+    let left = (active("of-buyers").await, active("of-customers").await, active("of-any").await);
+    assert_eq!(left, (0, 1, 0), "she is a customer still");
     shop.verify().await;
 }
 

@@ -286,7 +286,6 @@ pub(crate) fn automation(name: &str, build: impl FnOnce(&mut AutomationPlan)) ->
         name: name.into(),
         revision: "r1".into(),
         trigger: "member.registered".into(),
-        segment: None,
         reentry: fanfare_core::model::automation::Reentry::Once,
         exit: Vec::new(),
         steps: Vec::new(),

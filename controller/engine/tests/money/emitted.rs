@@ -55,7 +55,6 @@ pub(crate) async fn listening(kinds: &[&str], body: &str) -> Shop {
             name: kind.to_lowercase().as_str().into(),
             revision: "r1".into(),
             trigger: kind.into(),
-            segment: None,
             reentry: Reentry::AfterExit,
             exit: Vec::new(),
             steps: vec![Step { name: "tell".into(), action: send, next: 1 }],

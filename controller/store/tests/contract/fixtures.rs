@@ -273,7 +273,6 @@ pub(crate) fn run(id: &str, member: &str) -> Run {
             name: "welcome".into(),
             revision: "rev-1".into(),
             trigger: "member.joined".into(),
-            segment: None,
             reentry: Reentry::Once,
             exit: Vec::new(),
             steps: Vec::new(),
