@@ -247,6 +247,7 @@ fn broken() -> Vec<(&'static str, (Kind, Value))> {
                 json!({"trigger": {"event": "a"}, "reentry": {"policy": "Once", "every": "5d"}, "steps": [{"name": "a", "wait": {"for": "1d"}}]}),
             ),
         ),
+        ("spec.trigger", (Kind::Automation, json!({"trigger": {}, "steps": [{"name": "a", "wait": {"for": "1d"}}]}))),
         (
             "spec.locales",
             (

@@ -43,6 +43,7 @@ const GOAL: Fields = &[
     ("percent", Number),
     ("completed", Flag),
 ];
+const SEGMENT: Fields = &[("segment", Text), ("title", Text)];
 const BUDGET: Fields = &[
     ("campaign", Text),
     ("title", Text),
@@ -84,6 +85,8 @@ const KNOWN: &[(&str, &[Fields])] = &[
     ("grant.revoked", &[GRANT, CAMPAIGN, PLACE]),
     ("redemption.committed", &[GRANT, CAMPAIGN, ORDER, PLACE, &[("amount", Number)]]),
     ("redemption.reversed", &[GRANT, CAMPAIGN, ORDER, PLACE, &[("amount", Number)]]),
+    ("segment.entered", &[SEGMENT]),
+    ("segment.left", &[SEGMENT]),
     ("budget.threshold", &[BUDGET]),
 ];
 
@@ -114,10 +117,10 @@ const OWN: [(&str, Origin); 17] = [
     ("grant.revoked", Origin::Told),
     ("redemption.committed", Origin::Told),
     ("redemption.reversed", Origin::Told),
+    ("segment.entered", Origin::Told),
+    ("segment.left", Origin::Told),
     ("campaign.started", Origin::Reserved),
     ("campaign.ended", Origin::Reserved),
-    ("segment.entered", Origin::Reserved),
-    ("segment.left", Origin::Reserved),
     ("experiment.decided", Origin::Reserved),
 ];
 

@@ -2,10 +2,11 @@
 
 use crate::{
     ids::Name,
-    model::automation::{Action, AutomationPlan, OnAmbiguous, Reentry},
+    model::automation::{Action, AutomationPlan, Occasion, OnAmbiguous, Reentry},
     time::{Span, Ts, Tz, resolve},
 };
 use chrono::{Days, NaiveTime};
+use serde_json::Value;
 
 /// What a run does at a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,14 +95,30 @@ pub fn enters(plan: &AutomationPlan, past: Entries, now: Ts, zone: Tz) -> bool {
     }
 }
 
-/// Whether an event of this type starts runs.
+/// Whether an event of this type may start runs.
 pub fn starts(plan: &AutomationPlan, event: &str) -> bool {
-    plan.trigger == event
+    plan.trigger.event() == event
 }
 
-/// Whether an event of this type ends the member's runs.
+/// Whether an event of this type may end the member's runs.
 pub fn exits(plan: &AutomationPlan, event: &str) -> bool {
-    plan.exit.iter().any(|exit| exit == event)
+    plan.exit.iter().any(|exit| exit.event() == event)
+}
+
+/// Whether an event with this data is what is meant.
+pub fn is_meant(occasion: &Occasion, event: &str, data: &Value) -> bool {
+    occasion.event() == event && occasion.segment().is_none_or(|segment| data["segment"] == segment.as_str())
+}
+
+/// The types of events that tell who comes into a Segment and who goes.
+pub const CROSSINGS: [&str; 2] = ["segment.entered", "segment.left"];
+
+/// Whether a plan is told who comes into a Segment or who goes.
+pub fn follows(plan: &AutomationPlan, segment: &Name) -> bool {
+    let of_it = |occasion: &Occasion| {
+        CROSSINGS.contains(&occasion.event()) && occasion.segment().is_none_or(|named| named == segment)
+    };
+    of_it(&plan.trigger) || plan.exit.iter().any(of_it)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use fanfare_core::{
     decide::{self, Decision},
     event_types::{Origin, origin},
     ids::{GrantId, MemberId, Name, StoreId},
+    journey::{exits, starts},
     mechanic::{Happened, Paid, Rule, lottery::Entry, spend_threshold::SpendPer},
     model::CampaignPlan,
     reason::{Reason, Refusal},
@@ -187,7 +188,7 @@ impl Ingest {
             keys.participations.insert((campaign.plan.name.clone(), member.clone()));
         }
         for plan in plans.automations.values() {
-            if plan.trigger == kind || plan.exit.iter().any(|exit| exit == kind) {
+            if starts(plan, kind) || exits(plan, kind) {
                 keys.runs_of.insert((plan.name.clone(), member.clone()));
             }
         }
@@ -201,7 +202,7 @@ impl Ingest {
     fn is_known(&self, plans: &Plans, audience: &Audience, member: &MemberId) -> bool {
         let kind = self.event.kind.as_str();
         let follows = plans.campaigns.values().any(|campaign| concerns(&campaign.plan, kind))
-            || plans.automations.values().any(|plan| plan.trigger == kind || plan.exit.iter().any(|exit| exit == kind))
+            || plans.automations.values().any(|plan| starts(plan, kind) || exits(plan, kind))
             || plans.runtime.as_deref().is_some_and(|runtime| runtime.points.earned_by(kind).next().is_some())
             || [ORDER_PAID, ORDER_REFUNDED].contains(&kind);
         !follows && audience.with(member, |record| record.known)

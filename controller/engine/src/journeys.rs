@@ -14,7 +14,7 @@ use crate::{
 };
 use fanfare_core::{
     ids::{MemberId, MessageId, Name, RunId},
-    journey::{Entries, Next, enters, exits, next, starts},
+    journey::{Entries, Next, enters, exits, is_meant, next},
     mechanic::key,
     message::render,
     model::{
@@ -51,7 +51,7 @@ pub(crate) struct Heard<'a> {
 pub(crate) fn heard(tx: &mut Tx<'_>, heard: Heard<'_>) -> Result<(), Halt> {
     let plans: Vec<Arc<AutomationPlan>> = tx.plans.automations.values().cloned().collect();
     for plan in plans {
-        let starts_here = starts(&plan, heard.kind) && !heard.late;
+        let starts_here = is_meant(&plan.trigger, heard.kind, heard.data) && !heard.late;
         if !starts_here && !exits(&plan, heard.kind) {
             continue;
         }
@@ -60,7 +60,8 @@ pub(crate) fn heard(tx: &mut Tx<'_>, heard: Heard<'_>) -> Result<(), Halt> {
         let last = active.iter().chain(&over).map(|run| run.entered_at).max();
         let mut still_active = false;
         for run in active {
-            if exits(&run.plan, heard.kind) && run.entered_at <= heard.at {
+            let exits = run.plan.exit.iter().any(|exit| is_meant(exit, heard.kind, heard.data));
+            if exits && run.entered_at <= heard.at {
                 leave(tx, run, RunState::Exited);
             } else {
                 still_active = true;

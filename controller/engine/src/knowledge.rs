@@ -15,7 +15,7 @@ use fanfare_core::{
         segment::{Condition, Scalar},
     },
     money::{AMOUNT_MAX_MINOR, Minor},
-    segment::{Asked, Facts, Happening, line_values_of, lines_of, values_of},
+    segment::{Asked, Facts, Happening, holds, line_values_of, lines_of, values_of},
     time::Ts,
     world::{Catalogue, Reserves, Visit, Who, World},
 };
@@ -170,14 +170,25 @@ fn visit_in<T>(
     let Some(id) = member else {
         return ask(&Visit { world, who: None, store, channel, origin, order });
     };
+    with_known(tx, id, |known| {
+        let joined: BTreeSet<Name> = known.record.participations.keys().cloned().collect();
+        let who = Who { id, facts: &known, points, joined: &joined };
+        ask(&Visit { world, who: Some(who), store, channel, origin, order })
+    })
+}
+
+/// Asks something of a member with everything that memory and the batch know.
+fn with_known<T>(tx: &Tx<'_>, id: &MemberId, ask: impl FnOnce(Known<'_>) -> T) -> T {
     let fresh: Vec<Fact> = tx.pending_events(id).into_iter().map(Fact::of).collect();
     let changed = tx.changed_member(id);
     tx.audience.with(id, |record| {
         let updated = changed.map(|row| record.with_row(row));
-        let record = updated.as_ref().unwrap_or(record);
-        let known = Known { record, fresh: &fresh };
-        let joined: BTreeSet<Name> = record.participations.keys().cloned().collect();
-        let who = Who { id, facts: &known, points, joined: &joined };
-        ask(&Visit { world, who: Some(who), store, channel, origin, order })
+        ask(Known { record: updated.as_ref().unwrap_or(record), fresh: &fresh })
     })
+}
+
+/// Whether a member belongs to a Segment now, as the batch has it; nothing where nobody knows the member.
+pub(crate) fn belongs(tx: &Tx<'_>, segment: &Name, member: &MemberId) -> Option<bool> {
+    let condition = tx.plans.condition(segment)?;
+    with_known(tx, member, |known| known.record.known.then(|| holds(condition, &asked(tx.plans, &known, tx.now))))
 }

@@ -16,6 +16,7 @@ pub mod cards;
 pub mod carts;
 pub(crate) mod concurrency;
 pub mod credentials;
+pub mod crossings;
 pub mod days;
 pub mod declared;
 pub(crate) mod earn;

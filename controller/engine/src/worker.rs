@@ -5,7 +5,7 @@
 //! and at the latest after [`LOOK_AGAIN_MS`], since business time may be moved.
 
 use crate::{
-    CallError, Command, Engine, Halt, grants, holds,
+    CallError, Command, Engine, Halt, crossings, grants, holds,
     jobs::Task,
     journeys, orders,
     outbox::{Outbox, Sender},
@@ -175,6 +175,7 @@ async fn pass(
     // What falls due waits: a voucher that a restore brought back unused may have been used.
     if engine.awaiting().is_none() {
         work_off(engine).await?;
+        crossings::tell(engine).await?;
     }
     outbox.pass(engine, sender).await
 }

@@ -216,7 +216,7 @@ async fn automation(engine: &Engine, name: &Name) -> Result<Facts, Error> {
     let Some(plan) = plans.automations.get(name) else { return Ok(Facts::plain(json!({}))) };
     let (figures, _) = engine.automation_status(name).await?;
     Ok(Facts::plain(json!({
-        "trigger": plan.trigger, "entered": figures.entered, "active": figures.active,
+        "trigger": plan.trigger.to_string(), "entered": figures.entered, "active": figures.active,
         "completed": figures.completed, "asOf": stamp(figures.as_of),
     })))
 }

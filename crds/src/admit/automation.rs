@@ -1,6 +1,7 @@
 //! An Automation's specification → its plan, with step names resolved to places in the list.
 
 use fanfare_core::ids::{Name, Revision};
+use fanfare_core::journey::CROSSINGS;
 use fanfare_core::model::AutomationPlan;
 use fanfare_core::model::automation as plan;
 use fanfare_core::time::Span;
@@ -29,17 +30,36 @@ pub(crate) fn compile(name: &str, spec: &wire::AutomationSpec, context: &mut Con
         refuse_endless(&steps, context, steps_at);
     }
     let (trigger_at, exit_at) = (path.field("trigger"), path.field("exit"));
-    events::heard(trigger.event.as_str(), context, trigger_at.field("event"));
-    for (index, wire::Exit { event }) in exit.iter().enumerate() {
-        events::heard(event.as_str(), context, exit_at.index(index).field("event"));
-    }
+    let trigger = occasion(trigger, context, trigger_at);
+    let exit = (0..).zip(exit).filter_map(|(index, exit)| occasion(exit, context, exit_at.index(index))).collect();
     AutomationPlan {
         name: Name::from(name),
         revision: Revision::from(""),
-        trigger: trigger.event.0.clone(),
+        trigger: trigger.unwrap_or_else(|| "".into()),
         reentry: self::reentry(reentry.as_ref(), context, path.field("reentry")),
-        exit: exit.iter().map(|wire::Exit { event }| event.0.clone()).collect(),
+        exit,
         steps,
+    }
+}
+
+fn occasion(wire: &wire::Occasion, context: &mut Context<'_>, path: Path<'_>) -> Option<plan::Occasion> {
+    match (&wire.event, &wire.segment) {
+        (Some(event), None) => {
+            events::heard(event.as_str(), context, path.field("event"));
+            Some(plan::Occasion::Event(event.0.clone()))
+        }
+        (None, Some(wire::Crossing { name, change })) => {
+            let [entered, left] = CROSSINGS;
+            let event = match change {
+                wire::Change::Enters => entered,
+                wire::Change::Leaves => left,
+            };
+            Some(plan::Occasion::Of { event: event.to_owned(), segment: Name::from(name.as_str()) })
+        }
+        _ => {
+            context.contradiction(path);
+            None
+        }
     }
 }
 

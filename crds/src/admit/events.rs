@@ -52,7 +52,6 @@ fn instead(event: &str) -> &'static str {
     match event {
         "campaign.started" => "use campaign.joined, which each member is told that takes part",
         "campaign.ended" => "use campaign.joined and a wait, or campaign.completed for those who reached every goal",
-        "experiment.decided" => "it is about a campaign and no member; use campaign.converted",
-        _ => "use the event that brings members into the Segment or out of it, such as order.paid",
+        _ => "it is about a campaign and no member; use campaign.converted",
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fanfare_core::ids::Name;
 use fanfare_core::mechanic::{Rule, spend_threshold::Gives};
-use fanfare_core::model::automation::Action;
+use fanfare_core::model::automation::{Action, Occasion};
 use fanfare_core::model::campaign::Audience;
 use fanfare_core::model::message::{Means, Medium};
 use fanfare_core::model::segment::Condition;
@@ -261,6 +261,17 @@ impl Check<'_> {
 
     fn automation(&mut self, plan: &AutomationPlan) {
         let path = Path::SPEC;
+        let mut occasion = |occasion: &Occasion, at: Path<'_>| {
+            if let Some(segment) = occasion.segment() {
+                let at = at.field("segment");
+                self.exists(Kind::Segment, segment, at.field("name"));
+            }
+        };
+        occasion(&plan.trigger, path.field("trigger"));
+        let exits = path.field("exit");
+        for (index, exit) in plan.exit.iter().enumerate() {
+            occasion(exit, exits.index(index));
+        }
         let steps = path.field("steps");
         for (index, step) in plan.steps.iter().enumerate() {
             let at = steps.index(index);

@@ -31,25 +31,47 @@ use super::text::{ClockTime, EventType, Name, Span};
 #[serde(rename_all = "camelCase")]
 pub struct AutomationSpec {
     /// What lets a member enter.
-    pub trigger: Trigger,
+    pub trigger: Occasion,
     /// Whether a member can enter again. Default: once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reentry: Option<Reentry>,
     /// A member who does one of these leaves at once, whatever the step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
-    pub exit: Vec<Exit>,
+    pub exit: Vec<Occasion>,
     /// The steps, in this order unless a step says what is next.
     #[schemars(length(min = 1, max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub steps: Vec<Step>,
 }
 
-/// What lets a member enter.
+/// An event, or that a member comes into a Segment or goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Trigger {
-    /// The type of event that starts the steps, for example member.registered.
-    pub event: EventType,
+#[schemars(extend("x-kubernetes-validations" = rules::occasion()))]
+pub struct Occasion {
+    /// The type of event, for example member.registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventType>,
+    /// The Segment whose members change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<Crossing>,
+}
+
+/// A Segment's members change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Crossing {
+    /// The name of a Segment.
+    pub name: Name,
+    /// Enters: for who comes in. Leaves: for who goes. Who is in it when the automation is first published does neither.
+    pub change: Change,
+}
+
+/// How a member stands to a Segment from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Change {
+    Enters,
+    Leaves,
 }
 
 /// Whether a member can enter again.
@@ -70,14 +92,6 @@ pub enum ReentryPolicy {
     Once,
     AfterExit,
     Always,
-}
-
-/// What makes a member leave.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Exit {
-    /// The type of event, for example order.paid.
-    pub event: EventType,
 }
 
 /// One step. It needs a name and exactly one of send, wait and issue.

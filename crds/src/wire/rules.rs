@@ -361,6 +361,10 @@ pub(super) fn wait() -> Value {
     )])
 }
 
+pub(super) fn occasion() -> Value {
+    json!([exactly_one("this", &["event", "segment"])])
+}
+
 pub(super) fn reentry() -> Value {
     json!([at(
         "every",

@@ -171,6 +171,20 @@ pub mod key {
         format!("budget-told|{campaign}|{share}|{limit}")
     }
 
+    /// Counters of [`inside`], all Segments'.
+    pub const INSIDE: &str = "inside|";
+
+    /// Whether a member was last told to be in a Segment; without a member, whether somebody is to be told at all.
+    pub fn inside(segment: &Name, member: Option<&MemberId>) -> String {
+        format!("{INSIDE}{segment}|{}", member.map_or("", MemberId::as_str))
+    }
+
+    /// The Segment and the member of a key that [`inside`] made.
+    pub fn inside_of(key: &str) -> Option<(Name, Option<MemberId>)> {
+        let (segment, member) = key.strip_prefix(INSIDE)?.split_once('|')?;
+        Some((segment.into(), (!member.is_empty()).then(|| member.into())))
+    }
+
     /// Whether it was told that a member has reached every goal of a campaign.
     pub fn completed(campaign: &Name, member: &MemberId) -> String {
         format!("completed|{campaign}|{member}")

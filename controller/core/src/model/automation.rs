@@ -6,6 +6,7 @@ use crate::{
 };
 use chrono::NaiveTime;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Trigger and steps. A run in flight keeps the plan of its revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,14 +15,61 @@ pub struct AutomationPlan {
     pub name: Name,
     /// The digest of the accepted specification.
     pub revision: Revision,
-    /// The event type that starts a run for its member.
-    pub trigger: String,
+    /// What starts a run for its member.
+    pub trigger: Occasion,
     /// Whether a member may enter again.
     pub reentry: Reentry,
-    /// Event types that end a run.
-    pub exit: Vec<String>,
+    /// What ends a run.
+    pub exit: Vec<Occasion>,
     /// In order.
     pub steps: Vec<Step>,
+}
+
+/// Events that start or end runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Occasion {
+    /// Every event of this type.
+    Event(String),
+    /// An event of this type about one Segment.
+    Of {
+        /// The type.
+        event: String,
+        /// Which.
+        segment: Name,
+    },
+}
+
+impl Occasion {
+    /// The type of the events.
+    pub fn event(&self) -> &str {
+        match self {
+            Self::Event(event) | Self::Of { event, segment: _ } => event,
+        }
+    }
+
+    /// The one Segment that they are about.
+    pub fn segment(&self) -> Option<&Name> {
+        match self {
+            Self::Event(_) => None,
+            Self::Of { event: _, segment } => Some(segment),
+        }
+    }
+}
+
+impl From<&str> for Occasion {
+    fn from(event: &str) -> Self {
+        Self::Event(event.into())
+    }
+}
+
+impl fmt::Display for Occasion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(event) => f.write_str(event),
+            Self::Of { event, segment } => write!(f, "{event} {segment}"),
+        }
+    }
 }
 
 /// Whether a member may enter again.

@@ -3,6 +3,7 @@
 use super::{Fact, Members, holder};
 use fanfare_core::{
     ids::{MemberId, Name},
+    mechanic::key::inside_of,
     model::segment::Scalar,
     time::Ts,
 };
@@ -56,6 +57,9 @@ pub(crate) struct Learned {
     participations: Vec<Participation>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     counters: Vec<(MemberId, String, i64)>,
+    /// Who was told to be in a Segment or not; without a member, whether anybody is told at all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    told: Vec<(Name, Option<MemberId>, bool)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lists_set: Vec<(Name, Vec<MemberId>)>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -74,6 +78,12 @@ struct Told {
     data: Arc<serde_json::Value>,
 }
 
+/// What a counter says of who was told to be in a Segment.
+pub(super) fn standing(key: &str, value: i64) -> Option<(Name, Option<MemberId>, bool)> {
+    let (segment, member) = inside_of(key)?;
+    Some((segment, member, value > 0))
+}
+
 impl Learned {
     /// Takes from a batch's writes what concerns members; `counted` are the counters that it changed, as they are now.
     pub(crate) fn of(writes: &Writes, counted: &[(String, i64)]) -> Self {
@@ -87,6 +97,7 @@ impl Learned {
             facts: writes.new_events.iter().filter_map(told).collect(),
             participations: writes.participations.clone(),
             counters: counted.iter().filter_map(|(key, value)| Some((holder(key)?, key.clone(), *value))).collect(),
+            told: counted.iter().filter_map(|(key, value)| standing(key, *value)).collect(),
             lists_set: writes.lists_set.clone(),
             list_added: writes.list_added.clone(),
             list_removed: writes.list_removed.clone(),
@@ -99,10 +110,13 @@ impl Learned {
 
     /// Changes `members` accordingly; answers who was touched.
     pub(crate) fn take_into(self, members: &mut Members) -> Touched {
-        let Self { members: rows, facts, participations, counters, lists_set, list_added, list_removed } = self;
+        let Self { members: rows, facts, participations, counters, told, lists_set, list_added, list_removed } = self;
         let mut touched = Touched::default();
         for (member, key, value) in counters {
             members.record(&member).counters.insert(key.into(), value);
+        }
+        for (segment, member, inside) in told {
+            members.take_told(&segment, member.as_ref(), inside);
         }
         for row in rows {
             touched.people.extend(members.take_profile(row));

@@ -1,9 +1,11 @@
 //! Every member of a namespace, numbered densely, with the index over them.
 
 use super::{
-    Fact, Record,
+    Fact, Record, WORD,
+    bits::Bits,
     columns::{Columns, Footprint, Wanted},
     learned::{Profile, Touched},
+    ones,
     zone::Steady,
 };
 use crate::plans::Plans;
@@ -25,6 +27,8 @@ pub struct Members {
     pub(crate) columns: Columns,
     /// The stored Segments.
     pub(crate) live: super::live::Live,
+    /// Of the Segments that somebody is told about: who was last told to be in them.
+    told: HashMap<Name, Told>,
     /// Whether the index follows already; until then it is built at one go.
     indexed: bool,
 }
@@ -131,6 +135,41 @@ impl Members {
         changed.then_some(number)
     }
 
+    /// Takes in that a member was told to be in a Segment or not; without a member, that anybody is to be told.
+    pub(crate) fn take_told(&mut self, segment: &Name, member: Option<&MemberId>, inside: bool) {
+        let number = member.map(|member| self.place(member));
+        let told = self.told.entry(segment.clone()).or_default();
+        match number {
+            Some(number) => {
+                told.inside.set(number, inside);
+            }
+            None => told.on = inside,
+        }
+    }
+
+    /// The Segments that somebody was told about.
+    pub(crate) fn told(&self) -> impl Iterator<Item = (&Name, &Told)> {
+        self.told.iter()
+    }
+
+    /// Whether who comes into a Segment and who goes is told already, and at most `most` members of whom it is not told
+    /// yet that they came or went.
+    pub(crate) fn untold(&self, segment: &Name, most: usize) -> (bool, Vec<MemberId>) {
+        let Some(place) = self.live.place(segment) else { return (false, Vec::new()) };
+        let told = self.told.get(segment);
+        let mut differs = self.live.words(place, self.len());
+        let mut inside = vec![u64::MAX; differs.len()];
+        match told {
+            Some(told) => told.inside.narrow(0, &mut inside),
+            None => inside.fill(0),
+        }
+        differs.iter_mut().zip(inside).for_each(|(now, told)| *now ^= told);
+        let numbers =
+            differs.iter().enumerate().flat_map(|(place, word)| ones(*word).map(move |bit| place * WORD + bit));
+        let members = numbers.filter_map(|number| self.at(number)).take(most).map(|(id, _)| id.clone()).collect();
+        (told.is_some_and(|told| told.on), members)
+    }
+
     /// Makes a list hold these alone; the numbers of those for whom that changed something.
     pub(crate) fn set_list(&mut self, list: &Name, named: &[MemberId]) -> Vec<u32> {
         let wanted: HashSet<&MemberId> = named.iter().collect();
@@ -191,6 +230,14 @@ impl Members {
         let numbered = (0_u32..).zip(&*records).map(|(number, (_, record))| (number, record));
         columns.add_fields(wanted, numbered);
     }
+}
+
+/// Who was last told to be in a Segment.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Whether who comes and who goes is told; before that, it is only noted who is in it.
+    pub(crate) on: bool,
+    pub(crate) inside: Bits,
 }
 
 /// Adds a fact in its place by time, unless it is there; the place.

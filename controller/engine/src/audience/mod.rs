@@ -35,6 +35,7 @@ pub use scan::{OverBudget, READS_MAX, THREADS_MAX};
 use crate::plans::Plans;
 use fanfare_core::{
     ids::{MemberId, Name, Namespace},
+    mechanic::key::INSIDE,
     model::segment::Scalar,
     time::{Ts, Tz},
 };
@@ -165,6 +166,11 @@ pub(crate) async fn read(store: &dyn Store, ns: &Namespace) -> Result<Members> {
             members.record(&member).counters.insert(key.into(), value);
         }
     }
+    for (key, value) in store.counters(ns, INSIDE).await? {
+        if let Some((segment, member, inside)) = learned::standing(&key, value) {
+            members.take_told(&segment, member.as_ref(), inside);
+        }
+    }
     members.index();
     Ok(members)
 }
@@ -216,7 +222,7 @@ impl Audience {
 
 /// Whether a counter is one that memory keeps for its member.
 pub(crate) fn is_of_member(key: &str) -> bool {
-    holder(key).is_some()
+    holder(key).is_some() || key.starts_with(INSIDE)
 }
 
 /// The member for whom a mechanic counts under this key, as [`fanfare_core::mechanic::key::member`] makes it.

@@ -1,6 +1,7 @@
 //! The member half of the engine on a real database with a clock that a test sets: members, events, journeys, the feed.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+mod crossings;
 #[path = "../database/mod.rs"]
 mod database;
 mod events;

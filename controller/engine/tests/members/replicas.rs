@@ -50,7 +50,7 @@ use std::{
 
 const NOON: &str = "2026-11-11T05:00:00Z";
 /// Much longer than a follower needs.
-const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 fn brand() -> Namespace {
     Namespace::from("brand-a")
@@ -62,7 +62,7 @@ async fn replica(store: &Arc<dyn Store>, clock: &Arc<TestClock>, seed: u8) -> En
 
 /// Two replicas on one database, with a Runtime: on a PostgreSQL where the tests are run on one, else on one in memory that
 /// keeps the news of `keep` batches.
-async fn two(keep: usize) -> (database::Kept, Arc<dyn Store>, Arc<TestClock>, Engine, Engine) {
+pub(crate) async fn two(keep: usize) -> (database::Kept, Arc<dyn Store>, Arc<TestClock>, Engine, Engine) {
     let (store, kept) = database::open().await;
     let store = if store.shared() { store } else { Arc::new(Shared::new(keep).await) as Arc<dyn Store> };
     let clock = Arc::new(TestClock::at(NOON));
@@ -71,11 +71,11 @@ async fn two(keep: usize) -> (database::Kept, Arc<dyn Store>, Arc<TestClock>, En
     (kept, store, clock, one, other)
 }
 
-async fn run<C: Command>(engine: &Engine, command: C) -> C::Answer {
+pub(crate) async fn run<C: Command>(engine: &Engine, command: C) -> C::Answer {
     engine.execute(command).await.unwrap().0.unwrap()
 }
 
-async fn publish(engine: &Engine, plan: Plan, generation: i64) {
+pub(crate) async fn publish(engine: &Engine, plan: Plan, generation: i64) {
     let name = match &plan {
         Plan::Campaign(plan) => plan.name.clone(),
         Plan::Segment(plan) => plan.name.clone(),
@@ -89,7 +89,7 @@ async fn publish(engine: &Engine, plan: Plan, generation: i64) {
     run(engine, Publish { name, revision, plan, generation, author: None }).await;
 }
 
-async fn verified(store: &Arc<dyn Store>) {
+pub(crate) async fn verified(store: &Arc<dyn Store>) {
     assert_eq!(store.verify(&brand()).await.unwrap(), Vec::<String>::new());
 }
 

@@ -11,6 +11,7 @@ mod controller;
 mod controller_faults;
 mod controller_input;
 mod crash;
+mod crossings;
 mod kube;
 mod ledger;
 mod mail;
