@@ -3,6 +3,7 @@
 use crate::{
     control::{
         connect::Kube,
+        owner::Owners,
         run,
         webhook::{
             register::{FailurePolicy, Place},
@@ -43,6 +44,12 @@ pub struct Args {
     /// The Lease's namespace [default: the pod's, or the kubeconfig's].
     #[arg(long, env = "FANFARE_LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
+    /// The Deployment that runs the controller, in the Lease's namespace: the Lease and the webhook's Secret go when it goes.
+    #[arg(long, value_name = "NAME")]
+    pub owner_deployment: Option<String>,
+    /// A ClusterRole of the controller: the webhook's registration, which is in no namespace, goes when it goes.
+    #[arg(long, value_name = "NAME")]
+    pub owner_cluster_role: Option<String>,
     /// How long a leader that is silent keeps the Lease.
     #[arg(long, default_value_t = 15, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(3..=300))]
     pub lease_seconds: u64,
@@ -135,6 +142,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         install_crds,
         lease,
         lease_namespace,
+        owner_deployment,
+        owner_cluster_role,
         lease_seconds,
         runtime_url,
         webhook,
@@ -146,6 +155,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         listen,
         install_crds,
         lease: (lease_namespace, lease),
+        owners: Owners { deployment: owner_deployment, cluster_role: owner_cluster_role },
         terms: Terms { lasts: Duration::from_secs(lease_seconds) },
         runtime_url,
         webhook: webhook.wanted()?,

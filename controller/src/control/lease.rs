@@ -5,6 +5,7 @@
 use super::{
     connect::said,
     health::{Health, Part},
+    owner::Owners,
 };
 use crate::clock::WallClock;
 use fanfare_core::{
@@ -13,7 +14,7 @@ use fanfare_core::{
 };
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::MicroTime,
+    apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference},
     jiff::Timestamp,
 };
 use kube::{Api, Client, api::PostParams, core::ObjectMeta};
@@ -73,10 +74,21 @@ impl Standing {
     }
 }
 
+/// Which Lease.
+pub struct Place {
+    /// In which namespace.
+    pub namespace: String,
+    /// Under which name.
+    pub name: String,
+    /// With what it goes.
+    pub owners: Owners,
+}
+
 /// Which Lease, and who wants it.
 pub struct Keeper {
+    client: Client,
     api: Api<Lease>,
-    name: String,
+    place: Place,
     me: String,
     terms: Terms,
     candidate: Candidate,
@@ -89,14 +101,15 @@ enum Fault {
     Call(kube::Error),
     Late,
     Foreign,
+    Owner(anyhow::Error),
 }
 
 impl Keeper {
-    /// Keeps the Lease `name` of a namespace for `me`, whose name no other replica has.
-    pub fn new(client: Client, (namespace, name): (&str, &str), me: String, terms: Terms, health: Health) -> Self {
-        let api = Api::namespaced(client, namespace);
+    /// Keeps that Lease for `me`, whose name no other replica has.
+    pub fn new(client: Client, place: Place, me: String, terms: Terms, health: Health) -> Self {
+        let api = Api::namespaced(client.clone(), &place.namespace);
         let candidate = Candidate::new(me.clone(), terms);
-        Self { api, name: name.into(), me, terms, candidate, standing: Standing::default(), health }
+        Self { client, api, place, me, terms, candidate, standing: Standing::default(), health }
     }
 
     /// How it stands, for whoever acts on it.
@@ -109,16 +122,20 @@ impl Keeper {
         loop {
             let asked = self.standing.now();
             let looked = tokio::time::timeout(CALL_MAX.min(self.terms.act_for() / 2), self.look(asked)).await;
+            let name = &self.place.name;
             match looked.unwrap_or(Err(Fault::Late)) {
                 Ok(()) => self.health.set(Part::Lease, None),
                 // Another was quicker; the next look shows who.
                 Err(Fault::Call(kube::Error::Api(status))) if status.code == 409 => {}
-                Err(Fault::Call(error)) => self.health.set(Part::Lease, Some(format!("the Lease {}: {}", self.name, said(error)))),
-                Err(Fault::Late) => self.health.set(Part::Lease, Some(format!("the Lease {}: no answer", self.name))),
+                Err(Fault::Call(error)) => self.health.set(Part::Lease, Some(format!("the Lease {name}: {}", said(error)))),
+                Err(Fault::Late) => self.health.set(Part::Lease, Some(format!("the Lease {name}: no answer"))),
+                Err(Fault::Owner(error)) => {
+                    self.health.set(Part::Lease, Some(format!("the Lease {name} is not made: {error:#}")));
+                }
                 Err(Fault::Foreign) => self.health.set(Part::Lease, Some(format!(
-                    "the Lease {} belongs to somebody else, since it has no label {}={}; name another with --lease, or \
+                    "the Lease {name} belongs to somebody else, since it has no label {}={}; name another with --lease, or \
                      delete it",
-                    self.name, OURS.0, OURS.1
+                    OURS.0, OURS.1
                 ))),
             }
             self.standing.set(self.candidate.leads_until());
@@ -127,7 +144,7 @@ impl Keeper {
     }
 
     async fn look(&mut self, asked: Duration) -> Result<(), Fault> {
-        let found = self.api.get_opt(&self.name).await.map_err(Fault::Call)?;
+        let found = self.api.get_opt(&self.place.name).await.map_err(Fault::Call)?;
         let is_ours = |lease: &Lease| {
             lease.metadata.labels.as_ref().and_then(|all| all.get(OURS.0)).is_some_and(|by| by == OURS.1)
         };
@@ -140,8 +157,12 @@ impl Keeper {
         }
         let params = PostParams { field_manager: Some(OURS.1.into()), ..PostParams::default() };
         let written = match found {
-            Some(found) => self.api.replace(&self.name, &params, &self.ours(Some(&found))).await,
-            None => self.api.create(&params, &self.ours(None)).await,
+            Some(found) => self.api.replace(&self.place.name, &params, &self.ours(Some(&found), None)).await,
+            None => {
+                let owners =
+                    self.place.owners.within(&self.client, &self.place.namespace).await.map_err(Fault::Owner)?;
+                self.api.create(&params, &self.ours(None, owners)).await
+            }
         };
         written.map_err(Fault::Call)?;
         self.candidate.renewed(asked);
@@ -149,15 +170,16 @@ impl Keeper {
     }
 
     /// The Lease as it says that it is ours. With the version of the one that was seen, so that of two who take it one does.
-    fn ours(&self, found: Option<&Lease>) -> Lease {
+    fn ours(&self, found: Option<&Lease>, owner_references: Option<Vec<OwnerReference>>) -> Lease {
         let now = MicroTime(Timestamp::from_microsecond(WallClock.now().timestamp_micros()).unwrap_or_default());
         let was = found.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let renews = was.holder_identity.as_ref() == Some(&self.me);
         let transitions = was.lease_transitions.unwrap_or(0) + i32::from(found.is_some() && !renews);
         let metadata = found.map_or_else(
             || ObjectMeta {
-                name: Some(self.name.clone()),
+                name: Some(self.place.name.clone()),
                 labels: Some([(OURS.0.into(), OURS.1.into())].into()),
+                owner_references,
                 ..ObjectMeta::default()
             },
             |lease| lease.metadata.clone(),
@@ -180,13 +202,13 @@ impl Keeper {
         }
         self.standing.set(None);
         let left = async {
-            let mut found = self.api.get_opt(&self.name).await?;
+            let mut found = self.api.get_opt(&self.place.name).await?;
             let spec = found.as_mut().and_then(|lease| lease.spec.as_mut());
             if let Some(spec) = spec.filter(|spec| spec.holder_identity.as_ref() == Some(&self.me)) {
                 spec.holder_identity = None;
                 spec.lease_duration_seconds = Some(1);
                 if let Some(lease) = &found {
-                    self.api.replace(&self.name, &PostParams::default(), lease).await?;
+                    self.api.replace(&self.place.name, &PostParams::default(), lease).await?;
                 }
             }
             Ok::<(), kube::Error>(())

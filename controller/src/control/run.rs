@@ -4,8 +4,9 @@ use super::{
     checks,
     connect::{self, Kube},
     health::{self, Health, Part},
-    lease::{Keeper, Standing},
+    lease::{Keeper, Place, Standing},
     namespaces::Led,
+    owner::Owners,
     webhook::{
         self,
         review::Reviewer,
@@ -44,6 +45,8 @@ pub struct Wanted {
     pub install_crds: bool,
     /// The Lease's namespace, where it is not the connection's, and its name.
     pub lease: (Option<String>, String),
+    /// With what the Lease, the webhook's Secret and its registration go.
+    pub owners: Owners,
     /// How the Lease is kept.
     pub terms: Terms,
     /// The address of the runtimes, for the status.
@@ -69,7 +72,7 @@ struct Parts {
 /// When the command line or the kubeconfig is wrong. What may heal is waited for.
 pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
     let mut interrupts = Interrupts::listen()?;
-    let Wanted { kube, database, scope, listen, install_crds, lease, terms, runtime_url, webhook } = wanted;
+    let Wanted { kube, database, scope, listen, install_crds, lease, owners, terms, runtime_url, webhook } = wanted;
     database::check(&database)?;
     let connection = connect::connect(&kube).await?;
     let lease = (lease.0.unwrap_or(connection.namespace), lease.1);
@@ -85,11 +88,13 @@ pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
     let mut rights = checks::rights(&scope);
     rights.extend(checks::lease_rights(&lease.0, &lease.1));
     rights.extend(webhook.iter().flat_map(|(_, source)| source.rights(&lease.0)));
+    rights.extend(owners.rights(&lease.0));
     let looks = checks::follow_api(connection.client.clone(), connection.place, rights, install_crds, health.clone());
     tasks.spawn(never(looks));
 
     let me = name_of_this_process()?;
-    let mut keeper = Keeper::new(connection.client.clone(), (&lease.0, &lease.1), me.clone(), terms, health.clone());
+    let place = Place { namespace: lease.0.clone(), name: lease.1.clone(), owners: owners.clone() };
+    let mut keeper = Keeper::new(connection.client.clone(), place, me.clone(), terms, health.clone());
     say("lease", &format!("{}/{}, as {me}", lease.0, lease.1));
     let reviewer = Reviewer::default();
     if let Some((address, source)) = webhook {
@@ -100,6 +105,7 @@ pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
             source,
             client: connection.client.clone(),
             namespace: lease.0.clone(),
+            owners,
             scope: scope.clone(),
             standing: keeper.standing(),
             shown: shown.clone(),

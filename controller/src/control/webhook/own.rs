@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, TimeDelta, Utc};
 use fanfare_core::rotation::{self, Kept, Next, Span, Terms};
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{Api, api::PostParams, core::ObjectMeta};
 use ring::rand::SecureRandom;
 use serde::{Deserialize, Serialize};
@@ -148,7 +148,8 @@ pub async fn read(api: &Api<Secret>, name: &str) -> anyhow::Result<(Certificates
     Ok((certificates, Some(secret)))
 }
 
-/// Writes the certificates. Where another has written meanwhile, nothing is.
+/// Writes the certificates, into the Secret that stands or into one that goes with its owners. Where another has written
+/// meanwhile, nothing is.
 ///
 /// # Errors
 /// When the API server does not take it.
@@ -157,6 +158,7 @@ pub async fn write(
     name: &str,
     certificates: &Certificates,
     old: Option<Secret>,
+    owner_references: Option<Vec<OwnerReference>>,
 ) -> anyhow::Result<()> {
     let params = PostParams { field_manager: Some(OURS.1.into()), ..PostParams::default() };
     let data = [
@@ -173,6 +175,7 @@ pub async fn write(
             let metadata = ObjectMeta {
                 name: Some(name.into()),
                 labels: Some([(OURS.0.into(), OURS.1.into())].into()),
+                owner_references,
                 ..ObjectMeta::default()
             };
             api.create(&params, &Secret { metadata, data: Some(data.into()), ..Secret::default() }).await

@@ -1,13 +1,13 @@
 //! Tells the API server of the webhook: one ValidatingWebhookConfiguration, applied by the leader and ours alone.
 
 use super::tls::PATH;
-use crate::control::{connect::said, lease::OURS};
+use crate::control::{connect::said, lease::OURS, owner::Owners};
 use anyhow::{Context, bail};
 use fanfare_core::model::Kind;
 use fanfare_reconcile::{GROUP, Scope, VERSION, plural};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use kube::{
-    Api,
+    Api, Client,
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
@@ -95,11 +95,12 @@ pub fn configuration(name: &str, place: &Place, policy: FailurePolicy, scope: &S
     })
 }
 
-/// Applies it, unless another has one of that name.
+/// Applies it, unless another has one of that name. One that is made goes with its owners.
 ///
 /// # Errors
-/// When the API server does not take it, or it is somebody else's.
-pub async fn apply(api: &Api<ValidatingWebhookConfiguration>, name: &str, wanted: &Value) -> anyhow::Result<()> {
+/// When the API server does not take it, it is somebody else's, or the owners cannot be told.
+pub async fn apply(client: &Client, name: &str, mut wanted: Value, owners: &Owners) -> anyhow::Result<()> {
+    let api: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
     let told = || format!("the ValidatingWebhookConfiguration {name}");
     let found = api.get_opt(name).await.map_err(said).with_context(|| format!("{} cannot be read", told()))?;
     let by = |found: &ValidatingWebhookConfiguration| found.metadata.labels.as_ref()?.get(OURS.0).cloned();
@@ -111,9 +112,16 @@ pub async fn apply(api: &Api<ValidatingWebhookConfiguration>, name: &str, wanted
             OURS.1
         );
     }
+    let owner_references = match found {
+        Some(found) => found.metadata.owner_references,
+        None => owners.outside(client).await.with_context(|| format!("{} is not made", told()))?,
+    };
+    if let Some(references) = owner_references {
+        wanted["metadata"]["ownerReferences"] = json!(references);
+    }
     // What we have applied before is ours to correct.
     let params = PatchParams::apply(OURS.1).force();
-    api.patch(name, &params, &Patch::Apply(wanted))
+    api.patch(name, &params, &Patch::Apply(&wanted))
         .await
         .map_err(said)
         .with_context(|| format!("{} was not applied", told()))?;

@@ -11,12 +11,13 @@ use crate::{
         checks::Right,
         health::{Health, Part},
         lease::Standing,
+        owner::Owners,
     },
 };
 use anyhow::{Context, ensure};
 use fanfare_core::time::Clock;
 use fanfare_reconcile::Scope;
-use k8s_openapi::api::{admissionregistration::v1::ValidatingWebhookConfiguration, core::v1::Secret};
+use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use ring::rand::SystemRandom;
 use std::{path::PathBuf, time::Duration};
@@ -85,6 +86,8 @@ pub struct Keeper {
     pub client: Client,
     /// The Lease's namespace.
     pub namespace: String,
+    /// With what Secret and registration go.
+    pub owners: Owners,
     /// What the webhook is asked for.
     pub scope: Scope,
     /// Whether this replica may make certificates.
@@ -138,12 +141,19 @@ impl Keeper {
         if self.standing.leads() {
             let random = SystemRandom::new();
             if certificates.rotate(&own.place.names(), &own::TERMS, WallClock.now(), &random)? {
-                own::write(&secrets, &own.secret, &certificates, old).await?;
+                let owners = match &old {
+                    Some(_) => None,
+                    None => self
+                        .owners
+                        .within(&self.client, &self.namespace)
+                        .await
+                        .with_context(|| format!("the Secret {} is not made", own.secret))?,
+                };
+                own::write(&secrets, &own.secret, &certificates, old, owners).await?;
             }
-            let api: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
             let bundle = certificates.bundle()?;
             let wanted = register::configuration(&own.name, &own.place, own.policy, &self.scope, &bundle);
-            register::apply(&api, &own.name, &wanted).await?;
+            register::apply(&self.client, &own.name, wanted, &self.owners).await?;
         }
         if let Some(leaf) = certificates.leaf()? {
             let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf.key));

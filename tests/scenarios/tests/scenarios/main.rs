@@ -10,6 +10,7 @@ mod caps;
 mod controller;
 mod controller_faults;
 mod controller_input;
+mod controller_owner;
 mod crash;
 mod crossings;
 mod kube;
