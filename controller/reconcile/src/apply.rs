@@ -9,7 +9,7 @@ use crate::{
     observe::{self, Seen},
     plan::{Fault, Standing, Verdict, base_claims, campaign_claims, reason},
     queue::Key,
-    status::{Change, FIGURES, compare},
+    status::{Change, FIGURES, changes, compare},
 };
 use fanfare_core::{
     ids::Name,
@@ -20,7 +20,11 @@ use fanfare_engine::{
     publish::{Publish, Retire},
     suspend::Resume,
 };
-use kube::{api::PostParams, core::DynamicObject};
+use kube::{
+    Resource,
+    api::{Patch, PatchParams},
+    core::{DynamicObject, Request},
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 use thiserror::Error;
@@ -179,15 +183,19 @@ async fn report(
         }
         Change::Transition => context.pace.wrote(key),
     }
-    let mut changed = object.clone();
-    changed.types =
-        Some(kube::core::TypeMeta { api_version: api_resource(key.kind).api_version, kind: key.kind.as_str().into() });
-    if let Some(fields) = changed.data.as_object_mut() {
-        fields.insert("status".into(), wanted.clone());
-    }
-    let api = context.api(key.kind, &key.namespace);
-    let params = PostParams { field_manager: Some(crate::events::REPORTER.into()), ..PostParams::default() };
-    let written = tokio::time::timeout(WRITE_MAX, api.replace_status(&key.name, &params, &changed)).await;
+    let resource = api_resource(key.kind);
+    let params = PatchParams { field_manager: Some(crate::events::REPORTER.into()), ..PatchParams::default() };
+    let version = object.metadata.resource_version.as_deref();
+    let patch = json!({ "metadata": { "resourceVersion": version }, "status": changes(&shown, &wanted) });
+    let url = DynamicObject::url_path(&resource, Some(&key.namespace));
+    let request = Request::new(url).patch_subresource("status", &key.name, &params, &Patch::Merge(&patch));
+    let request = request.map_err(|error| Box::new(kube::Error::BuildRequest(error)))?;
+    let written = {
+        // It is never closed.
+        let _place = context.writes.acquire().await;
+        // The watch brings what it became, so the answer is not read.
+        tokio::time::timeout(WRITE_MAX, context.client.request_text(request)).await
+    };
     match written.map_err(|_| Error::Late)? {
         Ok(_) => {}
         // Changed or deleted meanwhile: the watch brings the newer one, which is looked at then.
@@ -196,9 +204,7 @@ async fn report(
         }
         Err(error) => return Err(Box::new(error).into()),
     }
-    for note in transitions(&shown, &wanted) {
-        context.events.write(object, &api_resource(key.kind), note).await;
-    }
+    context.events.add(object.object_ref(&resource), transitions(&shown, &wanted));
     Ok(facts.next)
 }
 

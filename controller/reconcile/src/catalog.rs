@@ -76,6 +76,13 @@ impl Catalog {
         in_range.map(|(key, object)| (key.clone(), object.clone())).collect()
     }
 
+    /// The keys of a kind, in every namespace.
+    pub fn keys(&self, kind: Kind) -> Vec<Key> {
+        let objects = self.objects.read();
+        let from = Key { kind, namespace: String::new(), name: String::new() };
+        objects.range(from..).map(|(key, _)| key).take_while(|key| key.kind == kind).cloned().collect()
+    }
+
     /// Keys of a kind that were known, in this namespace or in any, and are not among `seen`.
     pub fn missing(&self, kind: Kind, namespace: Option<&str>, seen: &BTreeSet<Key>) -> Vec<Key> {
         let objects = self.objects.read();

@@ -3,7 +3,7 @@
 use crate::{
     apply,
     catalog::{Catalog, Sight},
-    events::Events,
+    events::{self, Events},
     kinds::api_resource,
     namespaces::{Engines, Opener, Scope},
     observe::Others,
@@ -15,17 +15,26 @@ use crate::{
 };
 use fanfare_core::{model::Kind, time::Clock};
 use fanfare_engine::Engine;
-use futures::{StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt, stream};
 use kube::{
     Api, Client,
     core::DynamicObject,
     runtime::{WatchStreamExt, watcher},
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{Notify, Semaphore};
 
-/// How many objects are looked at at once: enough to fill the writer's batches, few enough to be polite to an API server.
-const WORKERS: usize = 16;
+/// How many objects are looked at at once: enough to fill the writer's batches.
+const WORKERS: usize = 128;
+/// How many of them write to the API server at once, which is polite.
+const WRITES_MAX: usize = 16;
 /// The longest that an object waits to be looked at again after a fault that may pass.
 const RETRY_MAX: Duration = Duration::from_secs(30);
 /// An object is looked at again at least so often, whatever happens.
@@ -70,6 +79,9 @@ pub struct Context {
     pub(crate) events: Events,
     pub(crate) pace: Pace,
     pub(crate) others: Others,
+    /// A place for each write to the API server.
+    pub(crate) writes: Semaphore,
+    is_deposed: AtomicBool,
     deposed: Notify,
 }
 
@@ -96,7 +108,7 @@ impl Context {
 /// out.
 pub async fn run(config: Config) {
     let Config { client, scope, opener, wall, url, may_write, logins } = config;
-    let events = Events::new(client.clone());
+    let (events, notes) = Events::new(client.clone());
     let (catalog, queue, pace, others) = (Catalog::default(), Queue::default(), Pace::default(), Others::default());
     let engines = Engines::new(opener);
     let context = Arc::new(Context {
@@ -112,6 +124,8 @@ pub async fn run(config: Config) {
         events,
         pace,
         others,
+        writes: Semaphore::new(WRITES_MAX),
+        is_deposed: AtomicBool::new(false),
         deposed: Notify::new(),
     });
     let mut tasks = tokio::task::JoinSet::new();
@@ -126,9 +140,15 @@ pub async fn run(config: Config) {
     // Nothing is judged before every kind was listed once: at a start a Campaign would be told that its Runtime is missing.
     // The semaphore is never closed.
     drop(synced.acquire_many(u32::try_from(watches).unwrap_or(u32::MAX)).await);
+    // The Runtimes first: without one, everything of its namespace would be refused and tried again. They stay in the queue,
+    // where a fault is dealt with.
+    let runtimes = stream::iter(context.catalog.keys(Kind::CampaignRuntime));
+    let look = async |key: Key| drop(apply::reconcile(&context, &key).await);
+    runtimes.map(look).buffer_unordered(WRITES_MAX).collect::<()>().await;
     for _ in 0..WORKERS {
         tasks.spawn(work(context.clone()));
     }
+    tasks.spawn(events::tell(context.clone(), notes));
     tasks.spawn(sweep_database(context.clone()));
     tasks.spawn(crate::figures::follow(context.clone(), FIGURES_EVERY));
     context.deposed.notified().await;
@@ -236,9 +256,12 @@ async fn work(context: Arc<Context>) {
         let again = match apply::reconcile(&context, &key).await {
             Ok(again) => again,
             Err(fault) if fault.is_fenced() => {
-                tracing::warn!(%fault, "another has taken over");
+                // Once is enough: whatever else is due is of no use to one that may not write.
+                if !context.is_deposed.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%fault, "another has taken over");
+                }
                 context.deposed.notify_one();
-                Some(RETRY_MAX)
+                return;
             }
             Err(fault) => {
                 let after = context.pace.backoff(&key, RETRY_MAX);

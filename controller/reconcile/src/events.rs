@@ -1,21 +1,41 @@
 //! Kubernetes Events on transitions, as `kubectl describe` and `kubectl events` show them.
 
+use crate::driver::Context;
+use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
-    Client, Resource,
-    core::{ApiResource, DynamicObject},
+    Client,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+use tokio::sync::mpsc;
 
 /// The name under which the controller reports.
 pub const REPORTER: &str = "fanfare-controller";
 /// The longest note, as the API bounds it.
 const NOTE_MAX: usize = 1_000;
 
-/// Writes events. A lost event is logged, never an error: the status is what counts.
-#[derive(Clone)]
+/// Of how many objects news may wait to be written; past that they are lost. A place is a few hundred bytes.
+const WAITING_MAX: usize = 32_768;
+/// Of how many objects events are written at once. A status goes before: events share its places, and there are more of those.
+const AT_ONCE: usize = 2;
+/// A recorder goes through all that it remembers for each event; so each of these remembers a part.
+const RECORDERS: usize = 64;
+
+/// Takes events, which are written beside the work. A lost event is logged, never an error: the status is what counts.
 pub struct Events {
-    recorder: Recorder,
+    waiting: mpsc::Sender<News>,
+    recorders: Vec<Recorder>,
+    by: RandomState,
+}
+
+/// What happened to one object, in order.
+pub(crate) struct News {
+    object: ObjectReference,
+    notes: Vec<Note>,
 }
 
 /// What happened to an object.
@@ -32,15 +52,27 @@ pub struct Note {
 }
 
 impl Events {
-    /// Events written through this client.
-    pub fn new(client: Client) -> Self {
+    /// Events written through this client, and what waits, for [`tell`].
+    pub(crate) fn new(client: Client) -> (Self, mpsc::Receiver<News>) {
         let reporter = Reporter { controller: REPORTER.into(), instance: None };
-        Self { recorder: Recorder::new(client, reporter) }
+        let recorders = (0..RECORDERS).map(|_| Recorder::new(client.clone(), reporter.clone())).collect();
+        let (waiting, news) = mpsc::channel(WAITING_MAX);
+        (Self { waiting, recorders, by: RandomState::new() }, news)
+    }
+
+    /// Has what happened to an object written when there is a place.
+    pub(crate) fn add(&self, object: ObjectReference, notes: Vec<Note>) {
+        if notes.is_empty() {
+            return;
+        }
+        if let Err(mpsc::error::TrySendError::Full(lost)) = self.waiting.try_send(News { object, notes }) {
+            let News { object, notes } = lost;
+            tracing::warn!(name = object.name, kind = object.kind, ?notes, "too many events wait; these are not written");
+        }
     }
 
     /// Writes one.
-    pub async fn write(&self, object: &DynamicObject, resource: &ApiResource, note: Note) {
-        let reference: ObjectReference = object.object_ref(resource);
+    async fn write(&self, object: &ObjectReference, note: Note) {
         let event = Event {
             type_: if note.warning { EventType::Warning } else { EventType::Normal },
             reason: note.reason,
@@ -48,8 +80,24 @@ impl Events {
             action: note.action.into(),
             secondary: None,
         };
-        if let Err(error) = self.recorder.publish(&event, &reference).await {
+        let place = self.by.hash_one(&object.uid) % RECORDERS as u64;
+        let Some(recorder) = usize::try_from(place).ok().and_then(|place| self.recorders.get(place)) else { return };
+        if let Err(error) = recorder.publish(&event, object).await {
             tracing::warn!(%error, reason = event.reason, "an event was not written");
         }
     }
+}
+
+/// Writes what waits, until it is dropped.
+pub(crate) async fn tell(context: Arc<Context>, mut news: mpsc::Receiver<News>) {
+    let waiting = stream::poll_fn(|task| news.poll_recv(task));
+    waiting
+        .for_each_concurrent(AT_ONCE, async |News { object, notes }| {
+            for note in notes {
+                // It is never closed.
+                let _place = context.writes.acquire().await;
+                context.events.write(&object, note).await;
+            }
+        })
+        .await;
 }

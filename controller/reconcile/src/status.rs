@@ -65,6 +65,18 @@ pub fn compare(shown: &Value, wanted: &Value) -> Change {
     if strip(&shown) == strip(&wanted) { Change::Figures } else { Change::Transition }
 }
 
+/// What turns the status that is shown into the new one, as a merge patch.
+pub fn changes(shown: &Value, wanted: &Value) -> Value {
+    let (Value::Object(shown), Value::Object(wanted)) = (shown, wanted) else { return wanted.clone() };
+    let gone = shown.keys().filter(|name| !wanted.contains_key(*name)).map(|name| (name.clone(), Value::Null));
+    let new = wanted.iter().filter_map(|(name, value)| match shown.get(name) {
+        Some(known) if known == value => None,
+        Some(known) => Some((name.clone(), changes(known, value))),
+        None => Some((name.clone(), value.clone())),
+    });
+    Value::Object(gone.chain(new).collect())
+}
+
 fn without(value: &Value, names: &[&str]) -> Value {
     match value {
         Value::Object(fields) => {
@@ -155,6 +167,25 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_merge_patch_of_the_changes_makes_the_wanted_status() {
+        let cases = [
+            (json!({}), json!({"a": 1}), json!({"a": 1})),
+            (json!({"a": 1, "b": {"c": 1, "d": 2}}), json!({"a": 1, "b": {"c": 3}}), json!({"b": {"c": 3, "d": null}})),
+            (json!({"a": [1, 2], "b": 1}), json!({"a": [2]}), json!({"a": [2], "b": null})),
+            (json!({"a": {"x": 1}}), json!({"a": "text"}), json!({"a": "text"})),
+            (json!({"a": "text"}), json!({"a": {"x": {}}}), json!({"a": {"x": {}}})),
+            (json!({"a": 1}), json!({"a": 1}), json!({})),
+        ];
+        for (shown, wanted, expect) in cases {
+            let patch = changes(&shown, &wanted);
+            assert_eq!(patch, expect, "{shown} to {wanted}");
+            let mut patched = shown;
+            json_patch::merge(&mut patched, &patch);
+            assert_eq!(patched, wanted);
+        }
+    }
     use fanfare_core::model::Kind;
     use serde_json::json;
 
