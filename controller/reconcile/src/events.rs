@@ -10,8 +10,9 @@ use kube::{
 use std::{
     hash::{BuildHasher, RandomState},
     sync::Arc,
+    time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// The name under which the controller reports.
 pub const REPORTER: &str = "fanfare-controller";
@@ -20,8 +21,12 @@ const NOTE_MAX: usize = 1_000;
 
 /// Of how many objects news may wait to be written; past that they are lost. A place is a few hundred bytes.
 const WAITING_MAX: usize = 32_768;
-/// Of how many objects events are written at once. A status goes before: events share its places, and there are more of those.
-const AT_ONCE: usize = 2;
+/// Of how many objects events are written at once.
+const AT_ONCE: usize = 4;
+/// How long events wait at most while objects are due: a status goes before.
+const LATE: Duration = Duration::from_secs(30);
+/// How often it is looked whether anything is due.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A recorder goes through all that it remembers for each event; so each of these remembers a part.
 const RECORDERS: usize = 64;
 
@@ -36,6 +41,7 @@ pub struct Events {
 pub(crate) struct News {
     object: ObjectReference,
     notes: Vec<Note>,
+    since: Instant,
 }
 
 /// What happened to an object.
@@ -65,8 +71,8 @@ impl Events {
         if notes.is_empty() {
             return;
         }
-        if let Err(mpsc::error::TrySendError::Full(lost)) = self.waiting.try_send(News { object, notes }) {
-            let News { object, notes } = lost;
+        if let Err(mpsc::error::TrySendError::Full(lost)) = self.waiting.try_send(News { object, notes, since: Instant::now() }) {
+            let News { object, notes, .. } = lost;
             tracing::warn!(name = object.name, kind = object.kind, ?notes, "too many events wait; these are not written");
         }
     }
@@ -92,10 +98,11 @@ impl Events {
 pub(crate) async fn tell(context: Arc<Context>, mut news: mpsc::Receiver<News>) {
     let waiting = stream::poll_fn(|task| news.poll_recv(task));
     waiting
-        .for_each_concurrent(AT_ONCE, async |News { object, notes }| {
+        .for_each_concurrent(AT_ONCE, async |News { object, notes, since }| {
+            while context.queue.is_busy() && since.elapsed() < LATE {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
             for note in notes {
-                // It is never closed.
-                let _place = context.writes.acquire().await;
                 context.events.write(&object, note).await;
             }
         })

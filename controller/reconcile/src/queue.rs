@@ -97,6 +97,11 @@ impl Queue {
         }
     }
 
+    /// Whether objects wait although their time has come.
+    pub fn is_busy(&self) -> bool {
+        self.inner.lock().due.first_key_value().is_some_and(|(place, _)| place.0 <= Instant::now())
+    }
+
     /// Ends the work on an object, to be looked at again after `again`, or sooner if that was asked meanwhile.
     pub fn done(&self, key: &Key, again: Option<Duration>) {
         let mut inner = self.inner.lock();

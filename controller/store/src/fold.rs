@@ -8,9 +8,9 @@ use crate::{
     rows::{Audit, LedgerLine, Published, Run},
 };
 use fanfare_core::{
-    ids::{GrantId, Namespace, OrderId, RedemptionId, RunId},
+    ids::{GrantId, Name, Namespace, OrderId, RedemptionId, RunId},
     ledger::{Entry, Posting},
-    model::AutomationPlan,
+    model::{AutomationPlan, Kind},
     time::Ts,
 };
 use std::{
@@ -157,6 +157,26 @@ pub(crate) fn same_namespace<'a>(namespace: &Namespace, mut others: impl Iterato
         Some(other) => Err(Error::Conflict(format!("a batch of {namespace} writes a credential of {other}"))),
         None => Ok(()),
     }
+}
+
+/// Published revisions in rounds of which each has a resource at most once, in their order: a statement that writes many
+/// rows cannot write one of them twice.
+///
+/// # Errors
+/// [`Error::Conflict`] when one carries a plan of another kind.
+pub(crate) fn rounds(published: &[Published]) -> Result<Vec<Vec<&Published>>> {
+    let mut rounds: Vec<Vec<&Published>> = Vec::new();
+    let mut seen: HashMap<(Kind, &Name), usize> = HashMap::new();
+    for row in published {
+        plan_of_its_kind(row)?;
+        let round = seen.entry((row.kind, &row.name)).or_default();
+        match rounds.get_mut(*round) {
+            Some(rows) => rows.push(row),
+            None => rounds.push(vec![row]),
+        }
+        *round += 1;
+    }
+    Ok(rounds)
 }
 
 /// Refuses a revision whose plan is of another kind.

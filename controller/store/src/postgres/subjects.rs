@@ -117,12 +117,13 @@ pub(super) async fn messages(conn: &mut PgConnection, ns: i64, messages: &[Messa
     Bulk::of(messages, encode::message).run_each(conn, ns, "messages", sql).await
 }
 
-/// Serves each revision in the place of the former. One by one, since several may be of one resource: this is not the
-/// path of shoppers.
+/// Serves each revision in the place of the former.
 pub(super) async fn published(conn: &mut PgConnection, ns: i64, published: &[Published]) -> Result<()> {
     let former =
         "UPDATE published p SET served = false FROM unnest($2::text[], $3::text[], $4::text[]) k (kind, name, revision)
-        WHERE p.ns = $1 AND p.kind = k.kind AND p.name = k.name AND p.served AND p.revision <> k.revision";
+        CROSS JOIN LATERAL (SELECT t.ctid AS at, t.revision FROM published t
+            WHERE t.ns = $1 AND t.kind = k.kind AND t.name = k.name AND t.served LIMIT 1) t
+        WHERE p.ctid = t.at AND t.revision <> k.revision";
     // A revision that is served again counts as published anew; one that is served already changes its flags only, and
     // its plan in what is no part of the specification: whether its budget suspended it.
     let present =
@@ -136,13 +137,12 @@ pub(super) async fn published(conn: &mut PgConnection, ns: i64, published: &[Pub
             generation = excluded.generation, author = excluded.author, settled = excluded.settled, retired = excluded.retired,
             at = CASE WHEN p.served THEN p.at ELSE excluded.at END,
             ordinal = CASE WHEN p.served THEN p.ordinal ELSE excluded.ordinal END, served = excluded.served";
-    for row in published {
-        fold::plan_of_its_kind(row)?;
-        let key = Bulk::of([row], |c, row| {
+    for round in fold::rounds(published)? {
+        let keys = Bulk::of(&round, |c, row| {
             c.text(row.kind.as_str()).text(&row.name).text(&row.revision);
         });
-        key.run(conn, ns, former).await?;
-        Bulk::of([row], encode::published).run_each(conn, ns, "published revisions", present).await?;
+        keys.run(conn, ns, former).await?;
+        Bulk::of(round, encode::published).run_each(conn, ns, "published revisions", present).await?;
     }
     Ok(())
 }
@@ -150,7 +150,9 @@ pub(super) async fn published(conn: &mut PgConnection, ns: i64, published: &[Pub
 /// Serves these resources no longer.
 pub(super) async fn retired(conn: &mut PgConnection, ns: i64, retired: &[(Kind, Name)]) -> Result<()> {
     let sql = "UPDATE published p SET served = false, retired = true FROM unnest($2::text[], $3::text[]) k (kind, name)
-        WHERE p.ns = $1 AND p.kind = k.kind AND p.name = k.name AND p.served";
+        CROSS JOIN LATERAL (SELECT t.ctid AS at FROM published t
+            WHERE t.ns = $1 AND t.kind = k.kind AND t.name = k.name AND t.served LIMIT 1) t
+        WHERE p.ctid = t.at";
     Bulk::of(retired, encode::retired).run(conn, ns, sql).await.map(drop)
 }
 

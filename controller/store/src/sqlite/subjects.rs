@@ -127,8 +127,7 @@ pub(super) async fn messages(conn: &mut SqliteConnection, ns: i64, messages: &[M
     rows.run_each(conn, ns, "messages", sql).await
 }
 
-/// Serves each revision in the place of the former. One by one, since several may be of one resource: this is not the
-/// path of shoppers.
+/// Serves each revision in the place of the former.
 pub(super) async fn published(conn: &mut SqliteConnection, ns: i64, published: &[Published]) -> Result<()> {
     let former = "UPDATE published SET served = 0 FROM (SELECT t.rowid AS at, k.value FROM jsonb_each(?2) k CROSS JOIN published t
             ON t.ns = ?1 AND t.kind = k.value->>'$[0]' AND t.name = k.value->>'$[1]' AND t.served = 1 LIMIT -1) k
@@ -146,11 +145,9 @@ pub(super) async fn published(conn: &mut SqliteConnection, ns: i64, published: &
             author = excluded.author, settled = excluded.settled, retired = excluded.retired,
             at = CASE served WHEN 1 THEN at ELSE excluded.at END,
             ordinal = CASE served WHEN 1 THEN ordinal ELSE excluded.ordinal END, served = excluded.served";
-    for row in published {
-        fold::plan_of_its_kind(row)?;
-        let rows = || Bulk::of([row], encode::published);
-        rows().run(conn, ns, former).await?;
-        rows().run_each(conn, ns, "published revisions", present).await?;
+    for round in fold::rounds(published)? {
+        Bulk::of(round.iter().copied(), encode::published).run(conn, ns, former).await?;
+        Bulk::of(round, encode::published).run_each(conn, ns, "published revisions", present).await?;
     }
     Ok(())
 }
