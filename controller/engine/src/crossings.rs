@@ -17,58 +17,59 @@ use crate::{
 };
 use fanfare_core::{
     ids::{MemberId, Name},
-    journey::{CROSSINGS, follows},
+    journey::{CROSSINGS, exits, follows, starts},
     mechanic::{State, key},
+    model::AutomationPlan,
 };
 use fanfare_store::Keys;
 use serde_json::json;
 
-/// How many members one command looks at.
+/// How many members of a Segment are looked at in one batch.
 const AT_ONCE_MAX: usize = 256;
 
-/// Tells some members that they came or went; where `tells` is not set, it is noted alone.
+/// Tells a member that it came or went; where `tells` is not set, it is noted alone.
 struct Cross {
     segment: Name,
-    members: Vec<MemberId>,
+    member: MemberId,
     tells: bool,
 }
 
 impl Command for Cross {
-    /// How many had come or gone.
-    type Answer = usize;
+    /// Whether it had come or gone.
+    type Answer = bool;
 
     fn prefetch(&self, plans: &Plans, keys: &mut Keys) {
-        keys.counters.insert(key::inside(&self.segment, None));
-        keys.counters.extend(self.members.iter().map(|member| key::inside(&self.segment, Some(member))));
-        let listening = plans.automations.values().filter(|plan| self.tells && follows(plan, &self.segment));
-        for plan in listening {
-            keys.runs_of.extend(self.members.iter().map(|member| (plan.name.clone(), member.clone())));
+        let Self { segment, member, tells } = self;
+        keys.counters.extend([key::inside(segment, None), key::inside(segment, Some(member))]);
+        if !tells {
+            return;
         }
+        keys.members.insert(member.clone());
+        let hears = |plan: &AutomationPlan| CROSSINGS.iter().any(|kind| starts(plan, kind) || exits(plan, kind));
+        let listening = plans.automations.values().filter(|plan| hears(plan));
+        keys.runs_of.extend(listening.map(|plan| (plan.name.clone(), member.clone())));
     }
 
-    fn run(&self, tx: &mut Tx<'_>) -> Result<usize, Halt> {
-        let Self { segment, members, tells } = self;
-        let Some(plan) = tx.plans.segments.get(segment).cloned() else { return Ok(0) };
+    fn run(&self, tx: &mut Tx<'_>) -> Result<bool, Halt> {
+        let Self { segment, member, tells } = self;
+        let Some(plan) = tx.plans.segments.get(segment).cloned() else { return Ok(false) };
         if (tx.count(&key::inside(segment, None))? > 0) != *tells {
-            return Ok(0); // Another replica has begun or ended it meanwhile.
+            return Ok(false); // Another replica has begun or ended it meanwhile.
         }
-        let mut crossed = 0;
-        for member in members {
-            let counted = key::inside(segment, Some(member));
-            let was = tx.count(&counted)?;
-            let is = belongs(tx, segment, member);
-            let turn = i64::from(is == Some(true)) - was;
-            if turn == 0 {
-                continue;
-            }
-            crossed += 1;
-            tx.count_up(&counted, turn)?;
-            let Some(is) = is.filter(|_| *tells) else { continue };
+        let counted = key::inside(segment, Some(member));
+        let was = tx.count(&counted)?;
+        let is = belongs(tx, segment, member);
+        let turn = i64::from(is == Some(true)) - was;
+        if turn == 0 {
+            return Ok(false);
+        }
+        tx.count_up(&counted, turn)?;
+        if let Some(is) = is.filter(|_| *tells) {
             let [entered, left] = CROSSINGS;
             let data = json!({ "segment": segment, "title": plan.title });
             heard(tx, Heard { member, kind: if is { entered } else { left }, at: tx.now, data: &data, late: false })?;
         }
-        Ok(crossed)
+        Ok(true)
     }
 }
 
@@ -97,33 +98,38 @@ impl Command for Turn {
 
 /// What is to be done next about one Segment.
 enum Due {
-    Cross(Cross),
+    Cross(Vec<Cross>),
     Turn(Turn),
 }
 
-/// Tells whoever came into a Segment or went since it was told last; answers how many.
+/// What was told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Of how many members it was told, or noted, that they came or went.
+    pub members: usize,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// Tells whoever came into a Segment or went since it was told last, at most [`AT_ONCE_MAX`] a Segment.
 ///
 /// # Errors
 /// [`CallError`] when the database does not answer.
-pub async fn tell(engine: &Engine) -> Result<usize, CallError> {
-    let mut told = 0;
-    loop {
-        let mut more = false;
-        for due in look(engine) {
-            match due {
-                Due::Turn(turn) => drop(engine.execute(turn).await?),
-                Due::Cross(cross) => {
-                    let full = cross.members.len() == AT_ONCE_MAX;
-                    let crossed = engine.execute(cross).await?.0.unwrap_or(0);
-                    told += crossed;
-                    more |= full && crossed > 0;
-                }
+pub async fn tell(engine: &Engine) -> Result<Told, CallError> {
+    let mut told = Told::default();
+    for due in look(engine) {
+        match due {
+            Due::Turn(turn) => drop(engine.execute(turn).await?),
+            Due::Cross(crosses) => {
+                let full = crosses.len() == AT_ONCE_MAX;
+                let done = engine.execute_all(crosses).await?;
+                let crossed = done.iter().filter(|(did, _)| matches!(did, Ok(true))).count();
+                told.members += crossed;
+                told.more |= full && crossed > 0;
             }
         }
-        if !more {
-            return Ok(told);
-        }
     }
+    Ok(told)
 }
 
 fn look(engine: &Engine) -> Vec<Due> {
@@ -137,13 +143,12 @@ fn look(engine: &Engine) -> Vec<Due> {
         let question = engine.audience().question(&plans, &[], engine.clock().now());
         for segment in followed {
             let (tells, members) = question.members.untold(segment, AT_ONCE_MAX);
-            if !tells && members.len() < AT_ONCE_MAX {
+            let is_last = members.len() < AT_ONCE_MAX;
+            let cross = |member| Cross { segment: segment.clone(), member, tells };
+            due.push(Due::Cross(members.into_iter().map(cross).collect()));
+            if !tells && is_last {
                 // Behind the last of them, so that nobody is told what was so before.
-                let (segment, members) = (segment.clone(), members);
-                let last = Turn { segment: segment.clone(), on: true };
-                due.extend([Due::Cross(Cross { segment, members, tells }), Due::Turn(last)]);
-            } else if !members.is_empty() {
-                due.push(Due::Cross(Cross { segment: segment.clone(), members, tells }));
+                due.push(Due::Turn(Turn { segment: segment.clone(), on: true }));
             }
         }
     }

@@ -172,12 +172,20 @@ async fn pass(
         engine.look_at_restore().await?;
         *looked = Some(Instant::now());
     }
-    // What falls due waits: a voucher that a restore brought back unused may have been used.
-    if engine.awaiting().is_none() {
-        work_off(engine).await?;
-        crossings::tell(engine).await?;
+    let done = duties(engine).await;
+    // Messages leave also while something else cannot be done.
+    let sent = outbox.pass(engine, sender).await?;
+    Ok(done? || sent)
+}
+
+/// Does what fell due; answers whether there is more at once.
+async fn duties(engine: &Engine) -> Result<bool, CallError> {
+    // It waits: a voucher that a restore brought back unused may have been used.
+    if engine.awaiting().is_some() {
+        return Ok(false);
     }
-    outbox.pass(engine, sender).await
+    work_off(engine).await?;
+    Ok(crossings::tell(engine).await?.more)
 }
 
 /// How long until the next job falls due.

@@ -71,9 +71,16 @@ impl Events {
         if notes.is_empty() {
             return;
         }
-        if let Err(mpsc::error::TrySendError::Full(lost)) = self.waiting.try_send(News { object, notes, since: Instant::now() }) {
+        if let Err(mpsc::error::TrySendError::Full(lost)) =
+            self.waiting.try_send(News { object, notes, since: Instant::now() })
+        {
             let News { object, notes, .. } = lost;
-            tracing::warn!(name = object.name, kind = object.kind, ?notes, "too many events wait; these are not written");
+            tracing::warn!(
+                name = object.name,
+                kind = object.kind,
+                ?notes,
+                "too many events wait; these are not written"
+            );
         }
     }
 

@@ -76,7 +76,7 @@ async fn buys(engine: &Engine, member: &str, order: &str) {
 
 /// What the worker does, and what a member has been told since.
 async fn told(engine: &Engine, member: &str) -> Vec<String> {
-    crossings::tell(engine).await.unwrap();
+    while crossings::tell(engine).await.unwrap().more {}
     work_off(engine).await.unwrap();
     let inbox = engine.inbox(&id(member), Page { limit: 50, after: None }).await.unwrap();
     inbox.into_iter().rev().map(|message| message.body.rsplit(' ').next().unwrap_or_default().to_owned()).collect()
@@ -156,6 +156,38 @@ async fn another_definition_brings_members_in_and_takes_them_out() {
 }
 
 #[tokio::test]
+async fn hundreds_who_come_and_go_at_once_are_told_each_once() {
+    let shop = shop().await;
+    let members: Vec<String> = (0..300).map(|number| format!("m-{number}")).collect();
+    for member in &members {
+        shop.run(UpsertMember { id: id(member), profile: Profile::default() }).await.unwrap();
+    }
+    let everybody = || segment("crowd", Condition::Not(Box::new(Condition::List(name("staff")))));
+    let nobody = || segment("crowd", Condition::List(name("staff")));
+    shop.publish(nobody()).await;
+    shop.publish(telling("in", ENTERED, Some("crowd"))).await;
+    shop.publish(telling("out", LEFT, Some("crowd"))).await;
+    // It is asked about the runs of everybody too, and names another segment.
+    shop.publish(segment("others", Condition::Everyone)).await;
+    shop.publish(automation("of-others", |plan| {
+        plan.trigger = "order.paid".into();
+        plan.exit = vec![occasion(LEFT, Some("others"))];
+        let wait = Action::Wait { lasts: Span::days(90), until: None };
+        plan.steps = vec![Step { name: "wait".into(), action: wait, next: 1 }];
+    }))
+    .await;
+    assert_eq!(told(&shop.engine, "m-7").await, [""; 0]);
+    for (plan, expect) in [(everybody(), vec![ENTERED]), (nobody(), vec![ENTERED, LEFT])] {
+        shop.clock.forward(1);
+        shop.publish(plan).await;
+        for member in &members {
+            assert_eq!(told(&shop.engine, member).await, expect, "{member}");
+        }
+    }
+    shop.verify().await;
+}
+
+#[tokio::test]
 async fn an_automation_of_one_segment_hears_of_no_other() {
     let shop = shop().await;
     shop.publish(buyers(1)).await;
@@ -229,11 +261,12 @@ async fn of_two_replicas_one_tells_it() {
     }
     assert!(other.reaches(one.position(), replicas::SOON).await);
     let (first, second) = tokio::join!(crossings::tell(&one), crossings::tell(&other));
-    assert_eq!(first.unwrap() + second.unwrap(), 3, "each member once");
+    assert_eq!(first.unwrap().members + second.unwrap().members, 3, "each member once");
+    assert_eq!(told(&other, "ann").await, [ENTERED]);
     clock.forward(8 * 86_400);
     assert!(other.reaches(one.position(), replicas::SOON).await && one.reaches(other.position(), replicas::SOON).await);
     let (first, second) = tokio::join!(crossings::tell(&one), crossings::tell(&other));
-    assert_eq!(first.unwrap() + second.unwrap(), 3);
+    assert_eq!(first.unwrap().members + second.unwrap().members, 3);
     assert_eq!(told(&other, "ann").await, [ENTERED, LEFT]);
     replicas::verified(&store).await;
 }
