@@ -1,11 +1,11 @@
-//! G13: many Campaigns created, then all changed, beside a bare kube-rs controller that only hashes and patches, on the
-//! API server that `FANFARE_TEST_KUBECONFIG` names, else on the embedded one; and what a restart writes, which is nothing.
+//! G13: many Campaigns created, then all changed, beside a bare kube-rs controller that only hashes and patches a status of
+//! as many bytes; and what a restart writes, which is nothing.
 //!
 //! Both get the same objects from the same generator, as many at once, and take turns. What is measured is from the first
 //! status to the last (created: all are there before it starts), or from the first change to the last status (changed).
 
 use crate::{
-    figures::{Ratio, median},
+    figures::{REPETITIONS, Ratio, median},
     product::{binary, folder},
 };
 use anyhow::{Context, Result, ensure};
@@ -28,13 +28,13 @@ use std::{
 };
 
 const CAMPAIGNS: usize = 10_000;
-/// How many objects are looked at at once, on both sides: what the product does.
+/// How many objects are written at once, on both sides: what the product does.
 const CONCURRENCY: usize = 16;
 /// How many calls the generator has open at once.
 const CALLS: usize = 32;
 const GOAL: f64 = 0.8;
-/// How often the sides take turns.
-const TURNS: usize = 3;
+/// How far the objects of the sides may differ in size: both cost the API server the same.
+const SAME_BYTES: std::ops::Range<f64> = 0.9..1.1;
 const LIMIT: Duration = Duration::from_secs(600);
 /// How long after a restart it is looked whether anything is written.
 const QUIET: Duration = Duration::from_secs(10);
@@ -76,24 +76,39 @@ struct Run {
     campaigns: usize,
 }
 
+/// On the embedded API server, and on the real one that `FANFARE_TEST_KUBECONFIG` names.
 pub(crate) async fn measure() -> Result<()> {
+    measure_on("embedded", None).await?;
+    match std::env::var_os("FANFARE_TEST_KUBECONFIG") {
+        Some(kubeconfig) => measure_on("real API server", Some(kubeconfig.into())).await,
+        None => Ok(()),
+    }
+}
+
+async fn measure_on(server: &str, kubeconfig: Option<PathBuf>) -> Result<()> {
     let campaigns = match std::env::var("FANFARE_LOAD_CAMPAIGNS") {
         Ok(text) => text.parse()?,
         Err(_) => CAMPAIGNS,
     };
     let folder = folder("controller")?;
-    let (kubeconfig, _server) = server(&folder).await?;
+    let (kubeconfig, _server) = match kubeconfig {
+        Some(kubeconfig) => (kubeconfig, None),
+        None => embedded(&folder).await?,
+    };
     let options = KubeConfigOptions::default();
     let client =
         Client::try_from(Config::from_custom_kubeconfig(Kubeconfig::read_from(&kubeconfig)?, &options).await?)?;
     let run = Run { client, kubeconfig, folder, campaigns };
     run.definitions()?;
-    let ratio = |name| Ratio { name, unit: "campaigns/s", goal: GOAL, ours: Vec::new(), anchor: Vec::new() };
-    let (mut created, mut changed) = (ratio("G13 created"), ratio("G13 changed"));
-    let (mut ours_mib, mut anchor_mib, mut writes) = (Vec::new(), Vec::new(), Vec::new());
-    for turn in 0..TURNS {
-        let ours = run.side(&format!("ours-{turn}"), true).await?;
-        let anchor = run.side(&format!("anchor-{turn}"), false).await?;
+    let (name_created, name_changed) = (format!("G13 created, {server}"), format!("G13 changed, {server}"));
+    fn ratio(name: &str) -> Ratio<'_> {
+        Ratio { name, unit: "campaigns/s", goal: GOAL, ours: Vec::new(), anchor: Vec::new() }
+    }
+    let (mut created, mut changed) = (ratio(&name_created), ratio(&name_changed));
+    let (mut ours_mib, mut anchor_mib, mut writes, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), (0, 0));
+    for turn in 0..REPETITIONS {
+        let ours = run.side(&format!("ours-{turn}"), true, turn == 0).await?;
+        let anchor = run.side(&format!("anchor-{turn}"), false, false).await?;
         created.ours.push(ours.created);
         created.anchor.push(anchor.created);
         changed.ours.push(ours.changed);
@@ -101,25 +116,28 @@ pub(crate) async fn measure() -> Result<()> {
         ours_mib.push(ours.mib);
         anchor_mib.push(anchor.mib);
         writes.push(ours.writes_a_change);
+        ensure!(ours.writes_a_change <= 1.0, "{} status writes a change", ours.writes_a_change);
         ensure!(ours.after_restart == 0, "{} objects were written after a restart", ours.after_restart);
+        bytes = (ours.bytes, anchor.bytes);
+        let same = ours.bytes as f64 / anchor.bytes as f64;
+        ensure!(SAME_BYTES.contains(&same), "an object of ours has {} bytes, the other's {}", ours.bytes, anchor.bytes);
     }
     created.print();
     changed.print();
     println!(
-        "G13: {campaigns} campaigns, {CONCURRENCY} at once; ours {:.0} MiB, bare {:.0} MiB; {:.3} status writes a change, 0 after a restart",
+        "G13, {server}: {campaigns} campaigns, {CONCURRENCY} writes at once; ours {:.0} MiB, bare {:.0} MiB; an object {} and {} bytes; {:.3} status writes a change, 0 after a restart",
         median(&ours_mib),
         median(&anchor_mib),
+        bytes.0,
+        bytes.1,
         median(&writes)
     );
     fs::remove_dir_all(&run.folder)?;
     Ok(())
 }
 
-/// The API server to measure on.
-async fn server(folder: &Path) -> Result<(PathBuf, Option<Running>)> {
-    if let Some(kubeconfig) = std::env::var_os("FANFARE_TEST_KUBECONFIG") {
-        return Ok((kubeconfig.into(), None));
-    }
+/// The embedded API server alone.
+async fn embedded(folder: &Path) -> Result<(PathBuf, Option<Running>)> {
     let program = binary()?.with_file_name("examples").join("serve");
     let kubeconfig = folder.join("kubeconfig");
     let mut command = Command::new(&program);
@@ -139,6 +157,9 @@ struct Side {
     changed: f64,
     mib: f64,
     writes_a_change: f64,
+    /// What one object takes.
+    bytes: usize,
+    /// How many were written after a restart, where that was looked at.
     after_restart: usize,
 }
 
@@ -158,7 +179,7 @@ impl Run {
         Api::namespaced_with(self.client.clone(), namespace, &resource)
     }
 
-    async fn side(&self, name: &str, ours: bool) -> Result<Side> {
+    async fn side(&self, name: &str, ours: bool, restarts: bool) -> Result<Side> {
         let namespace = format!("load-{name}-{}", std::process::id());
         let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
         let object = serde_json::from_value(json!({ "metadata": { "name": namespace } }))?;
@@ -204,10 +225,11 @@ impl Run {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let events = seen.lock().map_err(|_| anyhow::anyhow!("poisoned"))?.events;
         let mib = process.memory_mib();
+        let bytes = serde_json::to_vec(&api.get("c-7").await?)?.len();
         drop(process);
 
         let mut after_restart = 0;
-        if ours {
+        if restarts {
             *seen.lock().map_err(|_| anyhow::anyhow!("poisoned"))? = Seen::default();
             let again = start()?;
             tokio::time::sleep(QUIET + Duration::from_secs(20)).await;
@@ -220,6 +242,7 @@ impl Run {
             changed,
             mib,
             writes_a_change: (events.saturating_sub(self.campaigns)) as f64 / self.campaigns as f64,
+            bytes,
             after_restart,
         })
     }
@@ -285,7 +308,7 @@ struct Database {
 
 impl Database {
     async fn new(name: &str) -> Result<Self> {
-        let server = std::env::var("FANFARE_TEST_POSTGRES").context("FANFARE_TEST_POSTGRES is not set")?;
+        let server = std::env::var("FANFARE_LOAD_POSTGRES").context("FANFARE_LOAD_POSTGRES is not set")?;
         let name = format!("load_{}_{}", name.replace('-', "_"), std::process::id());
         let mut connection = PgConnection::connect(&server).await?;
         sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await?;

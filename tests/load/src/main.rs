@@ -1,4 +1,4 @@
-//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [lanes] [ingest] [scale] [start] [many] [audience] [controller]`;
+//! Figures: ours, the anchor's and the ratio, in one run. `tests/load/run [feed] [redeem] [lanes] [ingest] [scale] [start] [many] [audience] [live] [controller]`;
 //! none: all but the last, which needs a PostgreSQL.
 //!
 //! Everything is loopback and bounded in count and time. Fair means: both sides get the same bytes from the same generator
@@ -11,6 +11,7 @@ mod figures;
 mod generator;
 mod ingest;
 mod lanes;
+mod live;
 mod many;
 mod people;
 mod product;
@@ -27,8 +28,9 @@ use std::hash::{BuildHasher, RandomState};
 async fn main() -> Result<()> {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.is_empty() {
-        wanted =
-            ["feed", "redeem", "lanes", "ingest", "scale", "start", "many", "audience"].map(str::to_owned).to_vec();
+        wanted = ["feed", "redeem", "lanes", "ingest", "scale", "start", "many", "audience", "live"]
+            .map(str::to_owned)
+            .to_vec();
     }
     // Chosen by the operating system, now.
     let seed = RandomState::new().hash_one(std::process::id());
@@ -43,11 +45,12 @@ async fn main() -> Result<()> {
             "ingest" => ingest::measure(seed).await?,
             "scale" => scale::measure(seed).await?,
             "controller" => controller::measure().await?,
+            "live" => live::measure().await?,
             "start" => start::measure().await?,
             "many" => many::measure().await?,
             "audience" => audience::measure(seed).await?,
             other => bail!(
-                "no figure is called {other:?}; there are feed, redeem, lanes, ingest, scale, start, many, audience and controller"
+                "no figure is called {other:?}; there are feed, redeem, lanes, ingest, scale, start, many, audience, live and controller"
             ),
         }
     }
