@@ -25,14 +25,18 @@ pub(crate) async fn measure() -> Result<()> {
     let names = product.campaigns().await?;
     let (name, _) = names.first().context("no campaign")?;
     let (base, kube) = (&product.credentials.api_url, &product.credentials.kube_url);
-    let feed = format!("{}/v1/campaigns/{name}", base.trim_end_matches('/'));
+    let member = json!({ "attributes": { "tier": "gold", "city": "Bangkok" } });
+    let key = &product.credentials.integration_key;
+    product.call(reqwest::Method::PUT, "/v1/members/m0", key, Some(&member)).await?;
+    let token = product.login("m0").await?;
+    let feed = format!("{}/v1/campaigns?view=active", base.trim_end_matches('/'));
     let kube = kube.trim_end_matches('/');
     let object =
         format!("{kube}/apis/fanfare.dev/v1alpha1/namespaces/{}/campaigns/{name}", product.credentials.namespace);
     let (mut writes, mut asked, mut later) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..CHANGES {
         let title = format!("Changed {number}");
-        let patch = serde_json::to_vec(&json!({ "spec": { "title": title } }))?;
+        let patch = serde_json::to_vec(&json!({ "spec": { "content": { "locales": { "en": { "title": title } } } } }))?;
         let began = Instant::now();
         let request = product.http.patch(&object).header("content-type", "application/merge-patch+json").body(patch);
         let answer = request.send().await?;
@@ -42,7 +46,7 @@ pub(crate) async fn measure() -> Result<()> {
         writes.push((written - began).as_secs_f64() * 1e3);
         loop {
             let began = Instant::now();
-            let page = product.http.get(&feed).send().await?.text().await?;
+            let page = product.http.get(&feed).bearer_auth(&token).send().await?.text().await?;
             asked.push(began.elapsed().as_secs_f64() * 1e3);
             if page.contains(&title) {
                 break;
