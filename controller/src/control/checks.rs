@@ -61,7 +61,7 @@ pub fn rights(scope: &Scope) -> Vec<Right> {
         for kind in Kind::ALL {
             rights.push(right("list", GROUP, plural(kind).into()));
             rights.push(right("watch", GROUP, plural(kind).into()));
-            rights.push(right("update", GROUP, format!("{}/status", plural(kind))));
+            rights.push(right("patch", GROUP, format!("{}/status", plural(kind))));
         }
         rights.push(right("create", "events.k8s.io", "events".into()));
         rights.push(right("patch", "events.k8s.io", "events".into()));
@@ -84,8 +84,10 @@ pub fn lease_rights(namespace: &str, name: &str) -> Vec<Right> {
 /// Looks at the API server, its kinds and what it allows, until it is dropped.
 pub async fn follow_api(client: Client, place: String, rights: Vec<Right>, install: bool, health: Health) {
     let mut ask_at = Instant::now();
+    // A newer controller brings newer definitions: they are applied once, however many there are, and whenever some are gone.
+    let mut is_new = install;
     loop {
-        match within(look(&client, install)).await {
+        match within(look(&client, install, &mut is_new)).await {
             Ok(missing) => {
                 health.set(Part::ApiServer, None);
                 health.set(Part::Crds, missing);
@@ -122,12 +124,17 @@ async fn within<T>(look: impl Future<Output = anyhow::Result<T>>) -> anyhow::Res
 }
 
 /// The kinds that the API server does not serve, in a sentence.
-async fn look(client: &Client, install: bool) -> anyhow::Result<Option<String>> {
+async fn look(client: &Client, install: bool, is_new: &mut bool) -> anyhow::Result<Option<String>> {
     client.apiserver_version().await.map_err(said)?;
     let mut missing = missing(client).await?;
-    if !missing.is_empty() && install {
-        if let Err(error) = install_crds(client).await {
-            return Ok(Some(format!("{error:#}")));
+    if *is_new || !missing.is_empty() && install {
+        let installed = install_crds(client).await;
+        *is_new = false;
+        match installed {
+            Ok(()) => {}
+            // Whoever manages them has them at another version; the kinds are there.
+            Err(error) if missing.is_empty() => tracing::warn!("{error:#}"),
+            Err(error) => return Ok(Some(format!("{error:#}"))),
         }
         missing = self::missing(client).await?;
     }
@@ -208,7 +215,7 @@ mod tests {
     fn a_right_is_told_by_verb_resource_and_place() {
         let all = rights(&Scope::All);
         let told: Vec<String> = all.iter().map(Right::told).collect();
-        assert!(told.contains(&"update campaigns/status.fanfare.dev in the cluster".to_owned()), "{told:?}");
+        assert!(told.contains(&"patch campaigns/status.fanfare.dev in the cluster".to_owned()), "{told:?}");
         let some = rights(&Scope::Only(["a".into(), "b".into()].into()));
         assert_eq!(some.len(), 2 * all.len());
         assert!(some.iter().any(|right| right.told() == "watch segments.fanfare.dev in b"));

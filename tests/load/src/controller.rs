@@ -90,7 +90,8 @@ async fn measure_on(server: &str, kubeconfig: Option<PathBuf>) -> Result<()> {
         Ok(text) => text.parse()?,
         Err(_) => CAMPAIGNS,
     };
-    let folder = folder("controller")?;
+    let place = if kubeconfig.is_some() { "real" } else { "embedded" };
+    let folder = folder(&format!("controller-{place}"))?;
     let (kubeconfig, _server) = match kubeconfig {
         Some(kubeconfig) => (kubeconfig, None),
         None => embedded(&folder).await?,
@@ -107,8 +108,8 @@ async fn measure_on(server: &str, kubeconfig: Option<PathBuf>) -> Result<()> {
     let (mut created, mut changed) = (ratio(&name_created), ratio(&name_changed));
     let (mut ours_mib, mut anchor_mib, mut writes, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), (0, 0));
     for turn in 0..REPETITIONS {
-        let ours = run.side(&format!("ours-{turn}"), true, turn == 0).await?;
-        let anchor = run.side(&format!("anchor-{turn}"), false, false).await?;
+        let ours = run.side(&format!("ours-{place}-{turn}"), true, turn == 0).await?;
+        let anchor = run.side(&format!("anchor-{place}-{turn}"), false, false).await?;
         created.ours.push(ours.created);
         created.anchor.push(anchor.created);
         changed.ours.push(ours.changed);

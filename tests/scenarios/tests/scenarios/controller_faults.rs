@@ -8,6 +8,7 @@ use fanfare_scenarios::{
     folder::{Scratch, fixture},
     tools, wait,
 };
+use serde_json::{Value, json};
 use std::{
     net::TcpListener,
     time::{Duration, Instant},
@@ -144,7 +145,7 @@ async fn a_right_that_is_missing_is_named_by_verb_and_resource() -> Result<()> {
     let args = ["--kubeconfig", &kubeconfig, "--watch-namespaces", "shop", "--lease-namespace", "shop"];
     let mut controller = Controller::start_with(&setting.database.url(), &args).await?;
     let why = controller.misses("permissions").await?;
-    for right in ["update campaigns/status.fanfare.dev in shop", "get leases.coordination.k8s.io in shop"] {
+    for right in ["patch campaigns/status.fanfare.dev in shop", "get leases.coordination.k8s.io in shop"] {
         ensure!(why.contains(right), "{right} is not in {why}");
     }
     ensure!(!why.contains("list campaigns"), "that is allowed: {why}");
@@ -234,4 +235,45 @@ async fn the_webhook_refuses_with_one_message_passes_what_stops_and_is_not_misse
     server.condition(("campaign", "sale"), ("Ready", "True", "Published")).await?;
     controller.stop().await?;
     setting.verified().await
+}
+
+#[tokio::test]
+async fn definitions_that_are_missing_or_go_are_named_and_older_ones_are_brought_up_to_date() -> Result<()> {
+    let Some(server) = ApiServer::own_cluster().await? else { return Ok(()) };
+    let database = Database::fresh().await?;
+    let kubeconfig = server.kubeconfig().display().to_string();
+    let args = ["--kubeconfig", &kubeconfig, "--watch-namespaces", &server.namespace];
+    let controller = Controller::start_with(&database.url(), &args).await?;
+    let why = controller.misses("customResourceDefinitions").await?;
+    ensure!(why.contains("campaigns.fanfare.dev") && why.contains("fanfare crds"), "{why}");
+    let definitions = tools::verb(&["crds"], None).await?.code(0)?;
+    server.kubectl(&["apply", "--server-side", "-f", "-"], Some(&definitions)).await?.code(0)?;
+    controller.leads().await?;
+
+    server.kubectl(&["delete", "crd", "segments.fanfare.dev"], None).await?.code(0)?;
+    let why = controller.misses("customResourceDefinitions").await?;
+    ensure!(why.contains("segments.fanfare.dev") && !why.contains("campaigns.fanfare.dev"), "{why}");
+    drop(controller);
+
+    // What an earlier version of the controller installed, which knew no tags.
+    let tags = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/tags";
+    let earlier = |of: &Value| {
+        let mut earlier = json!({ "apiVersion": of["apiVersion"], "kind": of["kind"], "spec": of["spec"] });
+        earlier["metadata"] = json!({ "name": of["metadata"]["name"] });
+        let properties = earlier.pointer_mut(tags.trim_end_matches("/tags")).and_then(Value::as_object_mut);
+        properties.is_some_and(|fields| fields.remove("tags").is_some()).then(|| earlier.to_string())
+    };
+    let found = server.get("crd", "campaigns.fanfare.dev").await?;
+    let earlier = earlier(&found).context("no tags")?;
+    let apply = |manager| ["apply", "--server-side", "--force-conflicts", "--field-manager", manager, "-f", "-"];
+    let args = [&args[..], &["--install-crds"]].concat();
+    // Its own are brought up to date; what somebody else manages stays, and is no hindrance while the kinds are there.
+    for (manager, is_ours) in [("fanfare-controller", true), ("kubectl", false)] {
+        server.kubectl(&apply(manager), Some(&earlier)).await?.code(0)?;
+        let controller = Controller::start_with(&database.url(), &args).await?;
+        controller.leads().await?;
+        let found = server.get("crd", "campaigns.fanfare.dev").await?;
+        ensure!(found.pointer(tags).is_some() == is_ours, "what {manager} applied: {:?}", found.pointer(tags));
+    }
+    Ok(())
 }
