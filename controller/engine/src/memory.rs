@@ -177,6 +177,10 @@ impl Memory {
             return Ok(()); // Another has just done it.
         }
         let found = store.position(ns).await?;
+        // A reader may have been led to a standby that lags behind: the lane itself is where the others wrote.
+        if found < known && store.begin(ns).await?.position() >= known {
+            return Err(Error::Unavailable(format!("a reader of {ns} lags behind the database")));
+        }
         if found < known {
             let why = format!("the lane of {ns} went back from {} to {}: a backup was put back", known.0, found.0);
             return Err(restored::went_back(store, &why).await);

@@ -200,7 +200,9 @@ fn key_of(kind: Kind, object: &DynamicObject) -> Key {
     Key { kind, namespace, name }
 }
 
-fn take_in(context: &Context, key: Key, object: DynamicObject) {
+fn take_in(context: &Context, key: Key, mut object: DynamicObject) {
+    // Half of an object and of no use here.
+    object.metadata.managed_fields = None;
     match context.catalog.see(key.clone(), object) {
         Sight::New | Sight::Changed => {
             context.touch_dependents(&key);

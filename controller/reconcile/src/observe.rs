@@ -91,14 +91,12 @@ fn gather(context: &Context, namespace: &str, now: Ts) -> PlanSet {
 
 /// The object as a document, as admission reads it.
 pub fn raw(object: &DynamicObject, kind: Kind) -> Value {
-    let mut raw = object.data.clone();
+    let fields = object.data.as_object().into_iter().flatten().filter(|(name, _)| *name != "status");
+    let mut raw = Value::Object(fields.map(|(name, value)| (name.clone(), value.clone())).collect());
     let resource = crate::kinds::api_resource(kind);
     raw["apiVersion"] = resource.api_version.into();
     raw["kind"] = resource.kind.into();
     raw["metadata"] = serde_json::to_value(&object.metadata).unwrap_or_default();
-    if let Some(fields) = raw.as_object_mut() {
-        fields.remove("status");
-    }
     raw
 }
 

@@ -58,14 +58,18 @@ pub(super) async fn opened(conn: &mut PgConnection) -> Result<(Option<String>, i
     Ok((Some(place), number(conn).await?))
 }
 
-/// Keeps others from starting an incarnation until the transaction ends; waits for nobody without end.
+/// Keeps others from starting an incarnation until the transaction ends, and lets no batch that is under way pass it: each
+/// holds its lane. Waits for nobody without end.
 async fn lock(conn: &mut PgConnection) -> Result<()> {
     let limits = [("lock_timeout", LOCK_WAIT_MAX), ("idle_in_transaction_session_timeout", IDLE_MAX)];
     for (setting, most) in limits {
         let set = sqlx::query("SELECT set_config($1, $2, true)").bind(setting).bind(most.as_millis().to_string());
         set.execute(&mut *conn).await.map_err(refused)?;
     }
-    sqlx::query("LOCK TABLE incarnation IN EXCLUSIVE MODE").execute(conn).await.map_err(refused)?;
+    // In this order, since a batch that holds its lane reads the incarnation.
+    for sql in ["SELECT 1 FROM lane ORDER BY ns FOR UPDATE", "LOCK TABLE incarnation IN EXCLUSIVE MODE"] {
+        sqlx::query(sql).execute(&mut *conn).await.map_err(refused)?;
+    }
     Ok(())
 }
 
