@@ -98,7 +98,7 @@ pub(crate) async fn delete_collection(inner: &Inner, request: &ApiRequest) -> Re
     let options = DeleteOptions::of(request)?;
     let objects = list::select(inner, request)?;
     delete_many(inner, objects.iter().map(|o| (request.resource.clone(), o.name.clone())), &options).await?;
-    list::respond_with(inner, request, &objects, json!({"resourceVersion": inner.store.cache.version().to_string()}))
+    list::respond_with(inner, request, objects, json!({"resourceVersion": inner.store.cache.version().to_string()}))
 }
 
 /// Deletes objects, many at once so that they share commits; the number that were still there.

@@ -24,6 +24,7 @@ mod meta;
 mod namespace;
 mod object;
 mod openapi;
+mod openapi_v2;
 mod patch;
 mod plane;
 mod prepare;

@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::{Value, json};
 
-use crate::object::{ObjectName, Stored};
+use crate::object::{ObjectName, Stored, to_bytes};
 use crate::plane::Inner;
+use crate::registry::Resource;
 use crate::request::{ApiRequest, Shape};
 use crate::respond::{self, Response};
 use crate::selector::Selector;
 use crate::status::{ApiError, FieldError};
 use crate::table::{self, Include};
+
+/// Objects in one piece of an answer.
+const PIECE_OBJECTS_MAX: usize = 256;
 
 /// Where the next page begins, opaque to clients: version, and namespace and name of the last object.
 type Continue = (u64, String, String);
@@ -32,14 +37,14 @@ pub(crate) fn get(inner: &Inner, request: &ApiRequest, name: &str) -> Result<Res
 /// Answers GET of a collection.
 pub(crate) fn list(inner: &Inner, request: &ApiRequest) -> Result<Response, ApiError> {
     let (objects, metadata) = page(inner, request)?;
-    respond_with(inner, request, &objects, metadata)
+    respond_with(inner, request, objects, metadata)
 }
 
 /// Objects in the shape that was asked for.
 pub(crate) fn respond_with(
     inner: &Inner,
     request: &ApiRequest,
-    objects: &[Arc<Stored>],
+    objects: Vec<Arc<Stored>>,
     mut metadata: Value,
 ) -> Result<Response, ApiError> {
     let resource = &*request.resource;
@@ -59,29 +64,46 @@ pub(crate) fn respond_with(
         Shape::Partial => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
         Shape::Plain | Shape::Table => (resource.list_kind.as_str(), resource.api_version()),
     };
-    let size: usize = objects.iter().map(|o| o.bytes.len() + 1).sum();
-    let mut body = BytesMut::with_capacity(size + 256);
-    body.put(
-        format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata},\"items\":[")
-            .as_bytes(),
-    );
-    for (i, object) in objects.iter().enumerate() {
-        if i > 0 {
-            body.put_u8(b',');
+    let mut head =
+        format!("{{\"kind\":\"{kind}\",\"apiVersion\":\"{api_version}\",\"metadata\":{metadata},\"items\":[");
+    let (resource, shape) = (request.resource.clone(), request.shape);
+    let mut left = objects.into_iter().peekable();
+    let mut is_done = false;
+    // Encoded as the client reads it, so that many readers of a long list cost no more than a piece of it each.
+    let pieces = std::iter::from_fn(move || {
+        if is_done {
+            return None;
         }
-        match request.shape {
-            Shape::Partial => body.put(table::partial(&value(object)?).to_string().as_bytes()),
-            Shape::Plain | Shape::Table if resource.is_builtin() => {
-                let mut shown = respond::shown_value(resource, object)?;
-                // The list says it for all.
-                shown.as_object_mut().into_iter().for_each(|map| map.retain(|k, _| k != "kind" && k != "apiVersion"));
-                body.put(shown.to_string().as_bytes());
+        let mut piece = BytesMut::from(std::mem::take(&mut head).as_bytes());
+        for object in left.by_ref().take(PIECE_OBJECTS_MAX) {
+            match item(&resource, shape, &object) {
+                Ok(item) => piece.put(item),
+                Err(error) => return Some(Err(std::io::Error::other(error.message))),
             }
-            Shape::Plain | Shape::Table => body.put(respond::shown_bytes(resource, object)?),
+            piece.put_u8(b',');
         }
-    }
-    body.put(&b"]}"[..]);
-    Ok(respond::bytes(200, "application/json", body.freeze()))
+        is_done = left.peek().is_none();
+        if is_done {
+            piece.truncate(piece.len() - usize::from(piece.ends_with(b",")));
+            piece.put(&b"]}"[..]);
+        }
+        Some(Ok(piece.freeze()))
+    });
+    Ok(respond::bytes(200, "application/json", Body::from_stream(futures::stream::iter(pieces))))
+}
+
+/// One object of a list.
+fn item(resource: &Resource, shape: Shape, object: &Stored) -> Result<Bytes, ApiError> {
+    Ok(match shape {
+        Shape::Partial => to_bytes(&table::partial(&object.value().map_err(|e| ApiError::internal(&e))?)),
+        Shape::Plain | Shape::Table if resource.is_builtin() => {
+            let mut shown = respond::shown_value(resource, object)?;
+            // The list says it for all.
+            shown.as_object_mut().into_iter().for_each(|map| map.retain(|k, _| k != "kind" && k != "apiVersion"));
+            to_bytes(&shown)
+        }
+        Shape::Plain | Shape::Table => respond::shown_bytes(resource, object)?,
+    })
 }
 
 /// What a request selects.

@@ -20,12 +20,7 @@ pub(crate) fn index(registry: &Registry) -> Value {
     json!({"paths": paths})
 }
 
-/// `/openapi/v2` is served empty: kubectl falls back to v3.
-pub(crate) fn empty_v2() -> Value {
-    json!({"swagger": "2.0", "info": {"title": "Kubernetes", "version": "fanfare"}, "paths": {}})
-}
-
-/// The same in the protobuf form of gnostic: field 1, the text `2.0`.
+/// `/openapi/v2` in the protobuf form of gnostic says nothing but its version (field 1): clients then turn to v3.
 pub(crate) const EMPTY_V2_PROTOBUF: &[u8] = b"\x0a\x032.0";
 
 /// The document of one group and version; `None` when nothing of it is served.

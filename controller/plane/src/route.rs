@@ -16,7 +16,7 @@ use crate::request::{ApiRequest, Query, Shape, Subresource};
 use crate::respond::{self, Response};
 use crate::status::ApiError;
 use crate::write::{self, Change};
-use crate::{delete, list, openapi, review, watch};
+use crate::{delete, list, openapi, openapi_v2, review, watch};
 
 /// Bytes of one request, as a real API server bounds them.
 const BODY_MAX: usize = 3 << 20;
@@ -152,7 +152,7 @@ fn describe(inner: &Inner, request: &Request<Body>, segments: &[&str]) -> Result
             "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
             Bytes::from_static(openapi::EMPTY_V2_PROTOBUF),
         ),
-        ["openapi", "v2"] => respond::json(200, &openapi::empty_v2()),
+        ["openapi", "v2"] => respond::json(200, &openapi_v2::document(&registry)),
         ["openapi", "v3"] => respond::bytes(200, "text/plain; charset=utf-8", openapi::index(&registry).to_string()),
         ["openapi", "v3", "api", version] => found(openapi::document(&registry, "", version))?,
         ["openapi", "v3", "apis", group, version] => found(openapi::document(&registry, group, version))?,

@@ -1,7 +1,8 @@
 //! Watch: changes after a version, or the present state and then changes; with bookmarks, selector transitions and
 //! 410 Gone when the client is further behind than the history reaches.
 //!
-//! A watcher keeps nothing but a position in the shared history, so a slow one costs no memory.
+//! A watcher keeps nothing but a position in the shared history and references to the objects that it begins with: what is
+//! encoded is one chunk at a time, so a slow one costs no memory.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub(crate) fn watch(inner: &Arc<Inner>, request: &ApiRequest) -> Result<Response
             include: Include::parse(request.query.get("includeObject")),
             columns_sent: false,
         },
+        state: Vec::new().into_iter(),
+        mark_end: false,
         position: 0,
         changed,
         stopping: inner.stopping(),
@@ -91,7 +94,11 @@ fn bookmark_interval(duration: Duration) -> Interval {
 struct Watcher {
     inner: Arc<Inner>,
     view: View,
-    /// Everything up to this version has been sent.
+    /// What is left of the state with which the watch began.
+    state: std::vec::IntoIter<Arc<Stored>>,
+    /// Whether its end is to be told.
+    mark_end: bool,
+    /// Everything up to this version has been sent, or stands in the state.
     position: u64,
     changed: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
@@ -107,15 +114,9 @@ impl Watcher {
         let View { resource, namespace, .. } = &self.view;
         let snapshot = self.inner.store.cache.snapshot(&resource.store, namespace.as_deref(), None, None);
         let snapshot = snapshot.map_err(|_| ApiError::expired("the resource's history is being rebuilt"))?;
-        for object in &snapshot.objects {
-            if self.view.selects(object) {
-                self.view.encode(&self.inner, "ADDED", object, &mut self.out)?;
-            }
-        }
         self.position = snapshot.version;
-        if mark_end {
-            self.view.encode_bookmark(self.position, true, &mut self.out);
-        }
+        self.state = snapshot.objects.into_iter();
+        self.mark_end = mark_end;
         Ok(())
     }
 
@@ -132,6 +133,18 @@ impl Watcher {
 
     /// Encodes some of what happened since; waits when that is nothing.
     async fn advance(&mut self) -> Result<(), ApiError> {
+        for object in self.state.by_ref().take(CHUNK_EVENTS_MAX) {
+            if self.view.selects(&object) {
+                self.view.encode(&self.inner, "ADDED", &object, &mut self.out)?;
+            }
+        }
+        if self.state.len() > 0 {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.mark_end) {
+            self.view.encode_bookmark(self.position, true, &mut self.out);
+            return Ok(());
+        }
         self.changed.borrow_and_update();
         let store = &self.view.resource.store;
         let found = self.inner.store.cache.events_since(store, self.position, CHUNK_EVENTS_MAX);
