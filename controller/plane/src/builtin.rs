@@ -106,6 +106,30 @@ const KINDS: &[Kind] = &[
         selectable: &[],
     },
     Kind {
+        group: "", kind: "Pod", plural: "pods", short_names: &["po"], categories: &["all"],
+        namespaced: true, has_status: true, model: "io.k8s.api.core.v1.Pod",
+        columns: &[
+            NAME, ("Ready", "string", 0, |o, _| json!(format!("0/{}", o["spec"]["containers"].as_array().map_or(0, Vec::len)))),
+            ("Status", "string", 0, |o, _| o["status"]["phase"].clone()), ("Restarts", "string", 0, |_, _| json!("0")), AGE,
+            ("IP", "string", 1, |_, _| json!("<none>")), ("Node", "string", 1, |_, _| json!("<none>")),
+            ("Nominated Node", "string", 1, |_, _| json!("<none>")), ("Readiness Gates", "string", 1, |_, _| json!("<none>")),
+        ],
+        selectable: &[
+            ("spec.nodeName", ".spec.nodeName"), ("spec.restartPolicy", ".spec.restartPolicy"), ("status.phase", ".status.phase"),
+            ("spec.schedulerName", ".spec.schedulerName"), ("spec.serviceAccountName", ".spec.serviceAccountName"),
+        ],
+    },
+    Kind {
+        group: "", kind: "PodTemplate", plural: "podtemplates", short_names: &[], categories: &[],
+        namespaced: true, has_status: false, model: "io.k8s.api.core.v1.PodTemplate",
+        columns: &[
+            NAME, ("Containers", "string", 0, |o, _| json!(of_containers(&o["template"], "name"))),
+            ("Images", "string", 0, |o, _| json!(of_containers(&o["template"], "image"))),
+            ("Pod Labels", "string", 0, |o, _| json!(selector(&o["template"]["metadata"]["labels"]))),
+        ],
+        selectable: &[],
+    },
+    Kind {
         group: "", kind: "Event", plural: "events", short_names: &["ev"], categories: &[],
         namespaced: true, has_status: false, model: "io.k8s.api.core.v1.Event",
         columns: EVENT_COLUMNS, selectable: EVENT_FIELDS,
@@ -128,8 +152,8 @@ const KINDS: &[Kind] = &[
             NAME, ("Ready", "string", 0, |o, _| json!(ready(o))),
             ("Up-to-date", "string", 0, |o, _| json!(number(&o["status"]["updatedReplicas"]).to_string())),
             ("Available", "string", 0, |o, _| json!(number(&o["status"]["availableReplicas"]).to_string())), AGE,
-            ("Containers", "string", 1, |o, _| json!(of_containers(o, "name"))),
-            ("Images", "string", 1, |o, _| json!(of_containers(o, "image"))),
+            ("Containers", "string", 1, |o, _| json!(of_containers(&o["spec"]["template"], "name"))),
+            ("Images", "string", 1, |o, _| json!(of_containers(&o["spec"]["template"], "image"))),
             ("Selector", "string", 1, |o, _| json!(selector(&o["spec"]["selector"]["matchLabels"]))),
         ],
         selectable: &[],
@@ -150,6 +174,8 @@ fn generate_models() -> BTreeMap<String, Value> {
     generator.subschema_for::<core::v1::Secret>();
     generator.subschema_for::<core::v1::Service>();
     generator.subschema_for::<core::v1::ServiceAccount>();
+    generator.subschema_for::<core::v1::Pod>();
+    generator.subschema_for::<core::v1::PodTemplate>();
     generator.subschema_for::<core::v1::Event>();
     generator.subschema_for::<events::v1::Event>();
     generator.subschema_for::<coordination::v1::Lease>();
@@ -261,8 +287,8 @@ fn ports(service: &Value) -> String {
     joined(ports.map(|p| format!("{}/{}", number(&p["port"]), p["protocol"].as_str().unwrap_or("TCP"))))
 }
 
-fn of_containers(deployment: &Value, field: &str) -> String {
-    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
+fn of_containers(template: &Value, field: &str) -> String {
+    let containers = template["spec"]["containers"].as_array().into_iter().flatten();
     containers.filter_map(|c| c[field].as_str()).collect::<Vec<_>>().join(",")
 }
 

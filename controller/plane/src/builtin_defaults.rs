@@ -12,6 +12,8 @@ pub(crate) fn complete(resource: &Resource, object: &mut Value) {
         "Secret" => complete_secret(object),
         "Service" => object.get_mut("spec").into_iter().for_each(complete_service),
         "Deployment" => object.get_mut("spec").into_iter().for_each(complete_deployment),
+        "Pod" => object.get_mut("spec").into_iter().for_each(complete_pod),
+        "PodTemplate" => object.pointer_mut("/template/spec").into_iter().for_each(complete_pod),
         _ => {}
     }
 }
@@ -28,6 +30,7 @@ pub(crate) fn finish(resource: &Resource, object: &mut Value) {
             set_default(object, "source", json!({}));
         }
         "Deployment" => set_default(object, "status", json!({})),
+        "Pod" => set_default(object, "status", json!({"phase": "Pending", "qosClass": "BestEffort"})),
         "Namespace" => {
             let deleting = object["metadata"].get("deletionTimestamp").is_some();
             set_default(object, "spec", json!({}));
@@ -88,7 +91,10 @@ fn complete_deployment(spec: &mut Value) {
             set_default(strategy, "rollingUpdate", json!({"maxSurge": "25%", "maxUnavailable": "25%"}));
         }
     }
-    let Some(pod) = spec.pointer_mut("/template/spec") else { return };
+    spec.pointer_mut("/template/spec").into_iter().for_each(complete_pod);
+}
+
+fn complete_pod(pod: &mut Value) {
     set_default(pod, "restartPolicy", "Always");
     set_default(pod, "dnsPolicy", "ClusterFirst");
     set_default(pod, "schedulerName", "default-scheduler");

@@ -25,24 +25,23 @@ pub(crate) fn complete(crd: &mut Value) {
     names.entry("singular").or_insert_with(|| json!(kind.to_lowercase()));
 }
 
-/// The status that says the CRD is served, keeping the times of an earlier one.
+/// The status that says the CRD is served; times of an earlier one stay, and so do conditions that others wrote.
 pub(crate) fn established_status(crd: &Value, now: &str) -> Value {
-    let since = |i: usize| {
-        let before = &crd["status"]["conditions"][i]["lastTransitionTime"];
-        if before.is_string() { before.clone() } else { json!(now) }
-    };
+    let before = crd["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let ours = [
+        ("NamesAccepted", "NoConflicts", "no conflicts found"),
+        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+    ];
+    let is_ours = |condition: &Value| ours.iter().any(|(kind, ..)| condition["type"] == *kind);
+    let own = ours.iter().map(|(kind, reason, message)| {
+        let since = before.iter().find(|c| c["type"] == *kind).map(|c| &c["lastTransitionTime"]);
+        let since = since.cloned().unwrap_or_else(|| json!(now));
+        json!({"type": kind, "status": "True", "lastTransitionTime": since, "reason": reason, "message": message})
+    });
+    let conditions: Vec<Value> = own.chain(before.iter().filter(|c| !is_ours(c)).cloned()).collect();
     let versions = crd["spec"]["versions"].as_array().into_iter().flatten();
     let stored: Vec<&Value> = versions.filter(|v| v["storage"] == true).map(|v| &v["name"]).collect();
-    json!({
-        "conditions": [
-            {"type": "NamesAccepted", "status": "True", "lastTransitionTime": since(0),
-             "reason": "NoConflicts", "message": "no conflicts found"},
-            {"type": "Established", "status": "True", "lastTransitionTime": since(1),
-             "reason": "InitialNamesAccepted", "message": "the initial names have been accepted"},
-        ],
-        "acceptedNames": crd["spec"]["names"],
-        "storedVersions": stored,
-    })
+    json!({"conditions": conditions, "acceptedNames": crd["spec"]["names"], "storedVersions": stored})
 }
 
 /// The resources that a CRD defines: one for each version that is served.

@@ -60,7 +60,9 @@ pub(crate) fn prepare(
     apply_defaults(&mut object, resource.schema());
     if resource.is_crd() {
         crd::complete(&mut object);
-        object["status"] = crd::established_status(&object, context.manager.now);
+        if context.subresource == Subresource::Main {
+            object["status"] = crd::established_status(&object, context.manager.now);
+        }
     }
     let (errors, warnings) = find_errors(context, old, &mut object);
     // Go reads these into structs, and fails before anything is validated.

@@ -1,4 +1,4 @@
-//! Kubernetes protobuf to JSON, for the built-in kinds that kubectl 1.32 and later create that way.
+//! Kubernetes protobuf to JSON, for the built-in kinds, which Go clients send that way.
 //!
 //! Driven by the table in `protobuf.txt`. A field number that is not in it is an error, never dropped.
 
@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use base64::Engine;
 use serde_json::{Map, Value, json};
 
-/// Nesting of messages that is accepted; the deepest kind here has seven levels.
-const DEPTH_MAX: usize = 16;
+/// Nesting of messages that is accepted; schemas of CRDs nest as deep as JSON may.
+const DEPTH_MAX: usize = 128;
 const MAGIC: &[u8] = b"k8s\0";
 
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -57,28 +57,44 @@ fn messages() -> &'static Messages {
 
 /// Decodes the envelope and the object in it, which gets its apiVersion and kind.
 pub(crate) fn decode(body: &[u8]) -> Result<Value, ProtobufError> {
-    let mut envelope = Reader(body.strip_prefix(MAGIC).ok_or(ProtobufError::Magic)?);
-    let (mut type_meta, mut raw) = (Map::new(), &b""[..]);
-    while let Some((number, wire)) = envelope.field()? {
-        match (number, wire) {
-            (1, Wire::Bytes(bytes)) => type_meta = message("TypeMeta", bytes, 0)?,
-            (2, Wire::Bytes(bytes)) => raw = bytes,
-            _ => {}
-        }
-    }
-    let (api_version, kind) = (text(&type_meta, "apiVersion"), text(&type_meta, "kind"));
+    let envelope = parts(body.strip_prefix(MAGIC).ok_or(ProtobufError::Magic)?)?;
+    let type_meta = parts(envelope.bytes(1))?;
+    let (api_version, kind) = (utf8(type_meta.bytes(1))?, utf8(type_meta.bytes(2))?);
     // Both groups have an Event, and number it differently.
     let of_group = api_version.split_once('/').map(|(group, _)| format!("{group}/{kind}"));
     let name = of_group.filter(|name| messages().contains_key(name.as_str())).unwrap_or_else(|| kind.clone());
-    let mut object = message(&name, raw, 0)?;
+    let mut object = message(&name, envelope.bytes(2), 0)?;
     object.insert("apiVersion".into(), json!(api_version));
     object.insert("kind".into(), json!(kind));
     Ok(Value::Object(object))
 }
 
+#[derive(Clone, Copy)]
 enum Wire<'a> {
     Varint(u64),
+    Fixed(u64),
     Bytes(&'a [u8]),
+}
+
+/// The last value of each field of a small message whose meaning the caller knows.
+struct Parts<'a>(BTreeMap<u64, Wire<'a>>);
+
+impl<'a> Parts<'a> {
+    fn bytes(&self, number: u64) -> &'a [u8] {
+        if let Some(Wire::Bytes(bytes)) = self.0.get(&number) { bytes } else { b"" }
+    }
+
+    fn number(&self, number: u64) -> i64 {
+        if let Some(Wire::Varint(value)) = self.0.get(&number) { value.cast_signed() } else { 0 }
+    }
+}
+
+fn parts(bytes: &[u8]) -> Result<Parts<'_>, ProtobufError> {
+    let (mut reader, mut found) = (Reader(bytes), BTreeMap::new());
+    while let Some((number, wire)) = reader.field()? {
+        found.insert(number, wire);
+    }
+    Ok(Parts(found))
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -97,6 +113,12 @@ impl<'a> Reader<'a> {
         Err(ProtobufError::Malformed)
     }
 
+    fn take(&mut self, length: usize) -> Result<&'a [u8], ProtobufError> {
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(ProtobufError::Malformed)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
     fn field(&mut self) -> Result<Option<(u64, Wire<'a>)>, ProtobufError> {
         if self.0.is_empty() {
             return Ok(None);
@@ -104,11 +126,10 @@ impl<'a> Reader<'a> {
         let key = self.varint()?;
         let wire = match key & 7 {
             0 => Wire::Varint(self.varint()?),
+            1 => Wire::Fixed(u64::from_le_bytes(self.take(8)?.try_into().map_err(|_| ProtobufError::Malformed)?)),
             2 => {
                 let length = usize::try_from(self.varint()?).map_err(|_| ProtobufError::Malformed)?;
-                let (bytes, rest) = self.0.split_at_checked(length).ok_or(ProtobufError::Malformed)?;
-                self.0 = rest;
-                Wire::Bytes(bytes)
+                Wire::Bytes(self.take(length)?)
             }
             _ => return Err(ProtobufError::Malformed),
         };
@@ -120,14 +141,6 @@ fn utf8(bytes: &[u8]) -> Result<String, ProtobufError> {
     String::from_utf8(bytes.to_vec()).map_err(|_| ProtobufError::Malformed)
 }
 
-fn text(map: &Map<String, Value>, key: &str) -> String {
-    map.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn number(map: &Map<String, Value>, key: &str) -> i64 {
-    map.get(key).and_then(Value::as_i64).unwrap_or(0)
-}
-
 fn message(name: &str, bytes: &[u8], depth: usize) -> Result<Map<String, Value>, ProtobufError> {
     if depth > DEPTH_MAX {
         return Err(ProtobufError::Malformed);
@@ -137,70 +150,66 @@ fn message(name: &str, bytes: &[u8], depth: usize) -> Result<Map<String, Value>,
     let mut reader = Reader(bytes);
     while let Some((number, wire)) = reader.field()? {
         let field = fields.get(&number).ok_or_else(|| ProtobufError::Field { message: name.to_owned(), number })?;
-        let before = map.remove(field.name);
-        if let Some(value) = field_value(*field, before, wire, depth)? {
-            map.insert(field.name.to_owned(), value);
+        let inside = |open, close| field.kind.strip_prefix(open).and_then(|k: &str| k.strip_suffix(close));
+        if let Some(kind) = inside('[', ']') {
+            let list = map.entry(field.name).or_insert_with(|| json!([]));
+            list.as_array_mut().ok_or(ProtobufError::Malformed)?.push(value(kind, wire, depth)?);
+        } else if let (Some(kind), Wire::Bytes(entry)) = (inside('{', '}'), wire) {
+            let entry = parts(entry)?;
+            let of_key = value(kind, entry.0.get(&2).copied().unwrap_or(Wire::Bytes(b"")), depth)?;
+            map.entry(field.name).or_insert_with(|| json!({}))[utf8(entry.bytes(1))?] = of_key;
+        } else {
+            match value(field.kind, wire, depth)? {
+                Value::Object(inner) if field.name == "." => map.extend(inner),
+                value if value.is_null() || field.omits_empty && is_empty(&value) => {}
+                value => drop(map.insert(field.name.to_owned(), value)),
+            }
         }
     }
     Ok(map)
 }
 
-/// The value of one field, added to what `before` it was there; `None` when it is to be left out.
-fn field_value(
-    field: Field,
-    before: Option<Value>,
-    wire: Wire<'_>,
-    depth: usize,
-) -> Result<Option<Value>, ProtobufError> {
-    let value = match (field.kind, wire) {
-        ("int" | "bool", Wire::Varint(0)) if field.omits_empty => return Ok(None),
-        ("int", Wire::Varint(v)) => json!(v.cast_signed()),
-        ("bool", Wire::Varint(v)) => json!(v != 0),
-        ("text", Wire::Bytes([])) => return Ok(None),
-        ("text", Wire::Bytes(b)) => json!(utf8(b)?),
-        ("bytes", Wire::Bytes(b)) => json!(base64::engine::general_purpose::STANDARD.encode(b)),
-        ("time" | "microtime", Wire::Bytes(b)) => return time(&message("Timestamp", b, depth)?, field.kind),
-        ("intorstring", Wire::Bytes(b)) => {
-            let either = message("IntOrString", b, depth)?;
-            if number(&either, "type") == 1 { json!(text(&either, "text")) } else { json!(number(&either, "int")) }
-        }
-        ("map" | "bytesmap", Wire::Bytes(b)) => {
-            let mut entry = message(if field.kind == "map" { "Entry" } else { "BytesEntry" }, b, depth)?;
-            let mut entries = before.unwrap_or_else(|| json!({}));
-            entries[text(&entry, "key")] = entry.remove("value").unwrap_or_else(|| json!(""));
-            entries
-        }
-        ("texts", Wire::Bytes(b)) => appended(before, json!(utf8(b)?)),
-        (kind, Wire::Bytes(b)) => match kind.strip_prefix('[').and_then(|k| k.strip_suffix(']')) {
-            Some(name) => appended(before, Value::Object(message(name, b, depth + 1)?)),
-            None => {
-                let inner = message(kind, b, depth + 1)?;
-                if inner.is_empty() && field.omits_empty {
-                    return Ok(None);
-                }
-                Value::Object(inner)
-            }
-        },
-        _ => return Err(ProtobufError::Malformed),
-    };
-    Ok(Some(value))
+fn is_empty(value: &Value) -> bool {
+    value == &json!(0) || value == &json!(0.0) || [json!(false), json!(""), json!({})].contains(value)
 }
 
-fn appended(list: Option<Value>, item: Value) -> Value {
-    let Some(Value::Array(mut items)) = list else { return json!([item]) };
-    items.push(item);
-    Value::Array(items)
+/// One value; null is "not set".
+fn value(kind: &str, wire: Wire<'_>, depth: usize) -> Result<Value, ProtobufError> {
+    Ok(match (kind, wire) {
+        ("int", Wire::Varint(v)) => json!(v.cast_signed()),
+        ("bool", Wire::Varint(v)) => json!(v != 0),
+        ("float", Wire::Fixed(v)) => json!(f64::from_bits(v)),
+        ("text", Wire::Bytes(b)) => json!(utf8(b)?),
+        ("bytes", Wire::Bytes(b)) => json!(base64::engine::general_purpose::STANDARD.encode(b)),
+        ("json", Wire::Bytes(b)) => match parts(b)?.bytes(1) {
+            b"" => Value::Null,
+            text => serde_json::from_slice(text).map_err(|_| ProtobufError::Malformed)?,
+        },
+        ("quantity", Wire::Bytes(b)) => json!(utf8(parts(b)?.bytes(1))?),
+        ("time" | "microtime", Wire::Bytes(b)) => time(&parts(b)?, kind)?,
+        ("intorstring", Wire::Bytes(b)) => match parts(b)? {
+            text if text.number(1) == 1 => json!(utf8(text.bytes(3))?),
+            int => json!(int.number(2)),
+        },
+        (union, Wire::Bytes(b)) if union.starts_with("JSONSchemaPropsOr") => {
+            let mut either = message(union, b, depth + 1)?;
+            let whole = ["Schema", "JSONSchemas", "Property"].into_iter().find_map(|of| either.remove(of));
+            whole.or_else(|| either.remove("Allows")).unwrap_or_default()
+        }
+        (name, Wire::Bytes(b)) => Value::Object(message(name, b, depth + 1)?),
+        _ => return Err(ProtobufError::Malformed),
+    })
 }
 
 /// In the digits of `metav1.Time` or `metav1.MicroTime`; zero is "not set".
-fn time(timestamp: &Map<String, Value>, kind: &str) -> Result<Option<Value>, ProtobufError> {
-    let (seconds, nanos) = (number(timestamp, "seconds"), number(timestamp, "nanos"));
+fn time(timestamp: &Parts<'_>, kind: &str) -> Result<Value, ProtobufError> {
+    let seconds = timestamp.number(1);
     if seconds == 0 {
-        return Ok(None);
+        return Ok(Value::Null);
     }
-    let nanos = i32::try_from(nanos).map_err(|_| ProtobufError::Malformed)?;
+    let nanos = i32::try_from(timestamp.number(2)).map_err(|_| ProtobufError::Malformed)?;
     let time = jiff::Timestamp::new(seconds, nanos).map_err(|_| ProtobufError::Malformed)?;
-    Ok(Some(json!(if kind == "microtime" { format!("{time:.6}") } else { format!("{time:.0}") })))
+    Ok(json!(if kind == "microtime" { format!("{time:.6}") } else { format!("{time:.0}") }))
 }
 
 #[cfg(test)]
@@ -231,16 +240,16 @@ mod tests {
         let unknown = field(15, b"x");
         let error = ProtobufError::Field { message: "ConfigMap".into(), number: 15 };
         assert_eq!(decode(&envelope("ConfigMap", &unknown)), Err(error));
-        assert_eq!(decode(&envelope("Pod", b"")), Err(ProtobufError::Kind("Pod".into())));
+        assert_eq!(decode(&envelope("Bus", b"")), Err(ProtobufError::Kind("Bus".into())));
         assert_eq!(decode(&envelope("ConfigMap", &[0x0a, 0xff])), Err(ProtobufError::Malformed));
         assert_eq!(decode(b"{}"), Err(ProtobufError::Magic));
     }
 
     #[test]
     fn every_type_that_is_named_is_a_message_or_known() {
-        let known = ["text", "int", "bool", "bytes", "texts", "map", "bytesmap", "time", "microtime", "intorstring"];
+        let known = ["text", "int", "bool", "float", "bytes", "json", "time", "microtime", "quantity", "intorstring"];
         for field in messages().values().flat_map(BTreeMap::values) {
-            let kind = field.kind.trim_matches(['[', ']']);
+            let kind = field.kind.trim_matches(['[', ']', '{', '}']);
             assert!(known.contains(&kind) || messages().contains_key(kind), "{field:?}");
         }
         assert!(messages().values().all(|fields| !fields.contains_key(&0)));
@@ -249,8 +258,8 @@ mod tests {
     #[test]
     fn times_have_the_digits_of_their_type() {
         let bytes = [0x08, 0xe8, 0x07, 0x10, 0xc0, 0x84, 0x3d];
-        let timestamp = message("Timestamp", &bytes, 0).unwrap();
-        assert_eq!(time(&timestamp, "time").unwrap(), Some(json!("1970-01-01T00:16:40Z")));
-        assert_eq!(time(&timestamp, "microtime").unwrap(), Some(json!("1970-01-01T00:16:40.001000Z")));
+        let timestamp = parts(&bytes).unwrap();
+        assert_eq!(time(&timestamp, "time").unwrap(), json!("1970-01-01T00:16:40Z"));
+        assert_eq!(time(&timestamp, "microtime").unwrap(), json!("1970-01-01T00:16:40.001000Z"));
     }
 }

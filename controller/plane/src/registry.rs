@@ -120,6 +120,11 @@ impl Resource {
         }
     }
 
+    /// Whether its definition was written after the object, which is then shown with what the newer one adds and drops.
+    pub(crate) fn changed_after(&self, object: &Stored) -> bool {
+        matches!(&self.origin, Origin::Custom(custom) if custom.crd_version > object.version)
+    }
+
     pub(crate) fn rules(&self) -> Option<&Rules> {
         match &self.origin {
             Origin::Builtin { .. } => None,

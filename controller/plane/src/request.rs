@@ -73,11 +73,7 @@ impl Shape {
                 Some(_) => None,
             }
         };
-        accept.split(',').find_map(shape).ok_or_else(|| {
-            let why = "only the following media types are accepted: application/json, application/yaml, \
-                       application/vnd.kubernetes.protobuf";
-            ApiError::new(406, "NotAcceptable", why)
-        })
+        accept.split(',').find_map(shape).ok_or_else(ApiError::not_acceptable)
     }
 }
 

@@ -5,10 +5,12 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::field_path::FieldPath;
 use crate::object::{Stored, to_bytes};
 use crate::plane::Inner;
 use crate::registry::Resource;
 use crate::request::{ApiRequest, Shape};
+use crate::schema::{apply_defaults, prune};
 use crate::status::{ApiError, without_empty};
 use crate::table::{self, Include};
 use crate::view;
@@ -56,11 +58,16 @@ pub(crate) fn with_warnings(mut response: Response, warnings: &[String]) -> Resp
 
 /// The bytes of an object in the form its resource shows.
 pub(crate) fn shown_bytes(resource: &Resource, object: &Stored) -> Result<Bytes, ApiError> {
-    Ok(if view::applies_to(resource) { to_bytes(&shown_value(resource, object)?) } else { object.bytes.clone() })
+    let as_stored = !view::applies_to(resource) && !resource.changed_after(object);
+    Ok(if as_stored { object.bytes.clone() } else { to_bytes(&shown_value(resource, object)?) })
 }
 
 pub(crate) fn shown_value(resource: &Resource, object: &Stored) -> Result<Value, ApiError> {
-    let value = object.value().map_err(|e| ApiError::internal(&e))?;
+    let mut value = object.value().map_err(|e| ApiError::internal(&e))?;
+    if resource.changed_after(object) {
+        prune(&mut value, resource.schema(), &FieldPath::Root, &mut Vec::new());
+        apply_defaults(&mut value, resource.schema());
+    }
     Ok(view::to_shown(resource, value))
 }
 
@@ -69,7 +76,7 @@ pub(crate) fn object(inner: &Inner, request: &ApiRequest, code: u16, object: &St
     if request.shape == Shape::Plain {
         return Ok(bytes(code, "application/json", shown_bytes(&request.resource, object)?));
     }
-    let value = object.value().map_err(|e| ApiError::internal(&e))?;
+    let value = shown_value(&request.resource, object)?;
     if request.shape == Shape::Partial {
         return Ok(json(code, &table::partial(&value)));
     }

@@ -48,9 +48,17 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
         _ => return Ok(respond::bytes(404, "text/plain; charset=utf-8", "404 page not found\n")),
     };
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    if query.get("timeout").is_some_and(|timeout| timeout.parse::<jiff::SignedDuration>().is_err()) {
+        return Err(ApiError::bad_request("invalid timeout specified in the request URL"));
+    }
     let target = Target::of(group, rest)?;
     if request.method() == Method::POST && review::is_review(group, target.plural) {
         let content_type = header_text(&request, header::CONTENT_TYPE);
+        // A review has no metadata to show.
+        if Shape::of(&header_text(&request, header::ACCEPT))? != Shape::Plain {
+            return Err(ApiError::not_acceptable());
+        }
         return review::answer(group, target.plural, &read_body(request).await?, &content_type);
     }
     let resource = inner.registry().get(group, version, target.plural).ok_or_else(ApiError::no_such_path)?;
@@ -70,7 +78,7 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
         namespace: target.namespace.to_owned(),
         name: target.name.map(str::to_owned),
         subresource,
-        query: Query::parse(request.uri().query().unwrap_or_default()),
+        query,
         shape: Shape::of(&header_text(&request, header::ACCEPT))?,
         content_type: header_text(&request, header::CONTENT_TYPE),
         user_agent: header_text(&request, header::USER_AGENT),

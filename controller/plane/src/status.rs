@@ -88,6 +88,13 @@ impl ApiError {
         Self::new(400, "BadRequest", message)
     }
 
+    /// The client reads nothing that is served here.
+    pub(crate) fn not_acceptable() -> Self {
+        let why = "only the following media types are accepted: application/json, application/yaml, \
+                   application/vnd.kubernetes.protobuf";
+        Self::new(406, "NotAcceptable", why)
+    }
+
     /// The path names no resource that is served.
     pub(crate) fn no_such_path() -> Self {
         Self::new(404, "", "404 page not found\n")
