@@ -35,7 +35,8 @@ pub(crate) fn finish(resource: &Resource, object: &mut Value) {
             let deleting = object["metadata"].get("deletionTimestamp").is_some();
             set_default(object, "spec", json!({}));
             set_default(&mut object["spec"], "finalizers", json!(["kubernetes"]));
-            object["status"] = json!({"phase": if deleting { "Terminating" } else { "Active" }});
+            set_default(object, "status", json!({}));
+            object["status"]["phase"] = json!(if deleting { "Terminating" } else { "Active" });
         }
         _ => {}
     }

@@ -3,17 +3,33 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use cel::Program;
+use cel::common::ast::Expr;
 use kube::core::cel::{CompiledSchema, ErrorKind, Validator, compile_schema};
 use serde_json::{Value, json};
 
+use crate::cel_check::{ESTIMATE_MAX, Place, STEPS_MAX, Values, cost};
 use crate::schema::value_at;
 use crate::status::FieldError;
 
 /// The rules of one schema.
-pub(crate) enum Rules {
-    /// Of each top-level field, such as `spec`: only what a write changed is evaluated.
+pub(crate) struct Rules {
+    on: On,
+    /// Rules that go over lists or maps.
+    loops: Vec<Loop>,
+}
+
+struct Loop {
+    /// To the values that it is about.
+    way: Vec<String>,
+    rule: String,
+    program: Program,
+}
+
+enum On {
+    /// Each top-level field, such as `spec`: only what a write changed is evaluated, or has a rule about changes.
     Parts(BTreeMap<String, CompiledSchema>),
-    /// There are rules on the object as a whole.
+    /// The object as a whole.
     Whole(Box<CompiledSchema>),
 }
 
@@ -27,7 +43,7 @@ impl Rules {
     /// `None` when the schema has no rules.
     ///
     /// # Errors
-    /// Every rule that does not compile.
+    /// Every rule that does not compile, asks for a field that is not there, or may cost too much.
     pub(crate) fn compile(document: &Value, path: &str) -> Result<Option<Self>, Vec<FieldError>> {
         if !has_rules(document) {
             return Ok(None);
@@ -40,27 +56,42 @@ impl Rules {
             let error = |e| FieldError::new("FieldValueInvalid", field.clone(), format!("Invalid value: {e}"));
             return Err(errors.into_iter().map(error).collect());
         }
+        let mut inspection = Inspection::default();
+        inspection.look(&with_object_fields(document), path, 1, &mut Vec::new());
+        let Inspection { loops, errors } = inspection;
+        if !errors.is_empty() {
+            return Err(errors);
+        }
         let on_the_whole = [&compiled.all_of, &compiled.any_of, &compiled.one_of].iter().any(|b| !b.is_empty());
         if on_the_whole || !compiled.validations.is_empty() {
-            return Ok(Some(Self::Whole(Box::new(compiled))));
+            return Ok(Some(Self { on: On::Whole(Box::new(compiled)), loops }));
         }
         let properties = compiled.properties.into_iter();
         let parts = properties.filter(|(key, _)| has_rules(&document["properties"][key.as_str()]));
-        Ok(Some(Self::Parts(parts.collect())))
+        Ok(Some(Self { on: On::Parts(parts.collect()), loops }))
     }
 
     /// Both values are given back unchanged.
     pub(crate) fn check(&self, object: &mut Value, mut old: Option<&mut Value>) -> Vec<FieldError> {
-        match self {
-            Self::Parts(parts) => {
+        let endless = self.loops.iter().find(|Loop { way, program, .. }| {
+            let of = |value| cost(&program.expression().expr, &Values(vec![value]), None).unwrap_or(0);
+            at_end_of(way, object).into_iter().map(of).fold(0, u64::saturating_add) > STEPS_MAX
+        });
+        if let Some(Loop { way, rule, .. }) = endless {
+            let why = "no further validation rules will be run due to call cost exceeds limit for rule";
+            let message = format!("Invalid value: {why}: {rule}");
+            return vec![FieldError::new("FieldValueInvalid", way.join("."), message)];
+        }
+        match &self.on {
+            On::Parts(parts) => {
                 let old = old.as_deref();
                 let changed = parts.iter().filter_map(|(key, schema)| {
                     let (new, old) = (object.get(key)?, old.and_then(|o| o.get(key)));
-                    (Some(new) != old).then_some((key, schema, new, old))
+                    (Some(new) != old || tells_changes(schema)).then_some((key, schema, new, old))
                 });
                 changed.flat_map(|(key, schema, new, old)| evaluate(schema, key, object, new, old)).collect()
             }
-            Self::Whole(schema) => {
+            On::Whole(schema) => {
                 // Of `metadata` the rules see the name alone, as upstream does it.
                 let (meta, old_meta) = (hide_metadata(object), old.as_deref_mut().map(hide_metadata));
                 let errors = evaluate(schema, "", object, object, old.as_deref());
@@ -74,6 +105,99 @@ impl Rules {
     }
 }
 
+/// What rules reach for and may cost, found before any object is there.
+#[derive(Default)]
+struct Inspection {
+    loops: Vec<Loop>,
+    errors: Vec<FieldError>,
+}
+
+impl Inspection {
+    /// `times`: how often the part can be there in one object.
+    fn look(&mut self, schema: &Value, path: &str, times: u64, way: &mut Vec<String>) {
+        let rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten().enumerate();
+        for (i, rule) in rules.filter_map(|(i, rule)| Some((i, rule["rule"].as_str()?))) {
+            // What does not parse was told before.
+            let Ok(program) = Program::compile(rule) else { continue };
+            let at = format!("{path}.x-kubernetes-validations[{i}].rule");
+            match cost(&program.expression().expr, &schema, Some(&schema)).map(|steps| steps.saturating_mul(times)) {
+                Err(why) => {
+                    let why = format!("compilation failed: {why}");
+                    self.errors.push(FieldError::invalid(at, &json!(rule), why));
+                }
+                Ok(steps) if steps > ESTIMATE_MAX => {
+                    let factor =
+                        if steps / ESTIMATE_MAX > 100 { ">100".into() } else { (steps / ESTIMATE_MAX + 1).to_string() };
+                    let why = format!(
+                        "estimated rule cost exceeds budget by factor of {factor}x (try simplifying the rule, or adding \
+                         maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)"
+                    );
+                    self.errors.push(FieldError::forbidden(at, &why));
+                }
+                Ok(_) if has_loop(&program) => {
+                    self.loops.push(Loop { way: way.clone(), rule: rule.to_owned(), program });
+                }
+                Ok(_) => {}
+            }
+        }
+        let within = schema["properties"].as_object().into_iter().flatten();
+        for (key, child) in within {
+            way.push(key.clone());
+            self.look(child, &format!("{path}.properties[{key}]"), times, way);
+            way.pop();
+        }
+        for entries in ["items", "additionalProperties"].into_iter().filter(|entries| schema[entries].is_object()) {
+            way.push(EACH.into());
+            self.look(&schema[entries], &format!("{path}.{entries}"), times.saturating_mul(schema.size()), way);
+            way.pop();
+        }
+    }
+}
+
+/// Stands in a way for every entry of a list or a map.
+const EACH: &str = "*";
+
+fn at_end_of<'a>(way: &[String], object: &'a Value) -> Vec<&'a Value> {
+    way.iter().fold(vec![object], |values, step| {
+        let below = |value: &'a Value| -> Vec<&'a Value> {
+            match value {
+                Value::Array(items) => items.iter().collect(),
+                Value::Object(map) if step == EACH => map.values().collect(),
+                value => value.get(step).into_iter().collect(),
+            }
+        };
+        values.into_iter().flat_map(below).collect()
+    })
+}
+
+fn has_loop(program: &Program) -> bool {
+    fn of(expr: &Expr) -> bool {
+        match expr {
+            Expr::Comprehension(_) => true,
+            Expr::Call(call) => call.target.iter().any(|t| of(&t.expr)) || call.args.iter().any(|a| of(&a.expr)),
+            Expr::Select(select) => of(&select.operand.expr),
+            _ => false,
+        }
+    }
+    of(&program.expression().expr)
+}
+
+/// Whether a rule of the schema compares with what was before: an update that changes nothing is one of its cases.
+fn tells_changes(schema: &CompiledSchema) -> bool {
+    schema.validations.iter().flatten().any(|rule| rule.is_transition_rule) || children(schema).any(tells_changes)
+}
+
+/// A custom object has these whether its schema says so or not.
+fn with_object_fields(document: &Value) -> Value {
+    let mut document = document.clone();
+    let text = json!({"type": "string"});
+    let metadata = json!({"type": "object", "properties": {"name": text, "generateName": text}});
+    for (name, schema) in [("apiVersion", &text), ("kind", &text), ("metadata", &metadata)] {
+        document["properties"][name] = schema.clone();
+    }
+    document
+}
+
 /// Evaluates the rules of the part of `object` at `field`.
 fn evaluate(schema: &CompiledSchema, field: &str, object: &Value, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     static VALIDATOR: OnceLock<Validator> = OnceLock::new();
@@ -84,15 +208,28 @@ fn evaluate(schema: &CompiledSchema, field: &str, object: &Value, new: &Value, o
             ErrorKind::ValidationFailure => e.message.clone(),
             _ => format!("{} (rule: {})", e.message, e.rule),
         };
-        let field = match (field, e.field_path.trim_start_matches('.')) {
-            ("", below) => below.to_owned(),
-            (field, "") => field.to_owned(),
-            (field, below) if below.starts_with('[') => format!("{field}{below}"),
-            (field, below) => format!("{field}.{below}"),
-        };
-        worded(e.reason.as_deref(), &field, &message, object)
+        let field = format!("{field}{}", below(schema, &e.field_path));
+        let error = worded(e.reason.as_deref(), field.trim_start_matches('.'), &message, object);
+        FieldError { is_of_change: e.rule.contains("oldSelf"), ..error }
     });
     all.collect()
+}
+
+/// The path of a part, with the keys of maps in brackets.
+fn below(schema: &CompiledSchema, path: &str) -> String {
+    let (mut out, mut schema) = (String::new(), Some(schema));
+    for step in path.split('.') {
+        let (name, indices) = step.split_at(step.find('[').unwrap_or(step.len()));
+        if !name.is_empty() {
+            let declared = schema.and_then(|s| s.properties.get(name));
+            let entry = schema.and_then(|s| s.additional_properties.as_deref());
+            out += &if declared.is_none() && entry.is_some() { format!("[{name}]") } else { format!(".{name}") };
+            schema = declared.or(entry);
+        }
+        out += indices;
+        schema = indices.matches('[').fold(schema, |list, _| list.and_then(|s| s.items.as_deref()));
+    }
+    out
 }
 
 fn worded(reason: Option<&str>, field: &str, message: &str, object: &Value) -> FieldError {
@@ -141,11 +278,13 @@ fn has_rules(document: &Value) -> bool {
 
 fn collect_errors(schema: &CompiledSchema, errors: &mut Vec<String>) {
     errors.extend(schema.compilation_errors().iter().map(|e| e.to_string()));
+    children(schema).for_each(|child| collect_errors(child, errors));
+}
+
+fn children(schema: &CompiledSchema) -> impl Iterator<Item = &CompiledSchema> {
     let CompiledSchema { properties, items, additional_properties, all_of, one_of, any_of, .. } = schema;
-    let children = properties.values().chain(items.as_deref()).chain(additional_properties.as_deref());
-    for child in children.chain(all_of).chain(one_of).chain(any_of) {
-        collect_errors(child, errors);
-    }
+    let of_value = properties.values().chain(items.as_deref()).chain(additional_properties.as_deref());
+    of_value.chain(all_of).chain(one_of).chain(any_of)
 }
 
 #[cfg(test)]

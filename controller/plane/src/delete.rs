@@ -202,7 +202,7 @@ fn mark(resource: &Resource, value: &mut Value, now: &str) {
         meta["generation"] = json!(generation + 1);
     }
     if resource.is_namespace() {
-        value["status"] = json!({"phase": "Terminating"});
+        value["status"]["phase"] = json!("Terminating");
     } else {
         meta["deletionGracePeriodSeconds"] = json!(0);
     }

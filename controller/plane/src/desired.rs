@@ -135,7 +135,7 @@ fn applied(
     if let (Some(map), true) = (config.as_object_mut(), resource.has_status) {
         match request.subresource {
             Subresource::Main => drop(map.remove("status")),
-            Subresource::Status => {
+            Subresource::Status | Subresource::Finalize => {
                 map.retain(|k, _| matches!(k.as_str(), "apiVersion" | "kind" | "metadata" | "status"))
             }
         }
@@ -164,12 +164,26 @@ impl Findings {
         // Metadata is read on its own, before the rest.
         self.unknown.sort_by_key(|path| !path.starts_with("metadata."));
         let duplicates = self.duplicates.iter().map(|p| format!("duplicate field \"{p}\""));
-        let found: Vec<String> =
+        let mut found: Vec<String> =
             duplicates.chain(self.unknown.iter().map(|p| format!("unknown field \"{p}\""))).collect();
+        if request.resource.is_builtin() {
+            // Those are read into a struct at once, where what is unknown is told first.
+            found.rotate_left(self.duplicates.len());
+        }
         match request.validation {
             _ if found.is_empty() => Ok(found),
             FieldValidation::Ignore => Ok(Vec::new()),
             FieldValidation::Warn => Ok(found),
+            FieldValidation::Strict
+                if matches!(request.change, Change::Patch(PatchKind::Apply, _)) && self.duplicates.is_empty() =>
+            {
+                let undeclared: Vec<String> =
+                    self.unknown.iter().map(|p| format!(".{p}: field not declared in schema")).collect();
+                let (name, undeclared) = (request.name.unwrap_or_default(), undeclared.join(", "));
+                let why =
+                    format!("failed to create typed patch object ({name}; {}): {undeclared}", request.resource.kind);
+                Err(ApiError::bad_request(why))
+            }
             FieldValidation::Strict => Err(strict_error(request, &found.join(", "))),
         }
     }

@@ -108,7 +108,14 @@ async fn finish(inner: &Inner, key: &Key, object: &Stored) -> Result<usize, ApiE
         let (parents, leaves): (Vec<_>, Vec<_>) = waiting.partition(|(_, o)| !dependents_of(inner, o).is_empty());
         let keys = |of: Vec<&(Key, Arc<Stored>)>| of.into_iter().map(|(key, _)| key.clone()).collect();
         let blocked = dependents.iter().any(|(_, o)| o.owners.iter().any(|w| w.uid == object.uid && w.blocks_deletion));
-        let mut changes = delete_all(inner, keys(parents), Propagation::Foreground).await?;
+        let mut changes = 0;
+        for (key, parent) in &parents {
+            // In a circle each would wait for the next one.
+            if dependents_of(inner, parent).iter().any(|(_, o)| o.deleting) {
+                changes += unblock(inner, key, parent).await?;
+            }
+        }
+        changes += delete_all(inner, keys(parents), Propagation::Foreground).await?;
         changes += delete_all(inner, keys(leaves), Propagation::Background).await?;
         if !blocked {
             changes += remove_finalizer(inner, key, object, value, FOREGROUND).await?;
@@ -126,7 +133,8 @@ fn dependents_of(inner: &Inner, owner: &Stored) -> Vec<(Key, Arc<Stored>)> {
 
 async fn finish_namespace(inner: &Inner, key: &Key, object: &Stored, value: &Value) -> Result<usize, ApiError> {
     let contents = inner.store.cache.in_namespace(&key.object.name);
-    if contents.is_empty() && !has_finalizers(value) {
+    let others = value["spec"]["finalizers"].as_array().is_some_and(|all| all.iter().any(|f| f != "kubernetes"));
+    if contents.is_empty() && !has_finalizers(value) && !others {
         return commit(inner, key, object, Action::Delete).await;
     }
     let waiting: Vec<Key> = contents.into_iter().filter(|(_, o)| !o.deleting).map(|(k, _)| k).collect();
@@ -162,6 +170,14 @@ async fn remove_finalizer(
         return commit(inner, key, object, Action::Put(value)).await;
     }
     commit(inner, key, object, Action::Delete).await
+}
+
+/// Its owners need not wait for it any more.
+async fn unblock(inner: &Inner, key: &Key, object: &Stored) -> Result<usize, ApiError> {
+    let mut value = object.value().map_err(|e| ApiError::internal(&e))?;
+    let owners = value["metadata"]["ownerReferences"].as_array_mut();
+    owners.into_iter().flatten().for_each(|owner| owner["blockOwnerDeletion"] = Value::Bool(false));
+    commit(inner, key, object, Action::Put(value)).await
 }
 
 async fn disown(inner: &Inner, key: &Key, object: &Stored, owner: &str) -> Result<usize, ApiError> {

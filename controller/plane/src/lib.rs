@@ -11,6 +11,7 @@ mod admission;
 mod builtin;
 mod builtin_defaults;
 mod cel;
+mod cel_check;
 mod crd;
 mod decode;
 mod delete;

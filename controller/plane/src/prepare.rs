@@ -94,6 +94,16 @@ pub(crate) fn prepare(
 /// Keeps a write to the part it is about: everything but status, or status alone.
 fn isolate(context: &Context<'_>, old: Option<&Value>, mut desired: Value) -> Value {
     match (context.subresource, old) {
+        (Subresource::Finalize, Some(old)) => {
+            let mut object = old.clone();
+            replace(&mut object["spec"], "finalizers", desired["spec"]["finalizers"].take());
+            object
+        }
+        // The names that people give to a namespace are part of its status too.
+        (Subresource::Status, Some(old)) if context.resource.is_namespace() => {
+            replace(&mut desired, "spec", old["spec"].clone());
+            desired
+        }
         (Subresource::Status, Some(old)) => {
             let mut object = old.clone();
             replace(&mut object, "status", desired["status"].take());
@@ -161,6 +171,10 @@ fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Valu
         meta::validate_data_keys(object, &mut errors);
     }
     validate(object, resource.schema(), &FieldPath::Root, &mut errors);
+    if resource.is_builtin() && context.subresource != Subresource::Main {
+        // Controllers write what they know.
+        errors.retain(|e| e.reason != "FieldValueRequired");
+    }
     // Rules are written for values of the right types.
     let before_rules = errors.len();
     if let Some(rules) = resource.rules() {
@@ -173,7 +187,7 @@ fn find_errors(context: &Context<'_>, old: &mut Option<Value>, object: &mut Valu
     if let Some(old) = old.as_ref() {
         let mut index = 0;
         errors.retain(|e| {
-            let forgiven = unchanged(old, object, resource.schema(), e);
+            let forgiven = !e.is_of_change && unchanged(old, object, resource.schema(), e);
             if forgiven && index >= before_rules && *e != FieldError::unchecked() {
                 warnings.push(format!("{}: {}", e.field, e.message));
             }

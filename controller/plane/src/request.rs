@@ -12,6 +12,8 @@ use crate::status::ApiError;
 pub(crate) enum Subresource {
     Main,
     Status,
+    /// Of a Namespace: who else has to let it go.
+    Finalize,
 }
 
 /// Query parameters; an empty value counts as absent.
@@ -67,6 +69,7 @@ impl Shape {
             let parts: Vec<&str> = parts.collect();
             match parts.iter().find_map(|p| p.strip_prefix("as=")) {
                 None => Some(Self::Plain),
+                Some("Table") if parts.contains(&"v=v1beta1") => Some(Self::Table),
                 Some(_) if !parts.contains(&"v=v1") => None,
                 Some("Table") => Some(Self::Table),
                 Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Self::Partial),

@@ -36,6 +36,10 @@ async fn handle(State(inner): State<Arc<Inner>>, request: Request<Body>) -> Resp
 }
 
 async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response, ApiError> {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    if query.get("timeout").is_some_and(|timeout| timeout.parse::<jiff::SignedDuration>().is_err()) {
+        return Err(ApiError::bad_request("invalid timeout specified in the request URL"));
+    }
     let path = request.uri().path().trim_matches('/').to_owned();
     let segments: Vec<&str> = path.split('/').collect();
     if request.method() == Method::GET
@@ -48,10 +52,6 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
         _ => return Ok(respond::bytes(404, "text/plain; charset=utf-8", "404 page not found\n")),
     };
-    let query = Query::parse(request.uri().query().unwrap_or_default());
-    if query.get("timeout").is_some_and(|timeout| timeout.parse::<jiff::SignedDuration>().is_err()) {
-        return Err(ApiError::bad_request("invalid timeout specified in the request URL"));
-    }
     let target = Target::of(group, rest)?;
     if request.method() == Method::POST && review::is_review(group, target.plural) {
         let content_type = header_text(&request, header::CONTENT_TYPE);
@@ -69,6 +69,7 @@ async fn dispatch(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response
     let subresource = match (target.subresource, target.name) {
         ("", _) => Subresource::Main,
         ("status", _) if resource.has_status => Subresource::Status,
+        ("finalize", _) if resource.is_namespace() && request.method() == Method::PUT => Subresource::Finalize,
         (_, Some(name)) if !resource.is_builtin() => return Err(ApiError::not_found(&resource, name)),
         _ => return Err(ApiError::no_such_path()),
     };
@@ -118,7 +119,9 @@ impl<'a> Target<'a> {
     fn of(group: &str, rest: &[&'a str]) -> Result<Self, ApiError> {
         let target = |namespace, plural, name, subresource| Ok(Self { namespace, plural, name, subresource });
         match *rest {
-            ["namespaces", name, "status"] if group.is_empty() => target("", "namespaces", Some(name), "status"),
+            ["namespaces", name, sub @ ("status" | "finalize")] if group.is_empty() => {
+                target("", "namespaces", Some(name), sub)
+            }
             ["namespaces", namespace, plural] => target(namespace, plural, None, ""),
             ["namespaces", namespace, plural, name] => target(namespace, plural, Some(name), ""),
             ["namespaces", namespace, plural, name, sub] => target(namespace, plural, Some(name), sub),

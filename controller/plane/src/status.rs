@@ -24,11 +24,13 @@ pub(crate) struct FieldError {
     pub(crate) field: String,
     /// Begins with the class of error as Kubernetes words it, such as `Required value`.
     pub(crate) message: String,
+    /// Found by comparing with what was before, so that it is no excuse that nothing changed.
+    pub(crate) is_of_change: bool,
 }
 
 impl FieldError {
     pub(crate) fn new(reason: &'static str, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason, field: field.into(), message: message.into() }
+        Self { reason, field: field.into(), message: message.into(), is_of_change: false }
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, why: impl std::fmt::Display) -> Self {
@@ -47,7 +49,6 @@ impl FieldError {
         Self::new("FieldValueNotSupported", field, message)
     }
 
-    /// Says that rules were not tried.
     pub(crate) fn too_long(field: impl Into<String>, max: u64) -> Self {
         let unit = if max == 1 { "byte" } else { "bytes" };
         Self::new("FieldValueTooLong", field, format!("Too long: may not be more than {max} {unit}"))
@@ -58,6 +59,7 @@ impl FieldError {
         Self::new("FieldValueTooMany", field, format!("Too many: {count}: must have at most {max} {unit}"))
     }
 
+    /// Says that rules were not tried.
     pub(crate) fn unchecked() -> Self {
         let why = "Invalid value: null: some validation rules were not checked because the object was invalid; \
                    correct the existing errors to complete validation";

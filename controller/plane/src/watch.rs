@@ -142,7 +142,7 @@ impl Watcher {
             return Ok(());
         }
         if std::mem::take(&mut self.mark_end) {
-            self.view.encode_bookmark(self.position, true, &mut self.out);
+            self.view.encode_bookmark(&self.inner, self.position, true, &mut self.out);
             return Ok(());
         }
         self.changed.borrow_and_update();
@@ -172,7 +172,7 @@ impl Watcher {
             result = changed.changed() => self.done = result.is_err(),
             _ = stopping.wait_for(|stop| *stop) => self.done = true,
             () = sleep_until(*ends_at) => self.done = true,
-            () = tick => self.view.encode_bookmark(self.position, false, &mut self.out),
+            () = tick => self.view.encode_bookmark(&self.inner, self.position, false, &mut self.out),
         }
     }
 }
@@ -226,7 +226,7 @@ impl View {
         Ok(())
     }
 
-    fn encode_bookmark(&self, version: u64, ends_initial: bool, out: &mut BytesMut) {
+    fn encode_bookmark(&self, inner: &Inner, version: u64, ends_initial: bool, out: &mut BytesMut) {
         let mut metadata = json!({"resourceVersion": version.to_string()});
         if ends_initial {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
@@ -235,7 +235,10 @@ impl View {
         let object = match self.shape {
             Shape::Plain => json!({"kind": kind, "apiVersion": self.resource.api_version(), "metadata": metadata}),
             Shape::Partial => table::partial(&json!({"metadata": metadata})),
-            Shape::Table => table::table(json!({"resourceVersion": version.to_string()}), Value::Null, Vec::new()),
+            Shape::Table => {
+                let row = table::row(&self.resource, &json!({"metadata": metadata}), Include::Metadata, inner.now());
+                table::table(json!({"resourceVersion": version.to_string()}), Value::Null, vec![row])
+            }
         };
         line(out, "BOOKMARK", object.to_string().as_bytes());
     }

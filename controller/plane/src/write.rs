@@ -185,7 +185,11 @@ async fn attempt(inner: &Inner, request: &WriteRequest<'_>, name: &str) -> Resul
     let api_version = if resource.is_builtin() { resource.stored_as.clone() } else { resource.api_version() };
     let manager = Manager {
         name: &request.manager,
-        subresource: if request.subresource == Subresource::Status { "status" } else { "" },
+        subresource: match request.subresource {
+            Subresource::Main => "",
+            Subresource::Status => "status",
+            Subresource::Finalize => "finalize",
+        },
         api_version: &api_version,
         now: &now,
     };
@@ -309,7 +313,7 @@ async fn admit(
     old: Option<&Value>,
 ) -> Result<Vec<String>, ApiError> {
     let deleting = object["metadata"].get("deletionTimestamp").is_some();
-    if request.admit == Admit::Skip || request.subresource == Subresource::Status || deleting {
+    if request.admit == Admit::Skip || request.subresource != Subresource::Main || deleting {
         return Ok(Vec::new());
     }
     let resource = request.resource;

@@ -51,7 +51,7 @@ async fn get_prints_the_columns_of_the_crd() {
         &["field label not supported: spec.priority"],
     );
     holds(&served.fails(&["get", "wd", "missing"]).await, &["widgets.test.dev \"missing\" not found"]);
-    holds(&served.fails(&["get", "pods"]).await, &["the server doesn't have a resource type \"pods\""]);
+    holds(&served.fails(&["get", "jobs"]).await, &["the server doesn't have a resource type \"jobs\""]);
     let resources = served.ok(&["api-resources", "--api-group=test.dev"]).await;
     holds(&resources, &["widgets", "wd", "test.dev/v1alpha1", "true", "Widget"]);
 }
