@@ -20,12 +20,20 @@ use crate::table::{self, Include};
 /// Objects in one piece of an answer.
 const PIECE_OBJECTS_MAX: usize = 256;
 
-/// Where the next page begins, opaque to clients: version, and namespace and name of the last object.
-type Continue = (u64, String, String);
+/// How long a page may be followed by one of the same moment, as on a real API server.
+const CONTINUE_FOR_S: i64 = 300;
+
+/// Where the next page begins, opaque to clients: the version of the list, 0 for "as it is then"; when that was asked, and
+/// namespace and name of the last object.
+type Continue = (u64, i64, String, String);
 
 fn read_continue(text: &str) -> Result<Continue, ApiError> {
     let token = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     token.ok_or_else(|| ApiError::bad_request("continue key is not valid"))
+}
+
+fn write_continue(token: &Continue) -> String {
+    URL_SAFE_NO_PAD.encode(json!(token).to_string())
 }
 
 /// Answers GET of one object.
@@ -121,10 +129,13 @@ pub(crate) fn select(inner: &Inner, request: &ApiRequest) -> Result<Vec<Arc<Stor
     Ok(objects)
 }
 
+const CONTINUE_TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new \
+    list without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
+    results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or \
+    deleted between the time the first chunk was returned and now may show up in the list.";
+
 fn too_old(version: u64) -> ApiError {
-    ApiError::expired(format!(
-        "The provided continue parameter or resource version {version} is too old; list again from the start"
-    ))
+    ApiError::expired(format!("The provided resource version {version} is too old; list again from the start"))
 }
 
 /// Refuses a version that was never given out, as a real API server does after waiting for it.
@@ -194,25 +205,38 @@ fn page(inner: &Inner, request: &ApiRequest) -> Result<(Vec<Arc<Stored>>, Value)
         return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
     }
     require_reached(inner, asked)?;
+    let now_s = inner.now().as_second();
     let at = match (&token, request.query.get("resourceVersionMatch")) {
-        (Some((version, ..)), _) => Some(*version),
+        (Some((version, ..)), _) => Some(*version).filter(|version| *version > 0),
         (None, Some("Exact")) => Some(asked),
         (None, _) => None,
     };
-    let after = token.map(|(_, namespace, name)| ObjectName::new(&namespace, &name));
+    let too_old = || match &token {
+        Some((_, _, namespace, name)) => {
+            let next = Some(write_continue(&(0, 0, namespace.clone(), name.clone())));
+            ApiError { next, ..ApiError::expired(CONTINUE_TOO_OLD) }
+        }
+        None => too_old(at.unwrap_or_default()),
+    };
+    if token.as_ref().is_some_and(|(version, asked_s, ..)| *version > 0 && now_s - asked_s > CONTINUE_FOR_S) {
+        return Err(too_old());
+    }
+    let after = token.as_ref().map(|(_, _, namespace, name)| ObjectName::new(namespace, name));
     let resource = &request.resource;
     let snapshot = inner
         .store
         .cache
         .snapshot(&resource.store, request.namespace_filter(), after.as_ref(), at)
-        .map_err(|_| too_old(at.unwrap_or_default()))?;
+        .map_err(|_| too_old())?;
     let candidates = snapshot.objects.len();
     let mut matching = snapshot.objects.into_iter().filter(|o| selector.matches(o, resource));
     let objects: Vec<Arc<Stored>> = matching.by_ref().take(limit).collect();
     let mut metadata = json!({"resourceVersion": snapshot.version.to_string()});
     if let (Some(last), Some(_)) = (objects.last(), matching.next()) {
         let ObjectName { namespace, name } = &last.name;
-        metadata["continue"] = json!(URL_SAFE_NO_PAD.encode(json!([snapshot.version, namespace, name]).to_string()));
+        let asked_s = token.as_ref().filter(|(version, ..)| *version > 0).map_or(now_s, |(_, asked_s, ..)| *asked_s);
+        let next = (snapshot.version, asked_s, namespace.to_string(), name.to_string());
+        metadata["continue"] = json!(write_continue(&next));
         if selector.is_everything() {
             metadata["remainingItemCount"] = json!(candidates - objects.len());
         }

@@ -134,11 +134,15 @@ fn add_paths(paths: &mut Map<String, Value>, resource: &Resource, model: &str) {
     let schema = json!({"$ref": format!("#/components/schemas/{model}")});
     let responses = json!({"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}});
     let operation = |action: &str, names: &[&str]| {
-        json!({
+        let mut operation = json!({
             "operationId": format!("{action}{}{}", resource.group.replace('.', ""), resource.kind),
             "x-kubernetes-action": action, "x-kubernetes-group-version-kind": resource.gvk(),
-            "parameters": parameters(names), "responses": responses,
-        })
+            "responses": responses,
+        });
+        if !names.is_empty() {
+            operation["parameters"] = parameters(names).into();
+        }
+        operation
     };
     let write: &[&str] = &["dryRun", "fieldManager", "fieldValidation"];
     let patch: &[&str] = &["dryRun", "fieldManager", "fieldValidation", "force"];

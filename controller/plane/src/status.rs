@@ -14,6 +14,8 @@ pub(crate) struct ApiError {
     pub(crate) reason: &'static str,
     pub(crate) message: String,
     pub(crate) details: Value,
+    /// Where a list that was refused may be gone on with.
+    pub(crate) next: Option<String>,
 }
 
 /// One field of an object that is refused: the `causes` entry of a 422.
@@ -79,7 +81,7 @@ impl FieldError {
 
 impl ApiError {
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: json!({}) }
+        Self { code, reason, message: message.into(), details: json!({}), next: None }
     }
 
     pub(crate) fn with(self, details: Value) -> Self {
@@ -197,6 +199,9 @@ impl ApiError {
         });
         if details != json!({}) {
             status["details"] = details;
+        }
+        if let Some(next) = &self.next {
+            status["metadata"]["continue"] = json!(next);
         }
         status
     }
