@@ -2,6 +2,7 @@
 
 use crate::{clock::RealClock, random, up::bridge};
 use anyhow::Context;
+use fanfare_api::Measured;
 use fanfare_engine::Engine;
 use fanfare_notify::{Logins, Notifier};
 use fanfare_store::Store;
@@ -81,6 +82,7 @@ pub async fn api(
     (engine, store): (Engine, &dyn Store),
     (listener, real_clock): (TcpListener, RealClock),
     dev_login: bool,
+    measured: Measured,
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let config = fanfare_api::ApiConfig {
@@ -89,6 +91,7 @@ pub async fn api(
         signing_key: api_secret(store).await?,
         read_match: bridge::read_match(engine),
         dev_login,
+        measured,
     };
     tasks.spawn(async move {
         fanfare_api::serve(config, listener, wait_for(stopped)).await;

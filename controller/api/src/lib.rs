@@ -18,7 +18,7 @@ mod symbol;
 mod table;
 mod wire;
 
-pub use app::{ApiConfig, ReadMatch};
+pub use app::{ApiConfig, Measured, ReadMatch};
 pub use auth::scope::Scope;
 pub use problem::{Code, FieldError, Problem};
 

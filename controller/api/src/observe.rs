@@ -2,7 +2,8 @@
 //! ends as that request's 500 and nothing else.
 
 use crate::{
-    app::{App, written},
+    app::{App, Measured, written},
+    auth::guess::Guesser,
     problem::{Code, Problem},
 };
 use axum::{
@@ -159,8 +160,9 @@ impl Collector for Index {
 
 impl Metrics {
     /// Nothing measured yet.
-    pub(crate) fn of(engine: Engine) -> Self {
+    pub(crate) fn of(engine: Engine, beside: &Measured) -> Self {
         let mut all = Registry::with_prefix("fanfare");
+        beside(&mut all);
         all.sub_registry_with_prefix("audience").register_collector(Box::new(Index(engine.clone())));
         all.sub_registry_with_prefix("engine").register_collector(Box::new(Writer(engine)));
         let registry = all.sub_registry_with_prefix("http");
@@ -176,6 +178,15 @@ impl Metrics {
         let (wrong_codes, throttled) = (Family::<CallerLabels, Counter>::default(), Family::default());
         registry.register("wrong_codes", "Codes that nobody has, by who named them", wrong_codes.clone());
         registry.register("throttled", "Calls refused for too many wrong codes", Family::clone(&throttled));
+        // Where a label has few values each series is there from the start: a first fault is a rise from 0.
+        Code::all().for_each(|code| drop(problems.get_or_create(&CodeLabels { code: code.as_str() })));
+        for status in ["Accepted", "Duplicate", "Rejected"] {
+            drop(events.get_or_create(&StatusLabels { status }));
+        }
+        for caller in Guesser::KINDS {
+            drop(wrong_codes.get_or_create(&CallerLabels { caller }));
+            drop(throttled.get_or_create(&CallerLabels { caller }));
+        }
         let ids = AtomicU64::new(0);
         Self { registry: all, requests, latency, open, problems, events, wrong_codes, throttled, ids }
     }

@@ -3,7 +3,7 @@
 use crate::{
     clock::{BusinessClock, RealClock},
     database::{self, Address},
-    random, secrets,
+    measure, random, secrets,
     serve::{self, Interrupts, say},
 };
 use anyhow::Context;
@@ -68,7 +68,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let mut tasks = JoinSet::new();
     let (stop, stopped) = watch::channel(false);
-    serve::api(&mut tasks, (engine.clone(), &*store), (listener, real), false, stopped.clone()).await?;
+    serve::api(
+        &mut tasks,
+        (engine.clone(), &*store),
+        (listener, real),
+        false,
+        Arc::new(measure::build),
+        stopped.clone(),
+    )
+    .await?;
     let logins = Arc::new(secrets::Mounted::new(secrets));
     serve::worker(&mut tasks, engine.clone(), logins.clone(), stopped);
     let told = tokio::spawn(fanfare_engine::logins::tell(engine.clone(), logins.has(engine.namespace())));

@@ -4,7 +4,7 @@ use super::{admin, credentials, demo, folder, holder::Holder, table};
 use crate::{
     cli::up::Args,
     clock::{BusinessClock, RealClock, WallClock},
-    database, random,
+    database, measure, random,
     serve::{self, Interrupts, say},
 };
 use anyhow::{Context, bail};
@@ -129,6 +129,7 @@ async fn start(args: Args) -> anyhow::Result<Started> {
     let (stop, stopped) = watch::channel(false);
     let served = plane.clone();
     tasks.spawn(async move { served.serve(kube_listener).await.context("the Kubernetes API stopped") });
+    let metrics = fanfare_reconcile::Metrics::default();
     let reconcile = fanfare_reconcile::Config {
         client: client.clone(),
         scope: fanfare_reconcile::Scope::Only([namespace.clone()].into()),
@@ -137,6 +138,7 @@ async fn start(args: Args) -> anyhow::Result<Started> {
         url: Some(api_url.clone()),
         may_write: Arc::new(|| true),
         logins: fanfare_reconcile::Logins::Looked(client.clone()),
+        metrics: metrics.clone(),
     };
     tasks.spawn(async move {
         fanfare_reconcile::run(reconcile).await;
@@ -156,7 +158,11 @@ async fn start(args: Args) -> anyhow::Result<Started> {
     let expected = report.resources.iter().any(|found| matches!(found.plan, Some(Plan::CampaignRuntime(_))));
     wait_until_served(&engine, expected).await?;
 
-    serve::api(&mut tasks, (engine.clone(), &*store), (api_listener, real), true, stopped.clone()).await?;
+    let measured = Arc::new(move |registry: &mut _| {
+        measure::build(registry);
+        metrics.register(registry);
+    });
+    serve::api(&mut tasks, (engine.clone(), &*store), (api_listener, real), true, measured, stopped.clone()).await?;
     let logins = Arc::new(super::secrets::Secrets::new(running.client.clone()));
     let lists = logins.lists(&engine.namespace().clone());
     tasks.spawn(fanfare_engine::declared::keep(engine.clone(), lists).then_never());

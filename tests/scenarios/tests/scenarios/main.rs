@@ -16,6 +16,7 @@ mod crossings;
 mod kube;
 mod ledger;
 mod mail;
+mod metrics;
 mod newcomer;
 mod opening_hours;
 mod partner_codes;
