@@ -11,6 +11,7 @@ mod cli;
 mod clock;
 mod control;
 mod database;
+mod doctor;
 mod measure;
 mod random;
 mod secrets;

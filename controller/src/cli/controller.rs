@@ -163,7 +163,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     run::run(wanted).await
 }
 
-fn scope(named: &[String]) -> anyhow::Result<Scope> {
+/// The namespaces that are looked after; all where none is named.
+///
+/// # Errors
+/// When a name cannot be one.
+pub fn scope(named: &[String]) -> anyhow::Result<Scope> {
     if named.is_empty() {
         return Ok(Scope::All);
     }

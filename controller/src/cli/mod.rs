@@ -5,6 +5,7 @@ pub mod codes;
 pub mod controller;
 pub mod crds;
 pub mod database;
+pub mod doctor;
 pub mod events;
 pub mod explain;
 pub mod keys;
@@ -49,6 +50,9 @@ pub enum Command {
     Explain(explain::Command),
     /// Say who the Segments of a file would mean now: how many, whom channels reach, in which campaigns, and why.
     Preview(preview::Args),
+    /// Say what is wrong with an installation, and what to do: a cluster, a database, a runtime, or a folder of `fanfare up`.
+    /// Exit code 1 when something is.
+    Doctor(Box<doctor::Args>),
     /// Print the custom resource definitions, or write them and the editors' schemas to a folder.
     Crds(crds::Args),
     /// Stop a campaign at once, without Git: no joins, discounts or rewards; issued vouchers still redeem.
@@ -107,6 +111,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Validate(args) => validate::run(&args),
         Command::Explain(command) => explain::run(command).await,
         Command::Preview(args) => preview::run(args).await,
+        Command::Doctor(args) => doctor::run(*args).await,
         Command::Crds(args) => crds::run(&args),
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,
