@@ -13,6 +13,7 @@ mod controller_input;
 mod controller_owner;
 mod crash;
 mod crossings;
+mod doctor;
 mod kube;
 mod ledger;
 mod mail;
