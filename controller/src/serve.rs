@@ -1,6 +1,6 @@
 //! What every process that serves the HTTP API does alike: its listener, its secret, its worker, its end.
 
-use crate::{clock::RealClock, random, up::bridge};
+use crate::{clock::RealClock, random, telemetry, up::bridge};
 use anyhow::Context;
 use fanfare_api::Measured;
 use fanfare_engine::Engine;
@@ -17,10 +17,7 @@ use tokio::{
 /// The setting that keeps the secret that signs members' tokens.
 const TOKEN_KEY: &str = "token-key";
 
-/// A progress line.
-pub fn say(what: &str, detail: &str) {
-    outln!("  {what:<24} {detail}");
-}
+pub use crate::telemetry::step as say;
 
 /// Opens a listener.
 pub async fn bind(addr: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
@@ -57,7 +54,7 @@ impl Interrupts {
         tokio::select! {
             started = work => started.map(Some),
             () = self.heard() => {
-                outln!("stopping before everything was started");
+                telemetry::say("stopping before everything was started");
                 Ok(None)
             }
         }

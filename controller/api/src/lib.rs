@@ -16,6 +16,7 @@ mod server;
 mod stall;
 mod symbol;
 mod table;
+mod trace;
 mod wire;
 
 pub use app::{ApiConfig, Measured, ReadMatch};

@@ -5,6 +5,7 @@ use crate::{
     app::{App, Measured, written},
     auth::guess::Guesser,
     problem::{Code, Problem},
+    trace::{TRACE_RESPONSE, Trace},
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -36,6 +37,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+use tracing::Instrument;
 
 pub(crate) static FANFARE_TIME: HeaderName = HeaderName::from_static("fanfare-time");
 pub(crate) static FANFARE_POSITION: HeaderName = HeaderName::from_static("fanfare-position");
@@ -261,8 +263,21 @@ fn class(status: u16) -> &'static str {
     }
 }
 
-/// Wraps every request.
-pub(crate) async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Wraps every request. What is logged of one that belongs to a trace names it.
+pub(crate) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let Some(trace) = Trace::of(request.headers(), app.metrics().number()) else {
+        return counted(app, request, next).await;
+    };
+    // One id for the log lines of the handlers and of this module.
+    let id = request_id(&app, &request);
+    let span = trace.span(id.to_str().unwrap_or_default());
+    request.headers_mut().insert(REQUEST_ID.clone(), id);
+    let mut response = counted(app, request, next).instrument(span).await;
+    response.headers_mut().insert(TRACE_RESPONSE.clone(), trace.answer());
+    response
+}
+
+async fn counted(app: App, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();

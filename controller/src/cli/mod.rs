@@ -18,7 +18,7 @@ pub mod suspend;
 pub mod up;
 pub mod validate;
 
-use crate::database::Database;
+use crate::{database::Database, telemetry};
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -29,6 +29,9 @@ pub struct Args {
     /// What to log, such as `info` or `fanfare_engine=debug`.
     #[arg(long, env = "FANFARE_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// How it is logged: `json` is one object a line on standard error, progress and errors too.
+    #[arg(long, env = "FANFARE_LOG_FORMAT", global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: telemetry::Format,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

@@ -5,6 +5,7 @@ use crate::{
     database::{self, Address},
     measure, random, secrets,
     serve::{self, Interrupts, say},
+    telemetry,
 };
 use anyhow::Context;
 use fanfare_core::time::Clock;
@@ -89,7 +90,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let code = tokio::select! {
         () = interrupts.heard() => {
-            outln!("stopping; running requests end first");
+            telemetry::say("stopping; running requests end first");
             ExitCode::SUCCESS
         }
         // What is in memory is of the other database; started anew, it reads this one.

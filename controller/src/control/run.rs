@@ -20,6 +20,7 @@ use crate::{
     database::{self, Address},
     random,
     serve::{self, Interrupts, say},
+    telemetry,
 };
 use anyhow::{Context, bail};
 use fanfare_core::lease::Terms;
@@ -133,7 +134,7 @@ pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
         let mut kept = std::pin::pin!(keep_when_ready(&mut keeper, &health));
         tokio::select! {
             () = interrupts.heard() => {
-                outln!("stopping; the lease is given back");
+                telemetry::say("stopping; the lease is given back");
                 ExitCode::SUCCESS
             }
             Some(ended) = tasks.join_next() => {

@@ -6,6 +6,7 @@ use crate::{
     clock::{BusinessClock, RealClock, WallClock},
     database, measure, random,
     serve::{self, Interrupts, say},
+    telemetry,
 };
 use anyhow::{Context, bail};
 use fanfare_core::{ids::Namespace, model::Plan, time::Clock};
@@ -57,11 +58,11 @@ impl Started {
     async fn serve(mut self, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
         let code = tokio::select! {
             () = interrupts.heard() => {
-                outln!("\nstopping; everything is kept in {}", self.data.display());
+                telemetry::say(&format!("\nstopping; everything is kept in {}", self.data.display()));
                 ExitCode::SUCCESS
             }
             restored = crate::database::until_restored(self.engine.store()) => {
-                outln!("\n{restored}");
+                telemetry::say(&format!("\n{restored}"));
                 ExitCode::FAILURE
             }
             Some(ended) = self.tasks.join_next() => {
@@ -180,7 +181,7 @@ async fn start(args: Args) -> anyhow::Result<Started> {
     say("HTTP API", &api_url);
     say("Kubernetes API", &kube_url);
     say("kubectl", &format!("export KUBECONFIG={}", kubeconfig.display()));
-    outln!();
+    telemetry::gap();
 
     if args.demo {
         demo::load(&running, &file).await?;
@@ -269,7 +270,7 @@ async fn wait_until_served(engine: &Engine, expected: bool) -> anyhow::Result<()
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     if engine.plans().runtime.is_none() {
-        outln!("  no CampaignRuntime is served yet; the API answers once one is applied");
+        telemetry::say("  no CampaignRuntime is served yet; the API answers once one is applied");
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod crossings;
 mod doctor;
 mod kube;
 mod ledger;
+mod logs;
 mod mail;
 mod metrics;
 mod newcomer;
