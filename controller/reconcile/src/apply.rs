@@ -6,7 +6,7 @@ use crate::{
     events::Note,
     figures,
     kinds::api_resource,
-    measure::Written,
+    measure::Put,
     observe::{self, Seen},
     plan::{Fault, Standing, Verdict, base_claims, campaign_claims, reason},
     queue::Key,
@@ -197,16 +197,16 @@ async fn report(
         // The watch brings what it became, so the answer is not read.
         tokio::time::timeout(WRITE_MAX, context.client.request_text(request)).await
     };
-    let counts = |written| context.metrics.status_written(key.kind, written);
-    match written.map_err(|_| Error::Late).inspect_err(|_| counts(Written::Failed))? {
-        Ok(_) => counts(Written::Written),
+    let counts = |put| context.metrics.status_written(key.kind, put);
+    match written.map_err(|_| Error::Late).inspect_err(|_| counts(Put::Failed))? {
+        Ok(_) => counts(Put::Taken),
         // Changed or deleted meanwhile: the watch brings the newer one, which is looked at then.
         Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
-            counts(Written::Conflict);
+            counts(Put::Conflict);
             return Ok(Some(Duration::from_millis(200)));
         }
         Err(error) => {
-            counts(Written::Failed);
+            counts(Put::Failed);
             return Err(Box::new(error).into());
         }
     }

@@ -61,21 +61,21 @@ fn run_name(result: &Result<Option<Duration>, Error>) -> &'static str {
 
 /// What came of writing a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
+pub(crate) enum Put {
     /// It stands.
-    Written,
+    Taken,
     /// Another was quicker, or the object is gone; it is looked at again.
     Conflict,
     /// The API server did not take it, or not in time.
     Failed,
 }
 
-impl Written {
-    const ALL: [Self; 3] = [Self::Written, Self::Conflict, Self::Failed];
+impl Put {
+    const ALL: [Self; 3] = [Self::Taken, Self::Conflict, Self::Failed];
 
     fn as_str(self) -> &'static str {
         match self {
-            Self::Written => "written",
+            Self::Taken => "written",
             Self::Conflict => "conflict",
             Self::Failed => "failed",
         }
@@ -166,7 +166,7 @@ impl Default for Metrics {
             RUNS.iter().for_each(|result| drop(all.runs.get_or_create(&RunLabels { kind, result })));
             drop(all.seconds.get_or_create(&KindLabels { kind }));
             drop(all.watch_restarts.get_or_create(&KindLabels { kind }));
-            for result in Written::ALL.map(Written::as_str) {
+            for result in Put::ALL.map(Put::as_str) {
                 drop(all.status_writes.get_or_create(&RunLabels { kind, result }));
             }
         }
@@ -203,8 +203,8 @@ impl Metrics {
         self.watch_restarts.get_or_create(&KindLabels { kind: kind.as_str() }).inc();
     }
 
-    pub(crate) fn status_written(&self, kind: Kind, written: Written) {
-        self.status_writes.get_or_create(&RunLabels { kind: kind.as_str(), result: written.as_str() }).inc();
+    pub(crate) fn status_written(&self, kind: Kind, put: Put) {
+        self.status_writes.get_or_create(&RunLabels { kind: kind.as_str(), result: put.as_str() }).inc();
     }
 
     pub(crate) fn told(&self, told: Told, events: usize) {
@@ -274,7 +274,7 @@ mod tests {
             metrics.ran(&key, result, Duration::from_millis(2));
         }
         metrics.watch_restarted(Kind::Segment);
-        metrics.status_written(Kind::Reward, Written::Conflict);
+        metrics.status_written(Kind::Reward, Put::Conflict);
         metrics.told(Told::Lost, 3);
         let text = shown(&metrics);
         for line in [

@@ -1,13 +1,15 @@
 //! A process that serves the HTTP API, as its callers see it.
 
 use super::report::Finding;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use reqwest::Client;
 use serde_json::Value;
 use std::time::Duration;
 
 /// How long an answer may take.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// The largest answer that is read; the description of the API has some hundred kilobytes.
+const ANSWER_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Looks at the one at this address.
 pub async fn look(url: &str) -> Vec<Finding> {
@@ -29,9 +31,13 @@ pub async fn look(url: &str) -> Vec<Finding> {
 }
 
 async fn get(http: &Client, url: &str) -> anyhow::Result<(u16, Value)> {
-    let answer = http.get(url).send().await.context("it cannot be reached")?;
-    let status = answer.status().as_u16();
-    Ok((status, answer.json().await.unwrap_or_default()))
+    let mut answer = http.get(url).send().await.context("it cannot be reached")?;
+    let (status, mut body) = (answer.status().as_u16(), Vec::new());
+    while let Some(part) = answer.chunk().await.context("its answer was cut off")? {
+        body.extend_from_slice(&part);
+        ensure!(body.len() <= ANSWER_MAX_BYTES, "its answer has more than {ANSWER_MAX_BYTES} bytes");
+    }
+    Ok((status, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
 fn judge_ready(url: &str, status: u16, body: &Value) -> Finding {

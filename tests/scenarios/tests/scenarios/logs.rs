@@ -54,7 +54,7 @@ async fn a_call_s_trace_is_logged_and_given_back_and_every_line_of_up_is_an_obje
     let told = answer.headers().get("traceresponse").context("no traceresponse")?.to_str()?.to_owned();
     ensure!(told.starts_with(&format!("00-{TRACE}-")) && !told.contains(PARENT), "{told}");
     ensure!(answer.headers()["x-request-id"] == "call-7", "{:?}", answer.headers());
-    let plain = reqwest::get(format!("{url}/readyz")).await?;
+    let plain = reqwest::Client::new().get(format!("{url}/readyz")).send().await?;
     ensure!(plain.headers().get("traceresponse").is_none(), "no trace is begun here");
     wait::until("the line of the call", wait::SOON, async || {
         let all = lines(&up.log())?;
