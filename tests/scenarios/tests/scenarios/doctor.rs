@@ -74,7 +74,7 @@ async fn a_cluster_is_well_with_a_controller_and_says_what_is_missing_without() 
     if server.is_real() {
         let account = format!("{}/default", server.namespace);
         let found = Found::of(&[&args[..], &["--service-account", &account]].concat(), 1).await?;
-        found.has("permissions", "fail", "may not list campaigns.fanfare.dev")?;
+        found.has("permissions", "fail", "watch campaigns.fanfare.dev in")?;
     }
     controller.kill()?;
     wait::until("the Lease to lapse", wait::STATUS, async || {
