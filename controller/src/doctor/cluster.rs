@@ -1,6 +1,10 @@
 //! A Kubernetes API server and what we need of it.
 
-use super::{definitions, lease, report::Finding, webhook};
+use super::{
+    definitions, lease,
+    report::{Finding, Level},
+    webhook,
+};
 use crate::control::{
     checks::{self, within},
     connect::{self, Kube, said},
@@ -44,9 +48,15 @@ pub async fn look(wanted: &Wanted, now: DateTime<Utc>) -> Vec<Finding> {
     let namespace = wanted.lease.0.as_ref().unwrap_or(&connection.namespace);
     findings.extend(definitions::look(client).await);
     findings.push(permissions(wanted, client, namespace).await);
-    findings.extend(webhook::look(client, &wanted.webhook, now).await);
+    let (runtimes, one_of) = runtimes(client, &wanted.scope).await;
+    let registered = webhook::look(client, &wanted.webhook, now).await;
+    let is_asked = registered.iter().all(|finding| finding.level == Level::Ok);
+    findings.extend(registered);
+    if let (true, Some(namespace)) = (is_asked, one_of) {
+        findings.push(webhook::probe(client, &namespace).await);
+    }
     findings.push(lease::look(client, namespace, &wanted.lease.1, now).await);
-    findings.extend(runtimes(client, &wanted.scope).await);
+    findings.extend(runtimes);
     findings
 }
 
@@ -61,7 +71,7 @@ pub async fn look_embedded(kube: &Kube, scope: &Scope) -> Vec<Finding> {
         Err(unreachable) => return vec![unreachable],
     };
     findings.extend(definitions::look(&connection.client).await);
-    findings.extend(runtimes(&connection.client, scope).await);
+    findings.extend(runtimes(&connection.client, scope).await.0);
     findings
 }
 
@@ -115,16 +125,20 @@ fn judge_permissions(who: &str, denied: anyhow::Result<Vec<String>>) -> Finding 
     }
 }
 
-async fn runtimes(client: &Client, scope: &Scope) -> Vec<Finding> {
+/// How each Runtime is, and a namespace that has one.
+async fn runtimes(client: &Client, scope: &Scope) -> (Vec<Finding>, Option<String>) {
     let resource = api_resource(Kind::CampaignRuntime);
-    let mut findings = Vec::new();
+    let (mut findings, mut one_of) = (Vec::new(), None);
     for namespace in scope.watched() {
         let api: Api<DynamicObject> = match &namespace {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
         };
         match api.list(&ListParams::default().limit(RUNTIMES_MAX)).await {
-            Ok(list) => findings.extend(list.items.iter().map(judge_runtime)),
+            Ok(list) => {
+                one_of = one_of.or_else(|| list.items.first().and_then(|first| first.metadata.namespace.clone()));
+                findings.extend(list.items.iter().map(judge_runtime));
+            }
             Err(error) => {
                 let what = format!("the CampaignRuntimes cannot be listed: {:#}", said(error));
                 findings.push(Finding::fail("runtimes", what, "see the definitions and permissions above"));
@@ -135,7 +149,7 @@ async fn runtimes(client: &Client, scope: &Scope) -> Vec<Finding> {
         let what = "there is no CampaignRuntime: no namespace is served";
         findings.push(Finding::warn("runtimes", what, "apply one in each namespace that has campaigns"));
     }
-    findings
+    (findings, one_of)
 }
 
 fn judge_runtime(object: &DynamicObject) -> Finding {
@@ -162,7 +176,6 @@ fn judge_runtime(object: &DynamicObject) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::report::Level;
     use serde_json::json;
 
     #[test]

@@ -1,15 +1,21 @@
 //! The webhook's registration: whether it is there, asks for every kind, and tells API servers an authority that is good.
 
 use super::report::Finding;
-use crate::control::{connect::said, webhook::certificate};
+use crate::control::{
+    connect::said,
+    webhook::{certificate, register::WEBHOOK},
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use fanfare_core::model::Kind;
-use fanfare_reconcile::plural;
+use fanfare_reconcile::{GROUP, VERSION, api_resource, plural};
 use k8s_openapi::api::admissionregistration::v1::{ValidatingWebhook, ValidatingWebhookConfiguration};
-use kube::{Api, Client};
+use kube::{Api, Client, api::PostParams, core::DynamicObject};
+use serde_json::{Value, json};
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
 
 const CHECK: &str = "webhook";
+/// The name of a Campaign that is asked for and never kept.
+const PROBE: &str = "fanfare-doctor";
 /// An authority that ends so soon should have been replaced by now.
 const SOON: TimeDelta = TimeDelta::days(7);
 
@@ -23,6 +29,53 @@ pub async fn look(client: &Client, name: &str, now: DateTime<Utc>) -> Vec<Findin
         Err(error) => {
             let what = format!("the ValidatingWebhookConfiguration {name} cannot be read: {:#}", said(error));
             vec![Finding::warn(CHECK, what, "let this user `get` validatingwebhookconfigurations")]
+        }
+    }
+}
+
+/// Whether it refuses for API servers what it should: one is asked to take, and not to keep, a Campaign in a time zone that
+/// is none.
+pub async fn probe(client: &Client, namespace: &str) -> Finding {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &api_resource(Kind::Campaign));
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    let asked = match serde_json::from_value(wrong(namespace)) {
+        Ok(object) => api.create(&params, &object).await.map(drop),
+        Err(error) => Err(kube::Error::SerdeError(error)),
+    };
+    judge_probe(asked.map_err(|error| said(error).to_string()))
+}
+
+/// What its schema lets pass and the webhook does not.
+fn wrong(namespace: &str) -> Value {
+    json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"),
+        "kind": "Campaign",
+        "metadata": { "name": PROBE, "namespace": namespace },
+        "spec": {
+            "title": "Asked by fanfare doctor and never kept",
+            "objective": "Promotion",
+            "schedule": { "timeZone": "No/Where", "startAt": "2026-11-11T00:00" },
+            "mechanics": [{ "name": "half-price", "discount": { "percentOff": "50%", "items": { "all": true } } }],
+        },
+    })
+}
+
+fn judge_probe(asked: Result<(), String>) -> Finding {
+    let remedy = "see the Service and its Pods, whether the network lets API servers reach them, and their log";
+    match asked {
+        Ok(()) => {
+            let what = "API servers take what it should refuse: they do not reach it, and its failure policy is Ignore";
+            Finding::fail(CHECK, what, remedy)
+        }
+        Err(told) if told.contains("failed calling webhook") => {
+            Finding::fail(CHECK, format!("API servers do not reach it: {told}"), remedy)
+        }
+        Err(told) if told.contains(&format!("\"{WEBHOOK}\" denied")) => {
+            Finding::ok(CHECK, "API servers ask it, and it refuses what is wrong")
+        }
+        Err(told) => {
+            let remedy = "let this user create campaigns; nothing is kept of it";
+            Finding::warn(CHECK, format!("whether it answers cannot be tried: {told}"), remedy)
         }
     }
 }
@@ -77,11 +130,37 @@ fn judge_one(webhook: &ValidatingWebhook, now: DateTime<Utc>) -> Finding {
 mod tests {
     use super::*;
     use crate::{
-        control::webhook::{own, register},
+        control::webhook::{own, register, review::Reviewer},
         doctor::report::Level,
     };
     use ring::rand::SystemRandom;
-    use serde_json::json;
+
+    #[tokio::test]
+    async fn what_is_tried_is_refused_by_the_webhook_for_its_time_zone_alone() {
+        let request = json!({"uid": "u", "kind": {"kind": "Campaign"}, "namespace": "n", "object": wrong("n")});
+        let answer = Reviewer::default().answer(&json!({ "request": request })).await.unwrap();
+        let told = answer["response"]["status"]["message"].as_str().unwrap();
+        assert!(told.contains("spec.schedule.timeZone") && !told.contains("spec.mechanics"), "{told}");
+    }
+
+    #[test]
+    fn a_webhook_that_nobody_reaches_is_told_from_one_that_refuses_and_from_a_caller_without_the_right() {
+        let cases = [
+            (Ok(()), Level::Fail, "take what it should refuse"),
+            (Err("failed calling webhook \"admission.fanfare.dev\": no endpoints"), Level::Fail, "no endpoints"),
+            (
+                Err("admission webhook \"admission.fanfare.dev\" denied the request: no"),
+                Level::Ok,
+                "refuses what is wrong",
+            ),
+            (Err("admission webhook \"other.dev\" denied the request: no"), Level::Warn, "cannot be tried"),
+            (Err("campaigns is forbidden: User \"u\" cannot create"), Level::Warn, "cannot be tried"),
+        ];
+        for (asked, level, part) in cases {
+            let finding = judge_probe(asked.map_err(str::to_owned));
+            assert!(finding.level == level && finding.what.contains(part), "{finding:?}");
+        }
+    }
 
     #[test]
     fn a_registration_has_to_be_there_for_every_kind_with_an_authority_that_is_good() {

@@ -104,15 +104,20 @@ async fn a_registered_webhook_is_found_with_its_authority() -> Result<()> {
     let hook = ["--install-crds", "--webhook-listen", "127.0.0.1:0", "--webhook-url", "https://127.0.0.1:1"];
     let controller = Controller::start_with(&database.url(), &[&place[..], &lease, &hook].concat()).await?;
     controller.leads().await?;
-    let looked = wait::until("the registration", wait::SOON, async || {
+    wait::until("the registration", wait::SOON, async || {
         let told = tools::verb(&[&["doctor", "--output", "json"], &place[..], &lease].concat(), None).await?;
         let told: Value = serde_json::from_str(&told.out)?;
         let all = told["findings"].as_array().context("no findings")?;
         let webhook = all.iter().find(|finding| finding["check"] == "webhook").context("no webhook")?;
         ensure!(webhook["level"] == "ok" && webhook["what"].to_string().contains("is good until"), "{webhook}");
         Ok(())
-    });
-    let looked = looked.await.map(drop);
+    })
+    .await?;
+    // Nobody serves at that address, and without an answer API servers take what is wrong.
+    server.apply(&fixture("shop")).await?;
+    server.condition(("campaignruntime", "shop"), ("Ready", "True", "")).await?;
+    let found = Found::of(&[&place[..], &lease].concat(), 1).await?;
+    let looked = found.has("webhook", "fail", "they do not reach it");
     server.kubectl(&["delete", "validatingwebhookconfiguration", &name], None).await?.code(0)?;
     looked
 }
