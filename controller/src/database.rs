@@ -2,7 +2,10 @@
 
 use anyhow::{Context, bail};
 use fanfare_core::ids::Namespace;
-use fanfare_store::{Error, Store};
+use fanfare_store::{
+    Error, Store,
+    postgres::look::{self, Looked},
+};
 use std::{convert::Infallible, fmt, str::FromStr, sync::Arc, time::Duration};
 
 /// How often somebody looks whether it is still the same database.
@@ -75,6 +78,16 @@ pub async fn open(address: &Address) -> anyhow::Result<Arc<dyn Store>> {
             format!("--database: {address} cannot be used; check the address, the login and that it runs")
         }),
     }
+}
+
+/// Looks at a shared database without opening it: nothing is migrated or written.
+///
+/// # Errors
+/// When it cannot be reached, without its password.
+pub async fn look(address: &Address) -> anyhow::Result<Looked> {
+    check(address)?;
+    let looked = look::look(&address.0).await;
+    looked.map_err(|error| anyhow::anyhow!("{}", without_password(&error.to_string(), &address.0)))
 }
 
 /// Waits until the database turns out to be another than the one that was opened, and says so.

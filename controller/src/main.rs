@@ -11,6 +11,8 @@ mod cli;
 mod clock;
 mod control;
 mod database;
+mod doctor;
+mod measure;
 mod random;
 mod secrets;
 mod send;
@@ -27,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let args = cli::Args::parse();
-    telemetry::start(args.log.as_deref(), args.command.wants_quiet());
+    telemetry::start(args.log.as_deref(), args.log_format, args.command.wants_quiet());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -38,7 +40,7 @@ fn main() -> ExitCode {
     match runtime.block_on(cli::run(args.command)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            telemetry::failed(&error);
             ExitCode::FAILURE
         }
     }

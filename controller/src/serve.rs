@@ -1,7 +1,8 @@
 //! What every process that serves the HTTP API does alike: its listener, its secret, its worker, its end.
 
-use crate::{clock::RealClock, random, up::bridge};
+use crate::{clock::RealClock, random, telemetry, up::bridge};
 use anyhow::Context;
+use fanfare_api::Measured;
 use fanfare_engine::Engine;
 use fanfare_notify::{Logins, Notifier};
 use fanfare_store::Store;
@@ -16,10 +17,7 @@ use tokio::{
 /// The setting that keeps the secret that signs members' tokens.
 const TOKEN_KEY: &str = "token-key";
 
-/// A progress line.
-pub fn say(what: &str, detail: &str) {
-    outln!("  {what:<24} {detail}");
-}
+pub use crate::telemetry::step as say;
 
 /// Opens a listener.
 pub async fn bind(addr: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
@@ -56,7 +54,7 @@ impl Interrupts {
         tokio::select! {
             started = work => started.map(Some),
             () = self.heard() => {
-                outln!("stopping before everything was started");
+                telemetry::say("stopping before everything was started");
                 Ok(None)
             }
         }
@@ -81,6 +79,7 @@ pub async fn api(
     (engine, store): (Engine, &dyn Store),
     (listener, real_clock): (TcpListener, RealClock),
     dev_login: bool,
+    measured: Measured,
     stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let config = fanfare_api::ApiConfig {
@@ -89,6 +88,7 @@ pub async fn api(
         signing_key: api_secret(store).await?,
         read_match: bridge::read_match(engine),
         dev_login,
+        measured,
     };
     tasks.spawn(async move {
         fanfare_api::serve(config, listener, wait_for(stopped)).await;

@@ -20,6 +20,7 @@ use fanfare_core::{
     time::{Clock, Ts, Tz},
 };
 use fanfare_engine::{CallError, Engine, StoreFault, store};
+use prometheus_client::registry::Registry;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::{collections::HashMap, sync::Arc};
 
@@ -29,6 +30,9 @@ pub(crate) type Spelling = HashMap<fanfare_core::ids::Code, String>;
 /// Reads what a Segment's `match` says, as admission does: a condition, or what is wrong with it by field (JSON Pointers
 /// below the match). Handed in, because this room does not know the resources.
 pub type ReadMatch = Arc<dyn Fn(&serde_json::Value) -> Result<Condition, Vec<crate::FieldError>> + Send + Sync>;
+
+/// Registers what the process measures beside the API, to be shown with it.
+pub type Measured = Arc<dyn Fn(&mut Registry) + Send + Sync>;
 
 /// What the API is made of.
 #[derive(Clone)]
@@ -43,6 +47,8 @@ pub struct ApiConfig {
     pub read_match: ReadMatch,
     /// Opens development logins whatever the Runtime says; `fanfare up` does.
     pub dev_login: bool,
+    /// What else the process measures.
+    pub measured: Measured,
 }
 
 /// The state of the router. Cheap to clone.
@@ -66,14 +72,14 @@ struct Inner {
 
 impl App {
     pub(crate) fn new(config: ApiConfig) -> Self {
-        let ApiConfig { engine, real_clock, signing_key, read_match, dev_login } = config;
+        let ApiConfig { engine, real_clock, signing_key, read_match, dev_login, measured } = config;
         let tokens = Tokens::new(engine.namespace(), &signing_key);
         let member_codes = MemberCodes::new(engine.namespace(), &signing_key);
         let payload_keys = PayloadKeys::new(engine.namespace(), &signing_key);
         let mut material = signing_key.clone();
         material.extend_from_slice(engine.namespace().as_str().as_bytes());
         let origin_key = blake3::derive_key("fanfare 2026 origin of a call", &material);
-        let metrics = Metrics::of(engine.clone());
+        let metrics = Metrics::of(engine.clone(), &measured);
         Self(Arc::new(Inner {
             engine,
             real_clock,

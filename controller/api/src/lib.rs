@@ -16,9 +16,10 @@ mod server;
 mod stall;
 mod symbol;
 mod table;
+mod trace;
 mod wire;
 
-pub use app::{ApiConfig, ReadMatch};
+pub use app::{ApiConfig, Measured, ReadMatch};
 pub use auth::scope::Scope;
 pub use problem::{Code, FieldError, Problem};
 

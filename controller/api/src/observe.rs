@@ -2,8 +2,10 @@
 //! ends as that request's 500 and nothing else.
 
 use crate::{
-    app::{App, written},
+    app::{App, Measured, written},
+    auth::guess::Guesser,
     problem::{Code, Problem},
+    trace::{TRACE_RESPONSE, Trace},
 };
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -35,6 +37,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+use tracing::Instrument;
 
 pub(crate) static FANFARE_TIME: HeaderName = HeaderName::from_static("fanfare-time");
 pub(crate) static FANFARE_POSITION: HeaderName = HeaderName::from_static("fanfare-position");
@@ -159,8 +162,9 @@ impl Collector for Index {
 
 impl Metrics {
     /// Nothing measured yet.
-    pub(crate) fn of(engine: Engine) -> Self {
+    pub(crate) fn of(engine: Engine, beside: &Measured) -> Self {
         let mut all = Registry::with_prefix("fanfare");
+        beside(&mut all);
         all.sub_registry_with_prefix("audience").register_collector(Box::new(Index(engine.clone())));
         all.sub_registry_with_prefix("engine").register_collector(Box::new(Writer(engine)));
         let registry = all.sub_registry_with_prefix("http");
@@ -176,6 +180,15 @@ impl Metrics {
         let (wrong_codes, throttled) = (Family::<CallerLabels, Counter>::default(), Family::default());
         registry.register("wrong_codes", "Codes that nobody has, by who named them", wrong_codes.clone());
         registry.register("throttled", "Calls refused for too many wrong codes", Family::clone(&throttled));
+        // Where a label has few values each series is there from the start: a first fault is a rise from 0.
+        Code::all().for_each(|code| drop(problems.get_or_create(&CodeLabels { code: code.as_str() })));
+        for status in ["Accepted", "Duplicate", "Rejected"] {
+            drop(events.get_or_create(&StatusLabels { status }));
+        }
+        for caller in Guesser::KINDS {
+            drop(wrong_codes.get_or_create(&CallerLabels { caller }));
+            drop(throttled.get_or_create(&CallerLabels { caller }));
+        }
         let ids = AtomicU64::new(0);
         Self { registry: all, requests, latency, open, problems, events, wrong_codes, throttled, ids }
     }
@@ -250,8 +263,21 @@ fn class(status: u16) -> &'static str {
     }
 }
 
-/// Wraps every request.
-pub(crate) async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Wraps every request. What is logged of one that belongs to a trace names it.
+pub(crate) async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let Some(trace) = Trace::of(request.headers(), app.metrics().number()) else {
+        return counted(app, request, next).await;
+    };
+    // One id for the log lines of the handlers and of this module.
+    let id = request_id(&app, &request);
+    let span = trace.span(id.to_str().unwrap_or_default());
+    request.headers_mut().insert(REQUEST_ID.clone(), id);
+    let mut response = counted(app, request, next).instrument(span).await;
+    response.headers_mut().insert(TRACE_RESPONSE.clone(), trace.answer());
+    response
+}
+
+async fn counted(app: App, request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();

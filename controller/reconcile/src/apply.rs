@@ -6,6 +6,7 @@ use crate::{
     events::Note,
     figures,
     kinds::api_resource,
+    measure::Put,
     observe::{self, Seen},
     plan::{Fault, Standing, Verdict, base_claims, campaign_claims, reason},
     queue::Key,
@@ -196,13 +197,18 @@ async fn report(
         // The watch brings what it became, so the answer is not read.
         tokio::time::timeout(WRITE_MAX, context.client.request_text(request)).await
     };
-    match written.map_err(|_| Error::Late)? {
-        Ok(_) => {}
+    let counts = |put| context.metrics.status_written(key.kind, put);
+    match written.map_err(|_| Error::Late).inspect_err(|_| counts(Put::Failed))? {
+        Ok(_) => counts(Put::Taken),
         // Changed or deleted meanwhile: the watch brings the newer one, which is looked at then.
         Err(kube::Error::Api(status)) if status.code == 409 || status.code == 404 => {
+            counts(Put::Conflict);
             return Ok(Some(Duration::from_millis(200)));
         }
-        Err(error) => return Err(Box::new(error).into()),
+        Err(error) => {
+            counts(Put::Failed);
+            return Err(Box::new(error).into());
+        }
     }
     context.events.add(object.object_ref(&resource), transitions(&shown, &wanted));
     Ok(facts.next)

@@ -1,9 +1,9 @@
 //! The objects as they were last seen on the API server: a cache that a restarted watch replaces.
 
-use crate::{plan::dependents, queue::Key};
+use crate::{measure::Readiness, plan::dependents, queue::Key};
 use fanfare_core::model::Kind;
 use kube::core::DynamicObject;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
@@ -15,6 +15,8 @@ pub struct Catalog {
     objects: RwLock<BTreeMap<Key, Arc<DynamicObject>>>,
     /// Moves, in its namespace, when an object that others may name changes.
     versions: RwLock<HashMap<String, u64>>,
+    /// How many objects there are. Changed under the lock of `objects`, so that nobody has to walk through all of them.
+    counts: Mutex<BTreeMap<(Kind, Readiness), usize>>,
 }
 
 /// What a new sight of an object means.
@@ -49,6 +51,7 @@ impl Catalog {
             Some(known) if wishes(known) == wishes(&object) => Sight::Same,
             Some(_) => Sight::Changed,
         };
+        self.counted(&key, objects.get(&key), Some(&object));
         objects.insert(key.clone(), Arc::new(object));
         drop(objects);
         if sight != Sight::Same {
@@ -59,8 +62,27 @@ impl Catalog {
 
     /// Forgets an object.
     pub fn forget(&self, key: &Key) {
-        self.objects.write().remove(key);
+        let mut objects = self.objects.write();
+        let known = objects.remove(key);
+        self.counted(key, known.as_ref(), None);
+        drop(objects);
         self.moved(key);
+    }
+
+    fn counted(&self, key: &Key, was: Option<&Arc<DynamicObject>>, is: Option<&DynamicObject>) {
+        let place = |object: &DynamicObject| (key.kind, Readiness::of(object.data.get("status")));
+        let mut counts = self.counts.lock();
+        if let Some(count) = was.and_then(|was| counts.get_mut(&place(was))) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(is) = is {
+            *counts.entry(place(is)).or_default() += 1;
+        }
+    }
+
+    /// How many objects of a kind say so.
+    pub(crate) fn count(&self, kind: Kind, ready: Readiness) -> usize {
+        self.counts.lock().get(&(kind, ready)).copied().unwrap_or(0)
     }
 
     /// An object.
@@ -141,5 +163,24 @@ mod tests {
             assert_eq!(catalog.see(key.clone(), object(uid, generation)), sight, "{uid} {generation}");
             assert_eq!(catalog.get(&key).unwrap().metadata.generation, Some(known), "{uid} {generation}");
         }
+    }
+
+    #[test]
+    fn objects_are_counted_by_what_their_status_says_and_no_longer_when_they_are_gone() {
+        let catalog = Catalog::default();
+        let key = |name: &str| Key { kind: Kind::Segment, namespace: "n".into(), name: name.into() };
+        let object = |ready: &str| -> DynamicObject {
+            let status = json!({"conditions": [{"type": "Ready", "status": ready}]});
+            serde_json::from_value(json!({"metadata": {"generation": 1}, "status": status})).unwrap()
+        };
+        let counts = || Readiness::ALL.map(|ready| catalog.count(Kind::Segment, ready));
+        catalog.see(key("a"), object("False"));
+        catalog.see(key("b"), object("True"));
+        assert_eq!(counts(), [1, 1, 0]);
+        assert_eq!(catalog.see(key("a"), object("True")), Sight::Same, "a status alone");
+        assert_eq!(counts(), [2, 0, 0]);
+        catalog.forget(&key("a"));
+        catalog.forget(&key("a"));
+        assert_eq!(counts(), [1, 0, 0]);
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     catalog::{Catalog, Sight},
     events::{self, Events},
     kinds::api_resource,
+    measure::Metrics,
     namespaces::{Engines, Opener, Scope},
     observe::Others,
     plan::dependents,
@@ -29,7 +30,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 
 /// How many objects are looked at at once: enough to fill the writer's batches.
 const WORKERS: usize = 128;
@@ -63,6 +67,8 @@ pub struct Config {
     pub may_write: MayWrite,
     /// Where logins of channels come from.
     pub logins: Logins,
+    /// Where it is counted what is done.
+    pub metrics: Metrics,
 }
 
 /// What the workers share.
@@ -74,6 +80,7 @@ pub struct Context {
     pub(crate) url: Option<String>,
     pub(crate) may_write: MayWrite,
     pub(crate) logins: Logins,
+    pub(crate) metrics: Metrics,
     pub(crate) catalog: Catalog,
     pub(crate) queue: Queue,
     pub(crate) events: Events,
@@ -107,8 +114,8 @@ impl Context {
 /// Runs until it is dropped, or until the database says that another has taken over. Faults of the API server are waited
 /// out.
 pub async fn run(config: Config) {
-    let Config { client, scope, opener, wall, url, may_write, logins } = config;
-    let (events, notes) = Events::new(client.clone());
+    let Config { client, scope, opener, wall, url, may_write, logins, metrics } = config;
+    let (events, notes) = Events::new(client.clone(), metrics.clone());
     let (catalog, queue, pace, others) = (Catalog::default(), Queue::default(), Pace::default(), Others::default());
     let engines = Engines::new(opener);
     let context = Arc::new(Context {
@@ -119,6 +126,7 @@ pub async fn run(config: Config) {
         url,
         may_write,
         logins,
+        metrics,
         catalog,
         queue,
         events,
@@ -128,6 +136,7 @@ pub async fn run(config: Config) {
         is_deposed: AtomicBool::new(false),
         deposed: Notify::new(),
     });
+    context.metrics.runs_now(&context);
     let mut tasks = tokio::task::JoinSet::new();
     let synced = Arc::new(Semaphore::new(0));
     let watched = context.scope.watched();
@@ -143,8 +152,8 @@ pub async fn run(config: Config) {
     // The Runtimes first: without one, everything of its namespace would be refused and tried again. They stay in the queue,
     // where a fault is dealt with.
     let runtimes = stream::iter(context.catalog.keys(Kind::CampaignRuntime));
-    let look = async |key: Key| drop(apply::reconcile(&context, &key).await);
-    runtimes.map(look).buffer_unordered(WRITES_MAX).collect::<()>().await;
+    let look_first = async |key: Key| drop(look(&context, &key).await);
+    runtimes.map(look_first).buffer_unordered(WRITES_MAX).collect::<()>().await;
     for _ in 0..WORKERS {
         tasks.spawn(work(context.clone()));
     }
@@ -189,7 +198,10 @@ async fn watch(context: Arc<Context>, kind: Kind, namespace: Option<String>, syn
             Ok(Some(watcher::Event::Apply(object))) => take_in(&context, key_of(kind, &object), object),
             Ok(Some(watcher::Event::Delete(object))) => gone(&context, key_of(kind, &object)),
             Ok(None) => return,
-            Err(error) => tracing::warn!(kind = kind.as_str(), %error, "the watch was interrupted"),
+            Err(error) => {
+                context.metrics.watch_restarted(kind);
+                tracing::warn!(kind = kind.as_str(), %error, "the watch was interrupted");
+            }
         }
     }
 }
@@ -251,11 +263,19 @@ async fn sweep_database(context: Arc<Context>) {
     }
 }
 
+/// Looks at one object, and counts what came of it.
+async fn look(context: &Context, key: &Key) -> Result<Option<Duration>, apply::Error> {
+    let began = Instant::now();
+    let looked = apply::reconcile(context, key).await;
+    context.metrics.ran(key, &looked, began.elapsed());
+    looked
+}
+
 /// Looks at one object after the other.
 async fn work(context: Arc<Context>) {
     loop {
         let key = context.queue.take().await;
-        let again = match apply::reconcile(&context, &key).await {
+        let again = match look(&context, &key).await {
             Ok(again) => again,
             Err(fault) if fault.is_fenced() => {
                 // Once is enough: whatever else is due is of no use to one that may not write.

@@ -1,6 +1,9 @@
 //! Kubernetes Events on transitions, as `kubectl describe` and `kubectl events` show them.
 
-use crate::driver::Context;
+use crate::{
+    driver::Context,
+    measure::{Metrics, Told},
+};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
@@ -35,6 +38,7 @@ pub struct Events {
     waiting: mpsc::Sender<News>,
     recorders: Vec<Recorder>,
     by: RandomState,
+    metrics: Metrics,
 }
 
 /// What happened to one object, in order.
@@ -59,11 +63,11 @@ pub struct Note {
 
 impl Events {
     /// Events written through this client, and what waits, for [`tell`].
-    pub(crate) fn new(client: Client) -> (Self, mpsc::Receiver<News>) {
+    pub(crate) fn new(client: Client, metrics: Metrics) -> (Self, mpsc::Receiver<News>) {
         let reporter = Reporter { controller: REPORTER.into(), instance: None };
         let recorders = (0..RECORDERS).map(|_| Recorder::new(client.clone(), reporter.clone())).collect();
         let (waiting, news) = mpsc::channel(WAITING_MAX);
-        (Self { waiting, recorders, by: RandomState::new() }, news)
+        (Self { waiting, recorders, by: RandomState::new(), metrics }, news)
     }
 
     /// Has what happened to an object written when there is a place.
@@ -75,6 +79,7 @@ impl Events {
             self.waiting.try_send(News { object, notes, since: Instant::now() })
         {
             let News { object, notes, .. } = lost;
+            self.metrics.told(Told::Lost, notes.len());
             tracing::warn!(
                 name = object.name,
                 kind = object.kind,
@@ -95,7 +100,9 @@ impl Events {
         };
         let place = self.by.hash_one(&object.uid) % RECORDERS as u64;
         let Some(recorder) = usize::try_from(place).ok().and_then(|place| self.recorders.get(place)) else { return };
-        if let Err(error) = recorder.publish(&event, object).await {
+        let written = recorder.publish(&event, object).await;
+        self.metrics.told(if written.is_ok() { Told::Written } else { Told::Failed }, 1);
+        if let Err(error) = written {
             tracing::warn!(%error, reason = event.reason, "an event was not written");
         }
     }

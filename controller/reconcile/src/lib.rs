@@ -15,6 +15,7 @@ pub mod driver;
 pub mod events;
 pub mod figures;
 pub mod kinds;
+pub mod measure;
 pub mod namespaces;
 pub mod observe;
 pub mod plan;
@@ -25,5 +26,6 @@ pub mod status;
 
 pub use driver::{Config, MayWrite, run};
 pub use kinds::{GROUP, VERSION, api_resource, plural};
+pub use measure::Metrics;
 pub use namespaces::{Opener, Scope};
 pub use secrets::Logins;

@@ -43,6 +43,17 @@ impl Inner {
     }
 }
 
+/// How much there is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Objects whose time has come.
+    pub due: usize,
+    /// Objects whose time comes later.
+    pub planned: usize,
+    /// Objects that are looked at now.
+    pub working: usize,
+}
+
 /// The queue. Its size is that of the watched objects.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -102,6 +113,13 @@ impl Queue {
         self.inner.lock().due.first_key_value().is_some_and(|(place, _)| place.0 <= Instant::now())
     }
 
+    /// How much there is to do.
+    pub fn depth(&self) -> Depth {
+        let inner = self.inner.lock();
+        let due = inner.due.range(..=(Instant::now(), u64::MAX)).count();
+        Depth { due, planned: inner.due.len() - due, working: inner.working.len() }
+    }
+
     /// Ends the work on an object, to be looked at again after `again`, or sooner if that was asked meanwhile.
     pub fn done(&self, key: &Key, again: Option<Duration>) {
         let mut inner = self.inner.lock();
@@ -144,5 +162,17 @@ mod tests {
         assert!(futures::poll!(&mut again).is_pending());
         queue.done(&taken, None);
         assert_eq!(again.await, key("a"));
+    }
+
+    #[tokio::test]
+    async fn what_is_due_what_is_planned_and_what_is_in_work_are_told_apart() {
+        let queue = Queue::default();
+        for (name, delay) in [("a", 0), ("b", 0), ("c", 60)] {
+            queue.add(key(name), Duration::from_secs(delay));
+        }
+        let taken = queue.take().await;
+        assert_eq!(queue.depth(), Depth { due: 1, planned: 1, working: 1 });
+        queue.done(&taken, Some(Duration::from_secs(60)));
+        assert_eq!(queue.depth(), Depth { due: 1, planned: 2, working: 0 });
     }
 }

@@ -32,7 +32,7 @@ pub struct Args {
     /// The namespaces to look after, separated by commas [default: all].
     #[arg(long, env = "FANFARE_WATCH_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
-    /// The address of /healthz and /readyz; port 0 picks one.
+    /// The address of /healthz, /readyz and /metrics; port 0 picks one.
     #[arg(long, env = "FANFARE_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub listen: SocketAddr,
     /// Apply the CustomResourceDefinitions where the API server lacks some.
@@ -163,7 +163,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     run::run(wanted).await
 }
 
-fn scope(named: &[String]) -> anyhow::Result<Scope> {
+/// The namespaces that are looked after; all where none is named.
+///
+/// # Errors
+/// When a name cannot be one.
+pub fn scope(named: &[String]) -> anyhow::Result<Scope> {
     if named.is_empty() {
         return Ok(Scope::All);
     }

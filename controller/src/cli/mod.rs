@@ -5,6 +5,7 @@ pub mod codes;
 pub mod controller;
 pub mod crds;
 pub mod database;
+pub mod doctor;
 pub mod events;
 pub mod explain;
 pub mod keys;
@@ -17,7 +18,7 @@ pub mod suspend;
 pub mod up;
 pub mod validate;
 
-use crate::database::Database;
+use crate::{database::Database, telemetry};
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -28,6 +29,9 @@ pub struct Args {
     /// What to log, such as `info` or `fanfare_engine=debug`.
     #[arg(long, env = "FANFARE_LOG", global = true, value_name = "FILTER")]
     pub log: Option<String>,
+    /// How it is logged: `json` is one object a line on standard error, progress and errors too.
+    #[arg(long, env = "FANFARE_LOG_FORMAT", global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub log_format: telemetry::Format,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -49,6 +53,9 @@ pub enum Command {
     Explain(explain::Command),
     /// Say who the Segments of a file would mean now: how many, whom channels reach, in which campaigns, and why.
     Preview(preview::Args),
+    /// Say what is wrong with an installation, and what to do: a cluster, a database, a runtime, or a folder of `fanfare up`.
+    /// Exit code 1 when something is.
+    Doctor(Box<doctor::Args>),
     /// Print the custom resource definitions, or write them and the editors' schemas to a folder.
     Crds(crds::Args),
     /// Stop a campaign at once, without Git: no joins, discounts or rewards; issued vouchers still redeem.
@@ -107,6 +114,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Validate(args) => validate::run(&args),
         Command::Explain(command) => explain::run(command).await,
         Command::Preview(args) => preview::run(args).await,
+        Command::Doctor(args) => doctor::run(*args).await,
         Command::Crds(args) => crds::run(&args),
         Command::Suspend(args) => suspend::suspend(&args).await,
         Command::Resume(args) => suspend::resume(&args).await,

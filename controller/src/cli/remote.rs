@@ -4,7 +4,7 @@
 use crate::{
     clock::{BusinessClock, RealClock},
     database::{self, Database},
-    random, serve,
+    measure, random, serve,
     up::credentials,
 };
 use anyhow::{Context, bail};
@@ -91,7 +91,7 @@ async fn serve_own(shared: &Database) -> anyhow::Result<(String, Own)> {
     let url = format!("http://{}", listener.local_addr()?);
     let mut tasks = JoinSet::new();
     let (stop, stopped) = watch::channel(false);
-    serve::api(&mut tasks, (engine, &*store), (listener, real), false, stopped).await?;
+    serve::api(&mut tasks, (engine, &*store), (listener, real), false, Arc::new(measure::build), stopped).await?;
     Ok((url, Own { _tasks: tasks, _stop: stop }))
 }
 

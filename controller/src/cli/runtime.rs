@@ -3,8 +3,9 @@
 use crate::{
     clock::{BusinessClock, RealClock},
     database::{self, Address},
-    random, secrets,
+    measure, random, secrets,
     serve::{self, Interrupts, say},
+    telemetry,
 };
 use anyhow::Context;
 use fanfare_core::time::Clock;
@@ -68,7 +69,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let mut tasks = JoinSet::new();
     let (stop, stopped) = watch::channel(false);
-    serve::api(&mut tasks, (engine.clone(), &*store), (listener, real), false, stopped.clone()).await?;
+    serve::api(
+        &mut tasks,
+        (engine.clone(), &*store),
+        (listener, real),
+        false,
+        Arc::new(measure::build),
+        stopped.clone(),
+    )
+    .await?;
     let logins = Arc::new(secrets::Mounted::new(secrets));
     serve::worker(&mut tasks, engine.clone(), logins.clone(), stopped);
     let told = tokio::spawn(fanfare_engine::logins::tell(engine.clone(), logins.has(engine.namespace())));
@@ -81,7 +90,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let code = tokio::select! {
         () = interrupts.heard() => {
-            outln!("stopping; running requests end first");
+            telemetry::say("stopping; running requests end first");
             ExitCode::SUCCESS
         }
         // What is in memory is of the other database; started anew, it reads this one.

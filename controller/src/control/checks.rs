@@ -119,7 +119,11 @@ pub async fn follow_database(store: Arc<dyn Store>, health: Health) {
     }
 }
 
-async fn within<T>(look: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+/// What comes of a look, or that none came in time.
+///
+/// # Errors
+/// The look's.
+pub async fn within<T>(look: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::time::timeout(LOOK_MAX, look).await.with_context(|| format!("no answer in {} s", LOOK_MAX.as_secs()))?
 }
 
@@ -147,7 +151,11 @@ async fn look(client: &Client, install: bool, is_new: &mut bool) -> anyhow::Resu
     }))
 }
 
-async fn missing(client: &Client) -> anyhow::Result<Vec<String>> {
+/// The kinds that the API server does not serve.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn missing(client: &Client) -> anyhow::Result<Vec<String>> {
     let served = match client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await {
         Ok(list) => list.resources.into_iter().map(|resource| resource.name).collect(),
         Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
@@ -177,7 +185,10 @@ pub async fn install_crds(client: &Client) -> anyhow::Result<()> {
 }
 
 /// What of it is not allowed.
-async fn denied(client: &Client, rights: &[Right]) -> anyhow::Result<Vec<String>> {
+///
+/// # Errors
+/// When the API server does not answer.
+pub async fn denied(client: &Client, rights: &[Right]) -> anyhow::Result<Vec<String>> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut denied = Vec::new();
     for right in rights {

@@ -53,6 +53,17 @@ pub async fn connect(kube: &Kube) -> anyhow::Result<Connection> {
     Ok(Connection { client, namespace, place })
 }
 
+/// As [`connect`], and asks as this user, whom the caller must be allowed to impersonate.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_as(kube: &Kube, user: &str) -> anyhow::Result<Client> {
+    let mut config = config(kube).await?;
+    config.connect_timeout = Some(CONNECT_MAX);
+    config.auth_info.impersonate = Some(user.into());
+    Client::try_from(config).context("the configuration cannot be used")
+}
+
 async fn config(kube: &Kube) -> anyhow::Result<Config> {
     let options = KubeConfigOptions { context: kube.context.clone(), ..KubeConfigOptions::default() };
     let (file, what) = match (&kube.kubeconfig, std::env::var_os("KUBECONFIG")) {

@@ -1,10 +1,12 @@
-//! `/healthz` and `/readyz`: what is missing, said so that a person knows where to look.
+//! `/healthz`, `/readyz` and `/metrics`: what is missing, said so that a person knows where to look.
 //!
 //! A part that is not well never ends the process: a controller that restarts again and again heals nothing.
 
-use axum::{Json, Router, extract::State, routing::get};
+use crate::measure;
+use axum::{Json, Router, extract::State, response::Response, routing::get};
 use http::StatusCode;
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::net::TcpListener;
@@ -84,6 +86,12 @@ impl Health {
         self.parts.lock().leads = leads;
     }
 
+    /// Each part with whether it is well, and whether this replica leads.
+    pub fn told(&self) -> (Vec<(&'static str, bool)>, bool) {
+        let state = self.parts.lock();
+        (state.parts.iter().map(|(part, fault)| (part.as_str(), fault.is_none())).collect(), state.leads)
+    }
+
     fn shown(&self) -> (StatusCode, Value) {
         let state = self.parts.lock();
         let faults = state.parts.iter().filter_map(|(part, fault)| Some((part.as_str(), fault.as_ref()?)));
@@ -102,17 +110,22 @@ impl Health {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(listener: TcpListener, health: Health) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, health: Health, registry: Registry) -> std::io::Result<()> {
     let app = Router::new()
         .route("/healthz", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/readyz", get(readyz))
-        .with_state(health);
+        .with_state(health)
+        .merge(Router::new().route("/metrics", get(metrics)).with_state(Arc::new(registry)));
     axum::serve(listener, app).await
 }
 
 async fn readyz(State(health): State<Health>) -> (StatusCode, Json<Value>) {
     let (status, body) = health.shown();
     (status, Json(body))
+}
+
+async fn metrics(State(registry): State<Arc<Registry>>) -> Response {
+    measure::answer(&registry)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod checks;
 pub mod connect;
 pub mod health;
 pub mod lease;
+pub mod measure;
 pub mod namespaces;
 pub mod owner;
 pub mod run;

@@ -5,6 +5,7 @@ use super::{
     connect::{self, Kube},
     health::{self, Health, Part},
     lease::{Keeper, Place, Standing},
+    measure,
     namespaces::Led,
     owner::Owners,
     webhook::{
@@ -19,10 +20,11 @@ use crate::{
     database::{self, Address},
     random,
     serve::{self, Interrupts, say},
+    telemetry,
 };
 use anyhow::{Context, bail};
 use fanfare_core::lease::Terms;
-use fanfare_reconcile::{Config, Logins, Scope};
+use fanfare_reconcile::{Config, Logins, Metrics, Scope};
 use fanfare_store::{Fence, Store};
 use kube::Client;
 use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
@@ -62,6 +64,7 @@ struct Parts {
     scope: Scope,
     runtime_url: Option<String>,
     health: Health,
+    metrics: Metrics,
     standing: Standing,
     epoch_setting: String,
 }
@@ -84,7 +87,9 @@ pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
     say("API server", &connection.place);
 
     let mut tasks = JoinSet::new();
-    tasks.spawn(async_ok(health::serve(listener, health.clone())));
+    let (metrics, reviewer, shown) = (Metrics::default(), Reviewer::default(), Shown::default());
+    let registry = measure::registry(&metrics, &health, reviewer.reviews(), &shown);
+    tasks.spawn(async_ok(health::serve(listener, health.clone(), registry)));
     let mut rights = checks::rights(&scope);
     rights.extend(checks::lease_rights(&lease.0, &lease.1));
     rights.extend(webhook.iter().flat_map(|(_, source)| source.rights(&lease.0)));
@@ -96,11 +101,9 @@ pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
     let place = Place { namespace: lease.0.clone(), name: lease.1.clone(), owners: owners.clone() };
     let mut keeper = Keeper::new(connection.client.clone(), place, me.clone(), terms, health.clone());
     say("lease", &format!("{}/{}, as {me}", lease.0, lease.1));
-    let reviewer = Reviewer::default();
     if let Some((address, source)) = webhook {
         let listener = serve::bind(address, "--webhook-listen").await?;
         say("webhook", &format!("https://{}{}", listener.local_addr()?, tls::PATH));
-        let shown = Shown::default();
         let certificates = webhook::run::Keeper {
             source,
             client: connection.client.clone(),
@@ -121,6 +124,7 @@ pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
         scope,
         runtime_url,
         health: health.clone(),
+        metrics,
         standing: keeper.standing(),
         epoch_setting: format!("controller-epoch/{}/{}", lease.0, lease.1),
     };
@@ -130,7 +134,7 @@ pub async fn run(wanted: Wanted) -> anyhow::Result<ExitCode> {
         let mut kept = std::pin::pin!(keep_when_ready(&mut keeper, &health));
         tokio::select! {
             () = interrupts.heard() => {
-                outln!("stopping; the lease is given back");
+                telemetry::say("stopping; the lease is given back");
                 ExitCode::SUCCESS
             }
             Some(ended) = tasks.join_next() => {
@@ -250,6 +254,7 @@ async fn lead(
         url: parts.runtime_url.clone(),
         may_write: Arc::new(move || standing.leads()),
         logins: Logins::Told,
+        metrics: parts.metrics.clone(),
     };
     tokio::select! {
         () = fanfare_reconcile::run(config) => {}

@@ -2,6 +2,7 @@
 //! their own credentials, as an app and a till would.
 
 use super::{credentials, start::Running};
+use crate::serve::say;
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use rand_chacha::{
@@ -81,7 +82,7 @@ pub async fn load(running: &Running, keys: &credentials::File) -> anyhow::Result
     if members.exists() {
         let body = std::fs::read(&members)?;
         let answer = caller.raw("/v1/members/import", "application/x-ndjson", body).await?;
-        outln!("  {:<24} {} from {}", "members loaded", answer["accepted"], members.display());
+        say("members loaded", &format!("{} from {}", answer["accepted"], members.display()));
     }
     let events = folder(&running.dir).join(&script.events);
     if events.exists() {
@@ -95,7 +96,7 @@ pub async fn load(running: &Running, keys: &credentials::File) -> anyhow::Result
             let results = answer["results"].as_array().cloned().unwrap_or_default();
             accepted += results.iter().filter(|result| result["status"] != "Rejected").count();
         }
-        outln!("  {:<24} {accepted} of {} from {}", "events loaded", all.len(), events.display());
+        say("events loaded", &format!("{accepted} of {} from {}", all.len(), events.display()));
     }
     Ok(())
 }

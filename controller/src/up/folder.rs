@@ -2,6 +2,7 @@
 //! place while the former revision serves, what is gone is pruned.
 
 use super::{git::Checkout, start::Running};
+use crate::telemetry;
 use anyhow::{Context, bail};
 use fanfare_core::model::Kind;
 use fanfare_crds::files::{self, Colour, Format, Loaded, Report};
@@ -68,8 +69,9 @@ pub fn read(dir: &Path, now: fanfare_core::time::Ts) -> Report {
 /// Prints what is wrong, as `fanfare validate` does.
 pub fn complain(report: &Report) {
     if report.exit_code() != 0 {
-        let colour = if std::io::stderr().is_terminal() { Colour::Ansi } else { Colour::Plain };
-        eprintln!("{}", files::render(report, Format::Text(colour)));
+        let is_seen = !telemetry::is_json() && std::io::stderr().is_terminal();
+        let colour = if is_seen { Colour::Ansi } else { Colour::Plain };
+        telemetry::complain(&files::render(report, Format::Text(colour)));
     }
 }
 
@@ -89,7 +91,7 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
         let ours = &running.namespace;
         let what =
             format!("metadata.namespace: this `fanfare up` serves `{ours}`; leave it out, or use another folder");
-        running.screen.say(|| eprintln!("{file}:{line}: {what}"));
+        running.screen.say(|| telemetry::complain(&format!("{file}:{line}: {what}")));
     }
     let checkout = Checkout::of(&running.dir).await;
     good.sort_by_key(|resource| Kind::ALL.iter().position(|kind| Some(*kind) == resource.kind));
@@ -119,7 +121,8 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
                 Ok(()) => drop(applied.digests.insert((kind, change.name), change.digest)),
                 Err(kube::Error::Api(status)) => {
                     let Change { place, .. } = change;
-                    running.screen.say(|| eprintln!("{place}: {}; the former revision keeps serving", status.message));
+                    let what = format!("{place}: {}; the former revision keeps serving", status.message);
+                    running.screen.say(|| telemetry::complain(&what));
                 }
                 Err(error) => return Err(error).context("the Kubernetes API did not take a resource"),
             }
@@ -129,7 +132,7 @@ pub async fn apply(running: &Running, report: &Report, former: &Applied) -> anyh
     for resource in good {
         if let Err(error) = super::pools::fill(running, resource, &mut applied.pools).await {
             let place = format!("{}:{}", resource.file, resource.line);
-            running.screen.say(|| eprintln!("{place}: spec.codes.import.file: {error:#}"));
+            running.screen.say(|| telemetry::complain(&format!("{place}: spec.codes.import.file: {error:#}")));
         }
     }
     Ok(applied)
@@ -184,7 +187,7 @@ async fn prune(running: &Running, report: &Report, applied: &mut Applied) -> any
             if !present.contains(&id) {
                 api.delete(&id.1, &DeleteParams::default()).await?;
                 let name = format!("{}/{}", kind.as_str(), id.1);
-                running.screen.say(|| outln!("pruned {name}: it is no longer in the folder"));
+                running.screen.say(|| telemetry::say(&format!("pruned {name}: it is no longer in the folder")));
                 applied.digests.remove(&id);
             }
         }
@@ -218,11 +221,11 @@ pub async fn follow(running: Running, mut applied: Applied, mut known: Look) {
                     .map(|((kind, name), _)| format!("{}/{name}", kind.as_str()))
                     .collect();
                 if !changed.is_empty() {
-                    running.screen.say(|| outln!("applied {}", changed.join(", ")));
+                    running.screen.say(|| telemetry::say(&format!("applied {}", changed.join(", "))));
                 }
                 applied = done;
             }
-            Err(error) => running.screen.say(|| eprintln!("error: {error:#}")),
+            Err(error) => running.screen.say(|| telemetry::failed(&error)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Lists of codes beside the resources: what `codes.import.file` names is imported, and again when the file changes.
 
 use super::start::Running;
+use crate::telemetry;
 use anyhow::{Context, bail};
 use fanfare_core::{codes, model::Plan};
 use fanfare_crds::files::Loaded;
@@ -65,9 +66,9 @@ pub async fn fill(running: &Running, resource: &Loaded, read: &mut Read) -> anyh
     }
     said.sort_unstable();
     running.screen.say(|| {
-        said.iter().take(PRINTED_MAX).for_each(|(line, what)| eprintln!("{file}:{line}: {what}"));
+        said.iter().take(PRINTED_MAX).for_each(|(line, what)| telemetry::complain(&format!("{file}:{line}: {what}")));
         if added > 0 {
-            outln!("imported {added} codes of Reward/{} from {file}", plan.name);
+            telemetry::say(&format!("imported {added} codes of Reward/{} from {file}", plan.name));
         }
     });
     read.insert(key, look);

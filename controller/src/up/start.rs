@@ -4,8 +4,9 @@ use super::{admin, credentials, demo, folder, holder::Holder, table};
 use crate::{
     cli::up::Args,
     clock::{BusinessClock, RealClock, WallClock},
-    database, random,
+    database, measure, random,
     serve::{self, Interrupts, say},
+    telemetry,
 };
 use anyhow::{Context, bail};
 use fanfare_core::{ids::Namespace, model::Plan, time::Clock};
@@ -57,11 +58,11 @@ impl Started {
     async fn serve(mut self, mut interrupts: Interrupts) -> anyhow::Result<ExitCode> {
         let code = tokio::select! {
             () = interrupts.heard() => {
-                outln!("\nstopping; everything is kept in {}", self.data.display());
+                telemetry::say(&format!("\nstopping; everything is kept in {}", self.data.display()));
                 ExitCode::SUCCESS
             }
             restored = crate::database::until_restored(self.engine.store()) => {
-                outln!("\n{restored}");
+                telemetry::say(&format!("\n{restored}"));
                 ExitCode::FAILURE
             }
             Some(ended) = self.tasks.join_next() => {
@@ -129,6 +130,7 @@ async fn start(args: Args) -> anyhow::Result<Started> {
     let (stop, stopped) = watch::channel(false);
     let served = plane.clone();
     tasks.spawn(async move { served.serve(kube_listener).await.context("the Kubernetes API stopped") });
+    let metrics = fanfare_reconcile::Metrics::default();
     let reconcile = fanfare_reconcile::Config {
         client: client.clone(),
         scope: fanfare_reconcile::Scope::Only([namespace.clone()].into()),
@@ -137,6 +139,7 @@ async fn start(args: Args) -> anyhow::Result<Started> {
         url: Some(api_url.clone()),
         may_write: Arc::new(|| true),
         logins: fanfare_reconcile::Logins::Looked(client.clone()),
+        metrics: metrics.clone(),
     };
     tasks.spawn(async move {
         fanfare_reconcile::run(reconcile).await;
@@ -156,7 +159,11 @@ async fn start(args: Args) -> anyhow::Result<Started> {
     let expected = report.resources.iter().any(|found| matches!(found.plan, Some(Plan::CampaignRuntime(_))));
     wait_until_served(&engine, expected).await?;
 
-    serve::api(&mut tasks, (engine.clone(), &*store), (api_listener, real), true, stopped.clone()).await?;
+    let measured = Arc::new(move |registry: &mut _| {
+        measure::build(registry);
+        metrics.register(registry);
+    });
+    serve::api(&mut tasks, (engine.clone(), &*store), (api_listener, real), true, measured, stopped.clone()).await?;
     let logins = Arc::new(super::secrets::Secrets::new(running.client.clone()));
     let lists = logins.lists(&engine.namespace().clone());
     tasks.spawn(fanfare_engine::declared::keep(engine.clone(), lists).then_never());
@@ -174,7 +181,7 @@ async fn start(args: Args) -> anyhow::Result<Started> {
     say("HTTP API", &api_url);
     say("Kubernetes API", &kube_url);
     say("kubectl", &format!("export KUBECONFIG={}", kubeconfig.display()));
-    outln!();
+    telemetry::gap();
 
     if args.demo {
         demo::load(&running, &file).await?;
@@ -263,7 +270,7 @@ async fn wait_until_served(engine: &Engine, expected: bool) -> anyhow::Result<()
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     if engine.plans().runtime.is_none() {
-        outln!("  no CampaignRuntime is served yet; the API answers once one is applied");
+        telemetry::say("  no CampaignRuntime is served yet; the API answers once one is applied");
     }
     Ok(())
 }

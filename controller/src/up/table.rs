@@ -1,5 +1,6 @@
 //! The live table of campaigns that `fanfare up` shows: redrawn on a terminal, a line a change elsewhere.
 
+use crate::telemetry;
 use comfy_table::{Table, presets::NOTHING};
 use fanfare_core::{ids::Name, metrics, model::Kind, schedule::phase};
 use fanfare_engine::Engine;
@@ -63,7 +64,7 @@ pub async fn show(client: Client, engine: Engine, screen: Screen) {
                     height = redraw(&rows, list.items.len(), screen.height(height));
                 } else {
                     for row in rows.values().filter(|row| shown.get(&row[0]) != Some(row)) {
-                        outln!("{}", line(row));
+                        telemetry::say(&line(row));
                     }
                 }
                 shown = rows;

@@ -286,6 +286,16 @@ impl Controller {
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
+    /// What `/metrics` answers.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        let url = self.health.replace("/readyz", "/metrics");
+        let answer = reqwest::Client::new().get(url).timeout(CALL_LIMIT).send().await?.error_for_status()?;
+        Ok(answer.text().await?)
+    }
+
     /// Waits until it leads.
     ///
     /// # Errors

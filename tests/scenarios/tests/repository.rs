@@ -116,3 +116,49 @@ fn a_version_stands_once_in_the_workspace() -> Result<()> {
     }
     Ok(())
 }
+
+/// The first name in backticks of each row of a page's tables.
+fn rows_of(page: &str) -> Result<BTreeSet<String>> {
+    let text = fs::read_to_string(root().join(page))?;
+    Ok(text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).map(str::to_owned).collect())
+}
+
+/// Every name of a metric of ours in a text.
+fn metrics_in(text: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+    let names = text.split(|c| !is_name(c)).filter(|name| name.starts_with("fanfare_"));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn alerts_and_the_dashboard_ask_for_metrics_that_are_documented() -> Result<()> {
+    let known = rows_of("docs/operations/metrics.md")?;
+    ensure!(known.len() > 20, "{known:?}");
+    for file in ["alerts.yaml", "dashboard.json"] {
+        let asked = metrics_in(&fs::read_to_string(root().join("charts/fanfare/files/monitoring").join(file))?);
+        ensure!(asked.len() > 10, "{file}: {asked:?}");
+        // A histogram is asked for by its parts.
+        let histogram = |name: &str| {
+            let parts = ["_bucket", "_count", "_sum"];
+            parts.iter().filter_map(|part| name.strip_suffix(part)).any(|base| known.contains(base))
+        };
+        let unknown: Vec<_> = asked.iter().filter(|name| !known.contains(*name) && !histogram(name)).collect();
+        ensure!(unknown.is_empty(), "{file} asks for {unknown:?}, which docs/operations/metrics.md does not name");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_alert_is_documented_and_tested() -> Result<()> {
+    let rules = fs::read_to_string(root().join("charts/fanfare/files/monitoring/alerts.yaml"))?;
+    let alerts: BTreeSet<_> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::to_owned).collect();
+    let told: BTreeSet<_> =
+        rows_of("docs/operations/alerts.md")?.into_iter().filter(|name| name.starts_with("Fanfare")).collect();
+    ensure!(alerts == told, "the rules have {alerts:?}, docs/operations/alerts.md {told:?}");
+    let tests = fs::read_to_string(root().join("tests/charts/alerts_test.yaml"))?;
+    let untested: Vec<_> =
+        alerts.iter().filter(|name| !tests.contains(&format!("alertname=\"{name}\"}}', value: 1"))).collect();
+    ensure!(untested.is_empty(), "tests/charts/alerts_test.yaml never has {untested:?} fire");
+    Ok(())
+}

@@ -41,6 +41,9 @@ pub(crate) struct Guesser {
 }
 
 impl Guesser {
+    /// Every kind.
+    pub(crate) const KINDS: [&'static str; 3] = ["till", "integration", "member"];
+
     /// A till or an integration, and the member for whom an integration asks.
     pub(crate) fn desk(desk: &DeskKey, member: Option<&MemberId>) -> Self {
         let id = format!("desk:{}", desk.id);

@@ -2,6 +2,7 @@
 
 use crate::support::Shop;
 use axum::body::Body;
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn every_answer_names_the_business_time_and_the_request() {
@@ -83,4 +84,23 @@ async fn bad_input_is_counted_by_its_code_also_where_it_is_answered_again() {
     };
     let (commands, commits) = (figure("fanfare_engine_commands_total "), figure("fanfare_engine_commits_total "));
     assert!(commands >= commits && commits > 3, "{commands} {commits}");
+}
+
+#[tokio::test]
+async fn the_table_of_metrics_names_what_the_api_measures_and_nothing_else() {
+    let shop = Shop::open().await;
+    shop.get("", "/healthz").await.is(200);
+    let text = String::from_utf8(shop.get("", "/metrics").await.bytes).unwrap();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let measured: BTreeSet<String> = types
+        .map(|line| match line.split_once(' ').unwrap() {
+            (name, "counter") => format!("{name}_total"),
+            (name, _) => name.to_owned(),
+        })
+        .collect();
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations/metrics.md")).unwrap();
+    let section = page.split("\n## ").find(|section| section.starts_with("The HTTP API\n")).unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(rows.map(str::to_owned).collect::<BTreeSet<_>>(), measured);
 }

@@ -141,6 +141,7 @@ impl Shop {
                 everyone.then_some(fanfare_core::model::segment::Condition::Everyone).ok_or_else(wrong)
             }),
             dev_login: true,
+            measured: Arc::new(|_| {}),
         };
         let router = fanfare_api::router(config.clone());
         Self { router, engine, config, clock, real, till, integration, keys: AtomicU64::new(0) }

@@ -3,7 +3,7 @@
 use super::der;
 use anyhow::{Context, anyhow};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use fanfare_core::rotation::Span;
 use ring::{
     digest,
@@ -16,6 +16,8 @@ use std::net::IpAddr;
 const BEFORE: TimeDelta = TimeDelta::minutes(5);
 /// How many bytes of a serial number are chance.
 const SERIAL_BYTES: usize = 16;
+/// The tag of a certificate's version.
+const VERSION: u8 = 0xa0;
 
 /// A key and what it is certified by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,7 +154,7 @@ fn signed(
 ) -> anyhow::Result<Vec<u8>> {
     let algorithm = der::sequence(&[&der::object_id(&[1, 2, 840, 10045, 4, 3, 2])]);
     let validity = der::sequence(&[&der::instant(span.made - BEFORE), &der::instant(span.ends)]);
-    let version = der::tagged(0xa0, &der::integer(&[2]));
+    let version = der::tagged(VERSION, &der::integer(&[2]));
     let extensions = der::tagged(0xa3, &der::sequence(&[&extensions.concat()]));
     // Positive, as RFC 5280 wants it: a byte of its own leads.
     let serial = der::integer(&[&[1], serial].concat());
@@ -173,6 +175,26 @@ fn subject_of(certificate: &[u8]) -> Option<Vec<u8>> {
     Some(rest[..rest.len() - after.len()].to_vec())
 }
 
+/// When a certificate ends, also one that another has written; nothing where it cannot be read.
+pub fn ends(certificate: &[u8]) -> Option<DateTime<Utc>> {
+    let (mut rest, _) = content(content(certificate)?.0)?;
+    // The version, which old ones lack; serial number, algorithm, issuer.
+    let before = if *rest.first()? == VERSION { 4 } else { 3 };
+    for _ in 0..before {
+        rest = content(rest)?.1;
+    }
+    let (_, until) = content(content(rest)?.0)?;
+    let text = std::str::from_utf8(content(until)?.0).ok()?.strip_suffix('Z')?;
+    // RFC 5280: two digits of the year before 2050, else four.
+    let year = match (text.len(), text.get(..2)?.parse::<u32>().ok()?) {
+        (12, 50..) => "19",
+        (12, _) => "20",
+        _ => "",
+    };
+    let at = NaiveDateTime::parse_from_str(&format!("{year}{text}"), "%Y%m%d%H%M%S").ok()?;
+    Some(at.and_utc())
+}
+
 /// What the first value holds, and what comes behind it.
 fn content(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let short = usize::from(*bytes.get(1)?);
@@ -189,4 +211,23 @@ fn content(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     };
     let end = start.checked_add(length)?;
     Some((bytes.get(start..end)?, bytes.get(end..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ring::rand::SystemRandom;
+
+    #[test]
+    fn the_end_of_a_certificate_is_read_in_either_century_and_nothing_from_what_is_none() {
+        for made in ["2026-11-11T10:00:00Z", "2049-12-30T23:59:59Z", "2060-01-01T00:00:00Z"] {
+            let made: DateTime<Utc> = made.parse().unwrap();
+            let certified = authority(made, TimeDelta::days(30), &SystemRandom::new()).unwrap();
+            assert_eq!(ends(&certified.certificate), Some(made + TimeDelta::days(30)));
+            for cut in [0, 1, 40, 100] {
+                assert_eq!(ends(&certified.certificate[..cut]), None);
+            }
+        }
+        assert_eq!(ends(b"no certificate"), None);
+    }
 }

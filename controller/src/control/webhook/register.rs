@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// How long an API server waits for an answer, in seconds.
 const TIMEOUT_S: i32 = 5;
 /// The name of the one webhook in the configuration.
-const WEBHOOK: &str = "admission.fanfare.dev";
+pub const WEBHOOK: &str = "admission.fanfare.dev";
 
 /// Where API servers find the webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]

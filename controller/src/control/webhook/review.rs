@@ -19,18 +19,90 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use parking_lot::RwLock;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::Registry,
+};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// How long judging may take: the API server waits for 5 s, and an answer on the way takes its time.
 const JUDGE_MAX: Duration = Duration::from_secs(4);
 /// The longest message that is answered; whoever wants the rest runs `fanfare validate`.
 const MESSAGE_MAX: usize = 16 * 1024;
 
+/// Upper bounds of the time that a review takes, in seconds; the API server waits for 5.
+const REVIEW_BOUNDS_S: [f64; 8] = [0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 4.0];
+
+/// What was answered to a review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Allowed,
+    Denied,
+    /// It took too long and was let through.
+    Late,
+    /// It was no review.
+    Malformed,
+}
+
+impl Verdict {
+    const ALL: [Self; 4] = [Self::Allowed, Self::Denied, Self::Late, Self::Malformed];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Late => "late",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    verdict: &'static str,
+}
+
+/// What is counted of reviews; cheap to clone.
+#[derive(Clone)]
+pub struct Reviews {
+    verdicts: Family<Labels, Counter>,
+    seconds: Histogram,
+}
+
+impl Default for Reviews {
+    fn default() -> Self {
+        let verdicts = Family::<Labels, Counter>::default();
+        for verdict in Verdict::ALL.map(Verdict::as_str) {
+            drop(verdicts.get_or_create(&Labels { verdict }));
+        }
+        Self { verdicts, seconds: Histogram::new(REVIEW_BOUNDS_S) }
+    }
+}
+
+impl Reviews {
+    /// Has them shown by a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register("webhook_reviews", "Reviews by verdict", self.verdicts.clone());
+        registry.register("webhook_review_seconds", "Time to judge a review", self.seconds.clone());
+    }
+
+    fn count(&self, verdict: Verdict, took: Duration) {
+        self.verdicts.get_or_create(&Labels { verdict: verdict.as_str() }).inc();
+        self.seconds.observe(took.as_secs_f64());
+    }
+}
+
 /// What judging needs; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Reviewer {
     known: Arc<Known>,
+    reviews: Reviews,
 }
 
 #[derive(Default)]
@@ -98,15 +170,28 @@ impl Reviewer {
         }
     }
 
+    /// What is counted of its reviews.
+    pub fn reviews(&self) -> &Reviews {
+        &self.reviews
+    }
+
     /// The answer to a review, or `None` when it is none.
     pub async fn answer(&self, review: &Value) -> Option<Value> {
+        let began = Instant::now();
+        let answered = self.judged(review).await;
+        self.reviews.count(answered.as_ref().map_or(Verdict::Malformed, |(verdict, _)| *verdict), began.elapsed());
+        answered.map(|(_, answer)| answer)
+    }
+
+    async fn judged(&self, review: &Value) -> Option<(Verdict, Value)> {
         let request = review.get("request")?;
         let uid = request.get("uid")?.as_str()?;
-        let denied = match tokio::time::timeout(JUDGE_MAX, self.denial(request)).await {
-            Ok(denied) => denied,
+        let (verdict, denied) = match tokio::time::timeout(JUDGE_MAX, self.denial(request)).await {
+            Ok(None) => (Verdict::Allowed, None),
+            Ok(Some(denied)) => (Verdict::Denied, Some(denied)),
             Err(_) => {
                 tracing::warn!(uid, "a review took too long and was let through");
-                None
+                (Verdict::Late, None)
             }
         };
         let mut response = json!({ "uid": uid, "allowed": denied.is_none() });
@@ -115,7 +200,8 @@ impl Reviewer {
             // Never 422, which a forcing GitOps tool takes for "delete and create".
             response["status"] = json!({ "code": 403, "reason": "Forbidden", "message": message });
         }
-        Some(json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response }))
+        let answer = json!({ "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response });
+        Some((verdict, answer))
     }
 
     async fn denial(&self, request: &Value) -> Option<String> {

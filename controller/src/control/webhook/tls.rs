@@ -1,6 +1,6 @@
 //! Serves reviews over TLS. The certificate may be replaced at any time; connections that stand keep theirs.
 
-use super::review::Reviewer;
+use super::{certificate, review::Reviewer};
 use anyhow::{Context, anyhow};
 use axum::{
     Json, Router,
@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use chrono::{DateTime, Utc};
 use http::StatusCode;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -39,7 +40,13 @@ const HELLO_MAX: Duration = Duration::from_secs(5);
 
 /// The certificate that is shown now.
 #[derive(Clone, Debug, Default)]
-pub struct Shown(Arc<RwLock<Option<Arc<CertifiedKey>>>>);
+pub struct Shown(Arc<RwLock<Option<One>>>);
+
+#[derive(Clone, Debug)]
+struct One {
+    certified: Arc<CertifiedKey>,
+    ends: Option<DateTime<Utc>>,
+}
 
 impl Shown {
     /// Shows this one from now on.
@@ -48,9 +55,10 @@ impl Shown {
     /// When the key cannot be used or is another certificate's.
     pub fn show(&self, chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> anyhow::Result<()> {
         let provider = ring::default_provider();
+        let ends = chain.first().and_then(|leaf| certificate::ends(leaf));
         let certified =
             CertifiedKey::from_der(chain, key, &provider).context("the certificate's key cannot be used")?;
-        *self.0.write() = Some(Arc::new(certified));
+        *self.0.write() = Some(One { certified: Arc::new(certified), ends });
         Ok(())
     }
 
@@ -58,11 +66,16 @@ impl Shown {
     pub fn is_there(&self) -> bool {
         self.0.read().is_some()
     }
+
+    /// When it ends, where there is one that says so.
+    pub fn ends(&self) -> Option<DateTime<Utc>> {
+        self.0.read().as_ref().and_then(|one| one.ends)
+    }
 }
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.read().clone()
+        self.0.read().as_ref().map(|one| one.certified.clone())
     }
 }
 

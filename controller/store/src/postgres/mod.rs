@@ -10,6 +10,7 @@ mod error;
 mod incarnation;
 mod lane;
 mod load;
+pub mod look;
 mod money;
 mod news;
 mod planned;

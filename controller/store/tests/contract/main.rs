@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod looked;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod server;

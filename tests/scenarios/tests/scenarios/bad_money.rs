@@ -28,12 +28,12 @@ async fn counted(shop: &Shop) -> Result<BTreeMap<String, u64>> {
     let page = shop.anyone().get("/metrics").await?.is(200)?;
     let text = page.as_str().context("no text")?;
     let of_it = text.lines().filter_map(|line| line.strip_prefix("fanfare_http_problems_total{code=\""));
-    of_it
-        .map(|rest| {
-            let (code, count) = rest.split_once("\"} ").context("another form")?;
-            Ok((code.to_owned(), count.parse()?))
-        })
-        .collect()
+    let all = of_it.map(|rest| {
+        let (code, count) = rest.split_once("\"} ").context("another form")?;
+        Ok((code.to_owned(), count.parse()?))
+    });
+    // A code that was never answered is counted too, as 0.
+    Ok(all.collect::<Result<BTreeMap<_, _>>>()?.into_iter().filter(|(_, count)| *count > 0).collect())
 }
 
 #[tokio::test]
