@@ -70,8 +70,15 @@ fn reduce(schema: &mut Value) {
     if is_nullable {
         map.remove("type");
     }
-    if is_nullable || map.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true)) {
+    let is_open = map.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true));
+    if is_nullable || is_open {
         map.retain(|key, _| key != "items" && key != "properties");
+    }
+    if is_open && map.get("type") == Some(&json!("object")) {
+        map.remove("type");
+        if map.get("x-kubernetes-embedded-resource") == Some(&json!(true)) {
+            map.remove("required");
+        }
     }
     map.retain(|key, _| !UNKNOWN_HERE.contains(&key.as_str()));
     if map.get("type") == Some(&json!("array")) && !map.contains_key("items") {
