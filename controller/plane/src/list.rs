@@ -17,8 +17,8 @@ use crate::selector::Selector;
 use crate::status::{ApiError, FieldError};
 use crate::table::{self, Include};
 
-/// Objects in one piece of an answer.
-const PIECE_OBJECTS_MAX: usize = 256;
+/// A piece of an answer ends with the object that makes it longer than this.
+pub(crate) const PIECE_BYTES: usize = 128 << 10;
 
 /// How long a page may be followed by one of the same moment, as on a real API server.
 const CONTINUE_FOR_S: i64 = 300;
@@ -83,7 +83,9 @@ pub(crate) fn respond_with(
             return None;
         }
         let mut piece = BytesMut::from(std::mem::take(&mut head).as_bytes());
-        for object in left.by_ref().take(PIECE_OBJECTS_MAX) {
+        while piece.len() < PIECE_BYTES
+            && let Some(object) = left.next()
+        {
             match item(&resource, shape, &object) {
                 Ok(item) => piece.put(item),
                 Err(error) => return Some(Err(std::io::Error::other(error.message))),

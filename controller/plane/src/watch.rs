@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::list;
+use crate::list::{self, PIECE_BYTES};
 use crate::object::Stored;
 use crate::plane::Inner;
 use crate::registry::Resource;
@@ -29,7 +29,7 @@ use crate::watch_cache::{Compacted, Event};
 const DURATION_MAX_S: u64 = 3600;
 const BOOKMARK_EVERY_S: u64 = 30;
 const BOOKMARK_BEFORE_END_S: u64 = 2;
-/// Events in one chunk of the response.
+/// Events that are looked at for one chunk of the response.
 const CHUNK_EVENTS_MAX: usize = 256;
 
 /// Answers GET with `watch=true`.
@@ -133,7 +133,9 @@ impl Watcher {
 
     /// Encodes some of what happened since; waits when that is nothing.
     async fn advance(&mut self) -> Result<(), ApiError> {
-        for object in self.state.by_ref().take(CHUNK_EVENTS_MAX) {
+        while self.out.len() < PIECE_BYTES
+            && let Some(object) = self.state.next()
+        {
             if self.view.selects(&object) {
                 self.view.encode(&self.inner, "ADDED", &object, &mut self.out)?;
             }
@@ -152,6 +154,10 @@ impl Watcher {
         let (events, complete_to) = found.map_err(|c| ApiError::expired(too_old(c)))?;
         for event in &events {
             self.view.encode_event(&self.inner, event, &mut self.out)?;
+            if self.out.len() >= PIECE_BYTES {
+                self.position = event.after.object.version;
+                return Ok(());
+            }
         }
         self.position = complete_to;
         if events.is_empty() {

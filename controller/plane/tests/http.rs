@@ -46,6 +46,40 @@ impl Raw {
     }
 }
 
+/// Of this process, in MiB.
+fn memory() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 4 / 1024
+}
+
+/// 20 MiB of objects, and 80 readers of all of them: encoded for each they would be 1.6 GiB.
+#[tokio::test]
+async fn readers_that_do_not_read_cost_a_piece_each() {
+    let plane = Raw::start().await;
+    for i in 0..200 {
+        let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("m-{i}")},
+            "data": {"text": "x".repeat(100 << 10)}});
+        let json_type = "content-type: application/json\r\n";
+        plane.check("POST", "/api/v1/namespaces/default/configmaps", json_type, &body.to_string(), &["201"]).await;
+    }
+    let before = memory();
+    let mut readers = Vec::new();
+    let initial = "?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+    for query in ["", initial].repeat(40) {
+        let mut reader = TcpStream::connect(plane.address).await.unwrap();
+        let head = format!("GET /api/v1/configmaps{query} HTTP/1.1\r\nhost: {}\r\n\r\n", plane.address);
+        reader.write_all(head.as_bytes()).await.unwrap();
+        // The answer has begun, and is as far as it gets.
+        reader.readable().await.unwrap();
+        readers.push(reader);
+    }
+    let grown = memory().saturating_sub(before);
+    assert!(grown < 400, "{grown} MiB for {} readers", readers.len());
+    // A long answer is whole all the same.
+    let all = plane.send("GET", "/api/v1/configmaps", "", "").await;
+    assert_eq!(all.matches("\"name\":\"m-").count(), 200);
+}
+
 #[tokio::test]
 async fn each_bad_request_gets_its_status() {
     let plane = Raw::start().await;
