@@ -110,7 +110,10 @@ impl Resource {
 
     /// Whether objects carry `metadata.generation`.
     pub(crate) fn has_generation(&self) -> bool {
-        !self.is_builtin() || self.group == "apps" || self.is_crd()
+        !self.is_builtin()
+            || self.group == "apps"
+            || self.is_crd()
+            || matches!(self.kind.as_str(), "Pod" | "PodTemplate")
     }
 
     pub(crate) fn schema(&self) -> &Schema {
