@@ -111,7 +111,7 @@ pub enum Answer {
     Done,
     /// Everything is decided again.
     Reconciled {
-        /// What was known of the restore that somebody answers for now.
+        /// What was known of the restore for which somebody answers.
         restore: String,
         /// When it was first seen, in business time.
         since: String,
